@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shopview. `make help` lists the targets.
+
+VARIANT ?= release
+B        = build/$(VARIANT)
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+DESTDIR ?=
+VERSION := $(shell cat VERSION)
+
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+# A change in the flags or the compiler is a change of every object.
+STD      = -std=c17 -D_POSIX_C_SOURCE=200809L
+WARN     = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
+	   -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
+	   -Wvla -Wwrite-strings -Wformat=2 -Werror=format-security
+HARDEN   = -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+	   -fvisibility=hidden -fPIC
+ifeq ($(DEV),1)
+WARN    += -Werror
+endif
+
+ifeq ($(VARIANT),release)
+HARDEN  += -D_FORTIFY_SOURCE=2
+else ifeq ($(VARIANT),debug)
+override CFLAGS := -Og -g3
+else ifeq ($(VARIANT),asan)
+override CFLAGS := -O1 -g -fno-omit-frame-pointer
+SAN      = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+else ifeq ($(VARIANT),tsan)
+override CFLAGS := -O1 -g -fno-omit-frame-pointer
+SAN      = -fsanitize=thread
+else ifeq ($(VARIANT),fuzz)
+override CC := clang
+override CFLAGS := -O1 -g -fno-omit-frame-pointer
+SAN      = -fsanitize=fuzzer-no-link,address,undefined \
+	   -fno-sanitize-recover=undefined
+else ifeq ($(VARIANT),clang)
+override CC := clang
+else
+$(error VARIANT is one of release debug asan tsan fuzz clang, not '$(VARIANT)')
+endif
+
+CPPFLAGS_ALL = $(STD) -Iinclude -I. -DSHOPVIEW_VERSION='"$(VERSION)"' \
+	       -DSHOPVIEW_LIBDIR='"$(LIBDIR)"' $(CPPFLAGS)
+CFLAGS_ALL   = $(WARN) $(HARDEN) $(SAN) $(CFLAGS)
+LDFLAGS_ALL  = -Wl,-z,relro,-z,now,-z,noexecstack $(SAN) $(LDFLAGS)
+
+# Debian 12 names; a newer libmongoc calls itself mongoc2.
+MONGOC      := $(shell pkg-config --exists mongoc2 2>/dev/null && echo mongoc2 || echo libmongoc-1.0)
+PKG_LIB      = $(MONGOC) lmdb libconfuse jansson zlib
+PKG_PROJECTOR = rdkafka libevent
+PKG_QUERYAPI = libevent libevent_pthreads
+PKG_TESTS    = cmocka
+CFLAGS_PKG  := $(shell pkg-config --cflags $(PKG_LIB) $(PKG_PROJECTOR) $(PKG_QUERYAPI) 2>/dev/null)
+# The libraries' headers are not ours to lint.
+CFLAGS_PKG  := $(patsubst -I%,-isystem %,$(CFLAGS_PKG))
+LIBS_LIB    := $(shell pkg-config --libs $(PKG_LIB) 2>/dev/null) -lpthread -lm
+LIBS_PROJECTOR := $(shell pkg-config --libs $(PKG_PROJECTOR) 2>/dev/null) -ldl
+LIBS_QUERYAPI := $(shell pkg-config --libs $(PKG_QUERYAPI) 2>/dev/null)
+LIBS_TESTS   = -lcmocka
+
+PROJECTIONS := $(patsubst projections/%/,%,$(sort $(dir $(wildcard projections/*/*.c))))
+LIB_O       := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*.c))
+PROJECTOR_O := $(patsubst %.c,$(B)/%.o,$(filter-out projector/main.c,$(wildcard projector/*.c)))
+QUERYAPI_O  := $(patsubst %.c,$(B)/%.o,$(filter-out queryapi/main.c,$(wildcard queryapi/*.c)))
+MODULE_O    := $(patsubst %.c,$(B)/%.o,$(wildcard projections/*/*.c))
+MODULES     := $(PROJECTIONS:%=$(B)/projections/%.so)
+UNIT        := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+GOLDEN      := $(patsubst %.c,$(B)/%,$(wildcard tests/golden/test_*.c))
+COMPONENT   := $(patsubst %.c,$(B)/%,$(wildcard tests/component/test_*.c))
+FUZZ        := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_REPLAY := $(FUZZ:%=$(B)/tests/fuzz/%)
+SUPPORT     := $(patsubst %.c,$(B)/%,$(wildcard tests/support/*.c))
+PROGRAMS     = $(B)/projector/projector $(B)/queryapi/queryapi
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all programs modules tests
+
+ifneq ($(V),1)
+Q = @
+SAY = @printf '  %-5s %s\n'
+else
+SAY = @:
+endif
+
+all: programs modules ## Build both programs and the bundled projections
+programs: $(PROGRAMS)
+modules: $(MODULES)
+tests: $(UNIT) $(GOLDEN) $(COMPONENT) $(FUZZ_REPLAY) $(SUPPORT)
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(SAY) CC $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_PKG) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' > $@
+FORCE:
+
+$(B)/lib.a: $(LIB_O)
+$(B)/projector.a: $(PROJECTOR_O)
+$(B)/queryapi.a: $(QUERYAPI_O)
+$(B)/modules.a: $(MODULE_O)
+$(B)/%.a:
+	$(SAY) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# The host exports exactly what abi.syms lists, all of it, to its modules.
+EXPORT = -Wl,--dynamic-list=include/projector/abi.syms
+
+$(B)/projector/projector: $(B)/projector/main.o $(B)/projector.a $(B)/lib.a include/projector/abi.syms
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -pie $(EXPORT) -o $@ $< \
+		-Wl,--whole-archive $(B)/projector.a -Wl,--no-whole-archive \
+		$(B)/lib.a $(LIBS_PROJECTOR) $(LIBS_LIB)
+
+$(B)/queryapi/queryapi: $(B)/queryapi/main.o $(B)/queryapi.a $(B)/lib.a
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $^ $(LIBS_QUERYAPI) $(LIBS_LIB)
+
+.SECONDEXPANSION:
+$(B)/projections/%.so: $$(patsubst %.c,$(B)/%.o,$$(wildcard projections/$$*/*.c))
+	$(SAY) MOD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $^
+
+# Tests link the product's own objects; the archives give what is asked for.
+TEST_LIBS = $(B)/modules.a $(B)/projector.a $(B)/queryapi.a $(B)/lib.a
+TEST_LINK = $(CC) $(LDFLAGS_ALL) -o $@ $< $(TEST_EXTRA) \
+	    -Wl,--start-group $(TEST_LIBS) -Wl,--end-group \
+	    $(LIBS_TESTS) $(LIBS_PROJECTOR) $(LIBS_QUERYAPI) $(LIBS_LIB)
+$(UNIT) $(GOLDEN) $(COMPONENT) $(SUPPORT): %: %.o $(TEST_LIBS)
+	$(SAY) LINK $@
+	$(Q)$(TEST_LINK)
+
+ifeq ($(VARIANT),fuzz)
+$(FUZZ_REPLAY): SAN := -fsanitize=fuzzer,address,undefined
+$(FUZZ_REPLAY): %: %.o $(TEST_LIBS)
+	$(SAY) LINK $@
+	$(Q)$(TEST_LINK)
+else
+# Without the fuzzer's engine: a main() that replays files.
+$(FUZZ_REPLAY): TEST_EXTRA = $(B)/tests/fuzz/replay.o
+$(FUZZ_REPLAY): %: %.o $(B)/tests/fuzz/replay.o $(TEST_LIBS)
+	$(SAY) LINK $@
+	$(Q)$(TEST_LINK)
+endif
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 22
+clean: ## Remove everything that was built
+	rm -rf build
+.PHONY: help clean FORCE

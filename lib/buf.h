@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A growing byte buffer.
+ *
+ * Invariant: data[len] is always NUL once anything was added, so a buffer of
+ * text can be printed; len never counts that byte. BUF_INIT needs no release
+ * until something was added.
+ */
+#ifndef LIB_BUF_H
+#define LIB_BUF_H
+
+#include <stddef.h>
+#include <string.h>
+
+struct buf {
+	char *data;
+	size_t len;
+	size_t cap;
+};
+
+#define BUF_INIT ((struct buf){NULL, 0, 0})
+
+/* Frees and returns to BUF_INIT. */
+void
+buf_release(struct buf *b);
+/* Makes room for `more` bytes and the NUL; b->data may move. */
+void
+buf_reserve(struct buf *b, size_t more);
+void
+buf_printf(struct buf *b, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Hands the bytes to the caller (free()) and empties the buffer. */
+char *
+buf_detach(struct buf *b, size_t *ret_len);
+
+static inline void
+buf_clear(struct buf *b)
+{
+	b->len = 0;
+}
+
+static inline void
+buf_add(struct buf *b, const void *data, size_t len)
+{
+	if (b->cap - b->len < len + 1)
+		buf_reserve(b, len);
+	if (len)
+		memcpy(b->data + b->len, data, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
+static inline void
+buf_addch(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
+
+static inline void
+buf_addstr(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+#endif

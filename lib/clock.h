@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The two clocks, in milliseconds. Wall time is for people and for event ages;
+ * everything that waits or measures uses the monotonic one. Names of wall
+ * times end in _at_ms, of monotonic ones in _mono_ms.
+ */
+#ifndef LIB_CLOCK_H
+#define LIB_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline int64_t
+clock_read_ms(clockid_t id)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static inline int64_t
+clock_mono_ms(void)
+{
+	return clock_read_ms(CLOCK_MONOTONIC);
+}
+
+static inline int64_t
+clock_wall_ms(void)
+{
+	return clock_read_ms(CLOCK_REALTIME);
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The read model's names: the one file on which writer and reader must agree.
+ *
+ * A generation's id is "<projection>.<number>" ("stock.3"); it names the
+ * collection of its documents, its checkpoints and its parked rows. Projection
+ * names match [a-z][a-z0-9_]{0,31}.
+ *
+ * Fixed collections: generations (_id: generation id), live (_id: projection,
+ * number), checkpoints (_id: "<generation id>/<source index>"), sources (_id:
+ * "<topic>/<partition>", index), parked.
+ *
+ * reader_json of a generation, written by the projector, read by queryapi:
+ *   {"summary":"…","cache":{"maxAge":5,"staleWhileRevalidate":30,
+ *    "staleIfError":300},"filters":["areaId"],
+ *    "fields":[{"name":"shopId","type":"string","required":true,
+ *               "nullable":false,"fields":[…]}]}
+ * type: string int number bool date object list map. `fields` only where the
+ * value (item) is an object whose members are declared. `updatedAt` is the
+ * last of them.
+ */
+#ifndef LIB_READMODEL_H
+#define LIB_READMODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define READMODEL_GENERATIONS "generations"
+#define READMODEL_LIVE	      "live"
+#define READMODEL_CHECKPOINTS "checkpoints"
+#define READMODEL_SOURCES     "sources"
+#define READMODEL_PARKED      "parked"
+
+/* Fields of a stored document that are not the module's. */
+#define READMODEL_ID	     "_id"
+#define READMODEL_META	     "_m"
+#define READMODEL_UPDATED_AT "updatedAt"
+
+/* `_m.d` */
+enum { READMODEL_LIVE_DOC = 0, READMODEL_DELETED = 1, READMODEL_META_ONLY = 2 };
+
+enum {
+	READMODEL_KEY_MAX = 480,	  /* bytes of a document key */
+	READMODEL_GENERATION_ID_MAX = 64, /* with the NUL */
+};
+
+/* [a-z][a-z0-9_]{0,31} */
+bool
+readmodel_is_projection_name(const char *name);
+
+/* "stock.3"; the same text names the documents' collection. */
+void
+readmodel_generation_id(char out[READMODEL_GENERATION_ID_MAX],
+			const char *projection, int32_t number);
+
+#endif

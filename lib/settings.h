@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The settings of both programs: one file, one table, one struct.
+ *
+ * Read by libconfuse from a file (or none), then the environment
+ * (SHOPVIEW_SOURCE_TYPE for section source, key type; …_FILE reads the value
+ * from a file, for secrets), then `-s section.key=value` (titled sections:
+ * `-s topic.stock.zone=UTC`). Later wins. The same table generates
+ * docs/configuration.md (`config --reference`).
+ *
+ * Values may be written with units: durations "250ms", "5s", "1m"; sizes "64k",
+ * "16m", "1g" (powers of 1024); a unit that does not fit is an error. "${NAME}"
+ * in a string is the environment variable; an unset one is an error.
+ *
+ * Errors: CONFIG, one line: "shopview.conf:12: unknown key 'brokres' in source
+ * (did you mean 'brokers'?)". For environment and command line the place is
+ * "SHOPVIEW_SOURCE_BROKRES" or "-s source.brokres".
+ * Ownership: settings_free() frees the struct and all it points to.
+ */
+#ifndef LIB_SETTINGS_H
+#define LIB_SETTINGS_H
+
+#include <projector/error.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lib/log.h"
+#include "lib/store.h"
+
+struct settings_pair {
+	char *name;
+	char *value;
+};
+
+/* topic "NAME" { format = envelope  zone = "Asia/Seoul" } */
+struct settings_topic {
+	char *name;
+	char *format; /* "envelope" */
+	char *zone;
+};
+
+/* projection "NAME" { buckets = 4 }: any integer key is a module option. */
+struct settings_projection {
+	char *name;
+	struct settings_pair *options; /* checked by the module's own table */
+	size_t n_options;
+	char *place; /* "shopview.conf:20", for errors about options */
+};
+
+/* page "NAME" { parts = {"shop", "stock"} } */
+struct settings_page {
+	char *name;
+	char **parts;
+	size_t n_parts;
+};
+
+struct settings {
+	struct {
+		char *type; /* "archive" (default) or "kafka" */
+		char *dir;  /* archive; default ./data/events */
+		char *brokers, *group, *instance_id, *topic_prefix;
+		/* rdkafka { "fetch.wait.max.ms" = "10" }-like pass-through */
+		struct settings_pair *properties;
+		size_t n_properties;
+	} source;
+	struct {
+		enum store_type type; /* lmdb (default) or mongodb */
+		char *uri, *database;
+		bool allow_standalone;
+		char *path; /* lmdb; default ./data/store */
+		uint64_t map_bytes;
+	} store;
+	struct settings_topic *topics;
+	size_t n_topics;
+	struct settings_projection *projections;
+	size_t n_projections; /* 0: all bundled modules */
+	struct settings_page *pages;
+	size_t n_pages;
+	struct {
+		char *admin_listen; /* 127.0.0.1:8082; "" = none */
+		char *modules;	    /* directory of .so files; "" = built-in */
+		uint32_t writers;   /* writer threads, 1..8, default 2 */
+		uint64_t memory_bytes; /* documents and records kept */
+		uint32_t batch_documents;
+		uint64_t batch_bytes;
+	} projector;
+	struct {
+		char *listen;	    /* 127.0.0.1:8080 */
+		char *admin_listen; /* 127.0.0.1:8081 */
+		bool public;	    /* may bind other than loopback */
+		uint32_t loops;	    /* event-loop threads; 0 = one per core */
+		uint32_t workers;   /* fetch threads */
+		uint32_t max_connections;
+		uint32_t max_connections_per_address;
+		uint32_t header_bytes; /* request line and headers */
+		uint32_t header_timeout_ms;
+		uint32_t idle_timeout_ms;
+		uint32_t request_timeout_ms;
+		uint32_t queue_depth; /* waiting fetches before 503 */
+		uint32_t gzip_min_bytes;
+		uint32_t stop_timeout_ms;
+	} queryapi;
+	struct {
+		enum log_level level;
+		enum log_format format;
+	} log;
+};
+
+/*
+ * file NULL: $SHOPVIEW_CONFIG when set, else ./shopview.conf when there is one,
+ * else defaults alone. overrides: the arguments of -s, in order.
+ */
+int
+settings_load(const char *file, const char *const *overrides, size_t n,
+	      struct settings **ret_settings, struct pj_error *err)
+	__attribute__((warn_unused_result));
+void
+settings_free(struct settings *set);
+
+/* The effective configuration as a file that loads again; secrets masked
+ * (passwords in URIs, properties that end in password, secret, jaas.config). */
+void
+settings_print(const struct settings *set, FILE *out);
+
+/* The reference, Markdown, from the table. */
+void
+settings_reference(FILE *out);
+
+/* The store's part of the settings, as the store port takes it; borrowed. */
+struct store_settings
+settings_store(const struct settings *set, bool read_only,
+	       const char *app_name);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The document store port: what both programs ask of a store.
+ *
+ * Two adapters, one contract (tests/component/test_store.c runs against both):
+ * store_mongo.c (replica set) and store_lmdb.c (one file, several processes).
+ * The port moves bytes; it never looks into a document beyond `_m`, and never
+ * retries, skips or decides: results are told, projector/pipeline.c acts.
+ *
+ * Names of databases, collections and `_id`s are made in readmodel.c only.
+ *
+ * Threads: a store is shared; a session belongs to one thread at a time. Open
+ * one session per thread and keep it.
+ * Ownership: strings and bytes passed in are borrowed for the call; bytes given
+ * out are the caller's, freed by free() or the named release function.
+ * Errors: RETRY for outages (server away, election, time-out), CONFIG for what
+ * a person must change (bad uri, standalone server), STOP for named stops,
+ * FATAL for the rest; the text names store, collection and key.
+ */
+#ifndef LIB_STORE_H
+#define LIB_STORE_H
+
+#include <projector/error.h>
+#include <projector/event.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum store_type { STORE_LMDB, STORE_MONGODB };
+
+struct store_settings {
+	enum store_type type;
+	const char *uri;       /* mongodb */
+	const char *database;  /* mongodb */
+	bool allow_standalone; /* mongodb: accept a server without replica set
+				*/
+	const char *path;      /* lmdb: directory, made when absent */
+	uint64_t map_bytes;    /* lmdb: the map's size limit */
+	bool read_only;	       /* queryapi: never creates or changes anything */
+	const char *app_name;  /* shown in the server's logs */
+};
+
+struct store;
+struct store_session;
+
+/*
+ * Does not wait for a server: a mongodb store opens without one (the first
+ * operation says RETRY). Wrong settings are CONFIG errors here.
+ */
+int
+store_open(const struct store_settings *settings, struct store **ret_store,
+	   struct pj_error *err) __attribute__((warn_unused_result));
+void
+store_close(struct store *store);
+int
+store_session_open(struct store *store, struct store_session **ret_session,
+		   struct pj_error *err) __attribute__((warn_unused_result));
+void
+store_session_close(struct store_session *ses);
+
+/*
+ * Reachable, fit (replica set, writeConcernMajorityJournalDefault) and, when
+ * not read_only, prepared: fixed collections exist. Changes nothing when
+ * read_only.
+ */
+int
+store_check(struct store_session *ses, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* ---- Documents --------------------------------------------------------- */
+
+/*
+ * A document is one BSON object: `_id` (string: the key), served fields,
+ * `updatedAt`, module parts (`_…`), and `_m`, the protocol's metadata:
+ *   w binary(16) write token · r int64 revision · d int32 0 live, 1 deleted,
+ *   2 only metadata · t int64 newest event time in ms · p {source index:
+ *   int64 last applied offset}
+ */
+enum { STORE_TOKEN_BYTES = 16 };
+
+struct store_token {
+	uint8_t bytes[STORE_TOKEN_BYTES];
+};
+
+/* One key to load; bson NULL afterwards = absent. */
+struct store_doc {
+	struct pj_str key;
+	uint8_t *bson; /* out: malloc'ed */
+	size_t len;    /* out */
+};
+
+/*
+ * Loads by key from one collection: majority, primary, never stale. The order
+ * of docs stays. On failure no bytes are left allocated. A collection that does
+ * not exist is an empty one.
+ */
+int
+store_load(struct store_session *ses, const char *collection,
+	   struct store_doc *docs, size_t n_docs, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+enum store_outcome {
+	STORE_PENDING = 0, /* as passed in */
+	STORE_APPLIED, /* durable: this very token is what the store holds */
+	STORE_UNKNOWN, /* read back and compare tokens (verify) */
+	STORE_REFUSED, /* this document can never be stored as it is */
+};
+
+/* One document to write; only one write per document in a batch. */
+struct store_write {
+	const char *collection;
+	struct pj_str key;
+	const uint8_t *bson;
+	size_t len;
+	bool insert;		    /* must be absent; else compare-and-set */
+	struct store_token base;    /* compare: `_m.w` the store must hold */
+	enum store_outcome outcome; /* out */
+};
+
+/* Where a generation goes on reading one topic-partition. */
+struct store_checkpoint {
+	char generation[64]; /* readmodel_generation_id() */
+	int32_t source;	     /* index from store_source() */
+	int64_t next;	     /* next offset to apply */
+	int64_t epoch;	     /* ownership epoch; 0 until claims exist */
+	/* Anchor: the last record below `next`; offset -1 = none. */
+	int64_t anchor_offset;
+	int64_t anchor_timestamp_ms;
+	uint32_t anchor_crc;
+};
+
+/* A record that could not be applied, whole. */
+struct store_parked {
+	const char *generation;
+	const char *unit_type; /* "document", "key" or "record" */
+	struct pj_str unit;    /* document key or record key */
+	const char *topic;
+	int32_t partition;
+	int64_t offset;
+	int64_t timestamp_ms;
+	const char *type;  /* event type, "" when unreadable */
+	const char *cause; /* short, one per kind: "missing field" */
+	const char *detail;
+	int64_t parked_at_ms;
+	bool key_null, value_null;
+	struct pj_str key, value;
+	/* Headers as name, value pairs; a null value has ptr NULL. */
+	const struct pj_str *headers;
+	size_t n_headers; /* pairs */
+};
+
+struct store_batch {
+	struct store_write *writes;
+	size_t n_writes;
+	const struct store_parked *parked;
+	size_t n_parked;
+	/* These cover only what was durable before this batch. */
+	const struct store_checkpoint *checkpoints;
+	size_t n_checkpoints;
+};
+
+/*
+ * Writes a batch: parked rows (idempotent by generation + unit + coordinates),
+ * documents, checkpoints (monotone: a lower `next` than the stored one changes
+ * nothing and is no error). lmdb: one transaction. mongodb: inserts and
+ * compare-and-set replaces as separate unordered raw commands of one kind,
+ * {w: majority, j: true, wtimeout}, split below the server's limits.
+ *
+ * 0: every outcome is set; STORE_UNKNOWN where the reply does not prove it
+ * (duplicate key, fewer matched than sent). -1: the call as a whole failed;
+ * outcomes still PENDING are to be treated as STORE_UNKNOWN, parked rows and
+ * checkpoints are to be sent again.
+ */
+int
+store_apply(struct store_session *ses, const struct store_batch *batch,
+	    struct pj_error *err) __attribute__((warn_unused_result));
+
+/*
+ * Calls each() for every document in key order (bytes), beginning behind
+ * `after` (len 0 = from the start). each() returns false to end early.
+ */
+int
+store_scan(struct store_session *ses, const char *collection,
+	   struct pj_str after,
+	   bool (*each)(void *arg, const uint8_t *bson, size_t len), void *arg,
+	   struct pj_error *err) __attribute__((warn_unused_result));
+
+/* ---- Sources: topic-partition → small integer, for good ---------------- */
+
+/* The index of a topic-partition; made when absent (never when read_only). */
+int
+store_source(struct store_session *ses, const char *topic, int32_t partition,
+	     int32_t *ret_index, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+struct store_source_row {
+	char topic[250]; /* Kafka's own limit is 249 */
+	int32_t partition;
+	int32_t index;
+};
+
+/* All known sources; *ret_rows is freed by free(). */
+int
+store_sources(struct store_session *ses, struct store_source_row **ret_rows,
+	      size_t *ret_n, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* ---- Checkpoints ------------------------------------------------------- */
+
+/* All checkpoints of a generation (NULL = of all); freed by free(). */
+int
+store_checkpoints(struct store_session *ses, const char *generation,
+		  struct store_checkpoint **ret_rows, size_t *ret_n,
+		  struct pj_error *err) __attribute__((warn_unused_result));
+
+/* ---- Generations ------------------------------------------------------- */
+
+enum store_generation_state {
+	STORE_GEN_BUILDING, /* catching up, not served */
+	STORE_GEN_READY,    /* has been live */
+	STORE_GEN_DROPPED,
+};
+
+struct store_generation {
+	char projection[33];
+	int32_t number;	    /* 1, 2, … within the projection */
+	int32_t version;    /* the module's document version */
+	char code_hash[65]; /* of module and host helpers; may be "" */
+	enum store_generation_state state;
+	char collection[64];
+	int64_t created_at_ms;
+	/*
+	 * What readers need of the module, as one JSON text (served fields and
+	 * types, indexes, cache policy): readmodel.h says the shape.
+	 * malloc'ed; store_generations_free() frees it.
+	 */
+	char *reader_json;
+};
+
+/*
+ * Makes the record, its collection and its indexes. A record that exists
+ * already (same projection and number) is left as it is: *ret_created false.
+ */
+int
+store_generation_create(struct store_session *ses,
+			const struct store_generation *gen, bool *ret_created,
+			struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Sets the state. */
+int
+store_generation_set_state(struct store_session *ses, const char *projection,
+			   int32_t number, enum store_generation_state state,
+			   struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* All generations, ascending by projection and number. */
+int
+store_generations(struct store_session *ses, struct store_generation **ret_rows,
+		  size_t *ret_n, struct pj_error *err)
+	__attribute__((warn_unused_result));
+void
+store_generations_free(struct store_generation *rows, size_t n);
+
+/* Which generation of a projection readers get; number 0 = none yet. */
+struct store_live {
+	char projection[33];
+	int32_t number;
+};
+
+int
+store_live(struct store_session *ses, struct store_live **ret_rows,
+	   size_t *ret_n, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/*
+ * Moves the pointer from `expected` (0 = no pointer yet) to `number`;
+ * *ret_moved false when somebody else moved it first.
+ */
+int
+store_live_move(struct store_session *ses, const char *projection,
+		int32_t expected, int32_t number, bool *ret_moved,
+		struct pj_error *err) __attribute__((warn_unused_result));
+
+/* ---- Parked rows ------------------------------------------------------- */
+
+int
+store_parked_count(struct store_session *ses, const char *generation,
+		   int64_t *ret_n, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* True when the unit ("document" rows of this key) has parked records. */
+int
+store_parked_has(struct store_session *ses, const char *generation,
+		 struct pj_str unit, bool *ret_has, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Calls each() with every row, in order of unit and coordinates. */
+int
+store_parked_scan(struct store_session *ses, const char *generation,
+		  bool (*each)(void *arg, const struct store_parked *row),
+		  void *arg, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's side of a document: load, fold bracket, encode.
+ *
+ * A document is a mutable tree, kept in memory between events and serialised
+ * once per write. Every change goes through the setters of
+ * <projector/document.h>, which keep an undo log between doc_begin() and
+ * doc_end().
+ *
+ * Metadata (`_m`, lib/store.h): write token, revision, state, newest event
+ * time, positions.
+ *
+ * Ownership: doc_new() and doc_load() give a document that doc_free() frees.
+ * Thread: the pipeline thread.
+ */
+#ifndef PROJECTOR_DOC_H
+#define PROJECTOR_DOC_H
+
+#include <projector/document.h>
+#include <projector/projection.h>
+
+#include "lib/buf.h"
+#include "lib/store.h"
+
+/* The document as it is before any event. */
+struct pj_doc *
+doc_new(const struct pj_shape *shape, struct pj_str key);
+
+/* From the store's bytes. Errors: FATAL, when they are no such document. */
+int
+doc_load(const struct pj_shape *shape, struct pj_str key, const uint8_t *bson,
+	 size_t len, struct pj_doc **ret_doc, struct pj_error *err)
+	__attribute__((warn_unused_result));
+void
+doc_free(struct pj_doc *doc);
+
+/* ---- Fold bracket ------------------------------------------------------ */
+
+/* True when `offset` of this source is applied already (protocol rule 1). */
+bool
+doc_has_applied(const struct pj_doc *doc, int32_t source, int64_t offset);
+
+enum doc_change {
+	DOC_UNCHANGED, /* nothing to write */
+	DOC_CHANGED,
+	DOC_REJECTED, /* the document is as it was before doc_begin() */
+};
+
+void
+doc_begin(struct pj_doc *doc);
+
+/*
+ * Ends the bracket with the fold's result. CHANGED when any setter really
+ * changed something, even if a later one changed it back (rule 2), or when the
+ * state changed; then `t` becomes the larger of itself and the event's time,
+ * an unknown document becomes live, PJ_DELETE takes the served fields away.
+ * UNCHANGED and CHANGED move p[source] to offset; `t` does not move without a
+ * change. PJ_REJECT, and a setter that met an undeclared served name (*err is
+ * filled then), undo everything.
+ */
+enum doc_change
+doc_end(struct pj_doc *doc, enum pj_fold result, int32_t source, int64_t offset,
+	int64_t event_time_ms, struct pj_error *err);
+
+/* ---- Bytes ------------------------------------------------------------- */
+
+/*
+ * Appends the stored form under a new token and counts the revision up:
+ * `_id`, served fields in the shape's order, `updatedAt` (live documents
+ * only), `_` parts, `_m`.
+ */
+void
+doc_encode(struct pj_doc *doc, const struct store_token *token,
+	   struct buf *out);
+
+/* The token the store holds as far as we know; zeros = absent. */
+const struct store_token *
+doc_token(const struct pj_doc *doc);
+int64_t
+doc_revision(const struct pj_doc *doc);
+
+/* About how much memory the document takes. */
+size_t
+doc_memory(const struct pj_doc *doc);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event source port: an ordered, partitioned log that is read by position.
+ *
+ * Two adapters, one contract (tests/component/test_source.c runs against
+ * both): source_kafka.c and source_archive.c. A source delivers records of the
+ * partitions it was told to read, in offset order per partition, from exactly
+ * the offset it was told; it never commits by itself, never skips and never
+ * decides where to start: the checkpoints in the store do (next == -1 = from
+ * the partition's first record). A start outside the log is a STOP error, in
+ * one line that names topic, partition, both offsets and what to do.
+ *
+ * The dance: source_poll() gives SOURCE_ASSIGNED with the partitions that are
+ * now ours; the pipeline answers with source_assign(). It gives SOURCE_REVOKED;
+ * the pipeline flushes what it can in bounded time, forgets, and answers with
+ * source_unassign(). In between, no records of the old assignment come any
+ * more. Every record carries the number of the assignment it was read under.
+ *
+ * Thread: the pipeline thread, for everything here.
+ * Errors: RETRY (log away; poll again: the source keeps its membership), CONFIG
+ * (unknown broker property, refused credentials), STOP, FATAL.
+ */
+#ifndef PROJECTOR_SOURCE_H
+#define PROJECTOR_SOURCE_H
+
+#include <projector/error.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "projector/record.h"
+
+enum source_type { SOURCE_ARCHIVE, SOURCE_KAFKA };
+
+struct source_settings {
+	enum source_type type;
+	const char *dir;	  /* archive */
+	const char *brokers;	  /* kafka */
+	const char *group;	  /* kafka */
+	const char *instance_id;  /* kafka: group.instance.id; NULL = made up
+				   * from group, host and a free slot */
+	const char *topic_prefix; /* kafka: before every topic name */
+	/* kafka: librdkafka properties passed through, NULL-ended pairs */
+	const char *const *properties;
+};
+
+/* How partitions are come by. */
+enum source_mode {
+	SOURCE_SHARE, /* kafka: group member; archive: lock per file */
+	SOURCE_ALL,   /* every partition, no membership, no locks */
+};
+
+struct source;
+
+/* Topics: contract names, without prefix. Does not wait for a broker. */
+int
+source_open(const struct source_settings *settings, enum source_mode mode,
+	    const char *const *topics, size_t n_topics,
+	    struct source **ret_source, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Bounded; leaves the group politely when it can. */
+void
+source_close(struct source *src);
+
+enum source_event_kind {
+	SOURCE_NOTHING,	 /* the timeout passed */
+	SOURCE_RECORDS,	 /* recs[0..n) */
+	SOURCE_ASSIGNED, /* partitions[0..n): everything that is ours now */
+	SOURCE_REVOKED,	 /* everything that was ours */
+};
+
+struct source_event {
+	enum source_event_kind kind;
+	struct record **recs; /* the source's array, until the next poll */
+	size_t n_recs;	      /* the records are the caller's to release */
+	struct partition **partitions;
+	size_t n_partitions;
+};
+
+/*
+ * Waits up to timeout_ms for the first thing that happens, then takes what is
+ * there already, up to max_recs records.
+ */
+int
+source_poll(struct source *src, int timeout_ms, size_t max_recs,
+	    struct source_event *ret_event, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+struct source_position {
+	struct partition *partition;
+	int64_t next; /* offset; -1 = the first there is */
+};
+
+/*
+ * Answers SOURCE_ASSIGNED, and later moves to other positions (a projection
+ * that has to be read again): all partitions of the assignment at once. Records
+ * polled afterwards carry a new assignment number.
+ */
+int
+source_assign(struct source *src, const struct source_position *positions,
+	      size_t n, uint32_t *ret_assignment, struct pj_error *err)
+	__attribute__((warn_unused_result));
+int
+source_unassign(struct source *src, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* Stops (and goes on with) delivery while membership is kept. */
+int
+source_pause(struct source *src, bool paused, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * First offset there is and next offset to be written (read_committed: the last
+ * stable offset), asked of the log now. May take timeout_ms.
+ */
+int
+source_watermarks(struct source *src, const struct partition *part,
+		  int timeout_ms, int64_t *ret_low, int64_t *ret_high,
+		  struct pj_error *err) __attribute__((warn_unused_result));
+
+/*
+ * Every partition of the topics, for status, check and rebuild; the partitions
+ * belong to the source. May take timeout_ms.
+ */
+int
+source_partitions(struct source *src, int timeout_ms,
+		  struct partition ***ret_parts, size_t *ret_n,
+		  struct pj_error *err) __attribute__((warn_unused_result));
+
+/*
+ * Tells the log's own tools where we are (Kafka's group offset, for lag
+ * displays only). Asynchronous, best effort.
+ */
+void
+source_mirror(struct source *src, const struct source_position *positions,
+	      size_t n);
+
+#endif
