@@ -49,7 +49,7 @@ LDFLAGS_ALL  = -Wl,-z,relro,-z,now,-z,noexecstack $(SAN) $(LDFLAGS)
 
 # Debian 12 names; a newer libmongoc calls itself mongoc2.
 MONGOC      := $(shell pkg-config --exists mongoc2 2>/dev/null && echo mongoc2 || echo libmongoc-1.0)
-PKG_LIB      = $(MONGOC) lmdb libconfuse jansson zlib
+PKG_LIB      = $(MONGOC) lmdb libconfuse jansson zlib libcrypto
 PKG_PROJECTOR = rdkafka libevent
 PKG_QUERYAPI = libevent libevent_pthreads
 PKG_TESTS    = cmocka
@@ -95,7 +95,10 @@ tests: $(UNIT) $(GOLDEN) $(COMPONENT) $(FUZZ_REPLAY) $(SUPPORT)
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(SAY) CC $<
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_PKG) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_PKG) $(CFLAGS_ALL) $(SOURCE_HASH) -MMD -MP -c -o $@ $<
+
+# A module carries the hash of its own sources into its generations.
+$(B)/projections/%.o: SOURCE_HASH = -DPJ_SOURCE_HASH='"$(shell cat $(<D)/*.[ch] | sha256sum | cut -c1-64)"'
 
 $(B)/flags: FORCE
 	@mkdir -p $(B)

@@ -37,6 +37,8 @@ static inline void
 buf_clear(struct buf *b)
 {
 	b->len = 0;
+	if (b->data)
+		b->data[0] = '\0';
 }
 
 static inline void

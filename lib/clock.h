@@ -31,4 +31,13 @@ clock_wall_ms(void)
 	return clock_read_ms(CLOCK_REALTIME);
 }
 
+/* Returns early when a signal comes. */
+static inline void
+clock_sleep_ms(int ms)
+{
+	struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+	(void)nanosleep(&ts, NULL);
+}
+
 #endif

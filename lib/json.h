@@ -15,9 +15,11 @@
  * unit tests hold it against jansson.
  *
  * Ownership: the reader owns nodes and unescaped strings until the next
- * json_read() or json_release(); strings without escapes point into the text,
- * which has to outlive the nodes. A reader is reused: no allocation per event.
- * Errors: INPUT, text "JSON: <what> at byte <n>".
+ * json_read() or json_reader_free(); strings without escapes point into the
+ * text, which has to outlive the nodes. A reader is reused: no allocation per
+ * event.
+ * Errors: INPUT, text "JSON: <what> at byte <n>", n from 0.
+ * Thread: a reader belongs to one thread at a time.
  * Limits: text < 2^31 bytes; time is linear in the text (duplicate detection
  * of large objects included).
  */
@@ -36,7 +38,7 @@ enum json_type {
 	JSON_NULL,
 	JSON_FALSE,
 	JSON_TRUE,
-	JSON_INT,  /* no fraction, no exponent: .i */
+	JSON_INT,  /* no fraction, no exponent: .i; -0 is 0 */
 	JSON_REAL, /* .d */
 	JSON_STRING,
 	JSON_ARRAY,
@@ -47,7 +49,8 @@ struct json_node {
 	uint8_t type;  /* enum json_type */
 	bool has_nul;  /* JSON_STRING: contains U+0000 */
 	uint32_t skip; /* index of the node behind this one and all below it */
-	uint32_t at, end; /* the value's bytes in the text: [at, end) */
+	/* The value's bytes in the text, quotes included: [at, end). */
+	uint32_t at, end;
 	union {
 		int64_t i;
 		double d;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/utf8.h"
 
 enum { LINE_MAX_BYTES = 2048, QUOTED_MAX_BYTES = 1536 };
 
@@ -40,63 +41,66 @@ log_level_name(enum log_level level)
 static bool
 log_is_plain(const char *s, size_t len)
 {
-	if (len == 0)
-		return false;
-	for (size_t i = 0; i < len; i++) {
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n) {
 		unsigned char c = (unsigned char)s[i];
 
 		if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7f)
 			return false;
+		n = utf8_char(s + i, len - i);
+		if (n == 0)
+			return false;
 	}
-	return true;
+	return len > 0;
 }
 
-/* One byte as it stands inside quotes; returns how many bytes went to out. */
+/*
+ * The character at s as it stands inside quotes: *ret_n bytes go to out, and
+ * how many were read is returned.
+ */
 static size_t
-log_escape(char out[8], unsigned char c)
+log_escape(char out[8], const char *s, size_t len, size_t *ret_n)
 {
 	static const char hex[] = "0123456789abcdef";
+	unsigned char c = (unsigned char)*s;
+	size_t n = utf8_char(s, len);
 
+	*ret_n = 2;
+	out[0] = '\\';
 	if (c == '"' || c == '\\') {
-		out[0] = '\\';
 		out[1] = (char)c;
-		return 2;
-	}
-	if (c == '\n') {
-		out[0] = '\\';
+	} else if (c == '\n') {
 		out[1] = 'n';
-		return 2;
-	}
-	if (c < ' ' || c == 0x7f) {
+	} else if (n == 0 || c < ' ' || c == 0x7f) {
 		/* \u00NN is an escape in JSON and in logfmt readers alike. */
 		memcpy(out, "\\u00", 4);
 		out[4] = hex[c >> 4];
 		out[5] = hex[c & 15];
-		return 6;
+		*ret_n = 6;
+		return 1;
+	} else {
+		memcpy(out, s, n);
+		*ret_n = n;
 	}
-	out[0] = (char)c;
-	return 1;
+	return n;
 }
 
-const char *
-log_quote(char *out, size_t size, const char *s, size_t len)
+/* In double quotes, cut to fit at a whole character. */
+static void
+log_quote_always(char *out, size_t size, const char *s, size_t len)
 {
-	size_t used = 0;
+	size_t used = 0, n, taken;
+	char esc[8];
 
-	if (log_is_plain(s, len) && len < size) {
-		memcpy(out, s, len);
-		out[len] = '\0';
-		return out;
-	}
 	if (size < 3) {
-		out[0] = '\0';
-		return out;
+		if (size)
+			out[0] = '\0';
+		return;
 	}
 	out[used++] = '"';
-	for (size_t i = 0; i < len; i++) {
-		char esc[8];
-		size_t n = log_escape(esc, (unsigned char)s[i]);
-
+	for (size_t i = 0; i < len; i += taken) {
+		taken = log_escape(esc, s + i, len - i, &n);
 		if (used + n + 2 > size)
 			break;
 		memcpy(out + used, esc, n);
@@ -104,6 +108,17 @@ log_quote(char *out, size_t size, const char *s, size_t len)
 	}
 	out[used++] = '"';
 	out[used] = '\0';
+}
+
+const char *
+log_quote(char *out, size_t size, const char *s, size_t len)
+{
+	if (len < size && log_is_plain(s, len)) {
+		memcpy(out, s, len);
+		out[len] = '\0';
+	} else {
+		log_quote_always(out, size, s, len);
+	}
 	return out;
 }
 
@@ -136,11 +151,7 @@ log_head(char *line, size_t size, enum log_level level, const char *event,
 				log_level_name(level), log_prog, event,
 				*fields ? " " : "", fields);
 	/* JSON keeps the fields as one logfmt text under "msg". */
-	quoted[0] = '\0';
-	if (log_is_plain(fields, strlen(fields)))
-		(void)snprintf(quoted, sizeof(quoted), "\"%.1500s\"", fields);
-	else
-		(void)log_quote(quoted, sizeof(quoted), fields, strlen(fields));
+	log_quote_always(quoted, sizeof(quoted), fields, strlen(fields));
 	return snprintf(line, size,
 			"{\"ts\":\"%s\",\"level\":\"%s\",\"prog\":\"%s\","
 			"\"event\":\"%s\",\"msg\":%s}",
@@ -158,13 +169,17 @@ log_line(enum log_level level, const char *event, const char *fmt, ...)
 	if (!log_enabled(level))
 		return;
 	va_start(ap, fmt);
-	(void)vsnprintf(fields, sizeof(fields), fmt, ap);
+	n = vsnprintf(fields, sizeof(fields), fmt, ap);
 	va_end(ap);
+	if (n < 0)
+		fields[0] = '\0';
+	else if ((size_t)n >= sizeof(fields))
+		fields[utf8_trim(fields, sizeof(fields) - 1)] = '\0';
 	n = log_head(line, sizeof(line) - 1, level, event, fields);
 	if (n < 0)
 		return;
 	if ((size_t)n > sizeof(line) - 2)
-		n = (int)sizeof(line) - 2;
+		n = (int)utf8_trim(line, sizeof(line) - 2);
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return; /* nowhere left to say it */

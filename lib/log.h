@@ -3,8 +3,8 @@
  * One line per event on stderr, logfmt or JSON.
  *
  *	log_info("batch.written", "docs=%zu ms=%" PRIu64, n, ms);
- *	ts=2026-01-02T03:04:05.678Z level=info prog=projector
- *event=batch.written docs=…
+ *	ts=2026-01-02T03:04:05.678Z level=info prog=projector \
+ *		event=batch.written docs=…
  *
  * The fields are logfmt: space-separated name=value; a foreign string goes
  * through log_quote() first. Stages and lib/ do not log; programs do, once per
@@ -39,7 +39,8 @@ log_line(enum log_level level, const char *event, const char *fmt, ...)
 
 /*
  * Writes s as a logfmt value into out: as it is when it is plain, else in
- * double quotes with \" \\ \n \xNN escapes. Cut to fit. Returns out.
+ * double quotes with \" \\ \n \u00NN escapes (bytes that are no UTF-8 too).
+ * Cut to fit, at a whole character. Returns out.
  */
 const char *
 log_quote(char *out, size_t size, const char *s, size_t len);

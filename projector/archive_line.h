@@ -10,7 +10,12 @@
  * taken as its raw bytes: what is wrong inside it (duplicate names, numbers out
  * of range) is the record's fault and not the line's, so the line is only
  * scanned for where the value begins and ends. Headers: an object of strings or
- * null, or of arrays of them for a repeated name.
+ * null, or of arrays of them for a repeated name. Where a header is not UTF-8,
+ * `headersBase64` has all of them as a list of [name, value or null]. Other
+ * members are ignored.
+ *
+ * Written and read again, a record is the same to the byte, except that headers
+ * of one name come to stand together.
  *
  * Errors: INPUT, naming what is wrong with the line.
  */

@@ -27,7 +27,7 @@
 
 enum decode_format { DECODE_ENVELOPE };
 
-/* How one topic is to be read. */
+/* How one topic is to be read; topic and zone outlive the decoder. */
 struct decode_topic {
 	const struct pj_topic *topic;
 	enum decode_format format;
@@ -52,7 +52,8 @@ decoder_free(struct decoder *dec);
 
 /*
  * *ret_event is set for EVENT and INVALID (NULL otherwise). For INVALID and
- * UNREADABLE *err and *ret_cause are set.
+ * UNREADABLE *err and *ret_cause are set. Of an INVALID event, fields at fault
+ * read as absent, a time at fault as 0 and its local date as "".
  */
 enum decode_result
 decode(struct decoder *dec, const struct decode_topic *topic,
@@ -64,8 +65,17 @@ int64_t
 decode_sequence(const struct pj_event *ev);
 
 /*
+ * The same of the record decoded last, skipped ones too: every record of a key
+ * counts in its sequence, whatever its type. 0 when it has none or an invalid
+ * one.
+ */
+int64_t
+decode_last_sequence(const struct decoder *dec);
+
+/*
  * A record key, normalised: raw bytes, or the string of a JSON string literal
- * (`"shop-1"` and `shop-1` are one key). Borrowed from the decoder or key.
+ * (`"shop-1"` and `shop-1` are one key). Borrowed from the key, or from the
+ * decoder until the next decode_key(); an event's own key is not touched by it.
  */
 struct pj_str
 decode_key(struct decoder *dec, struct pj_str key);

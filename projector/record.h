@@ -22,7 +22,13 @@ struct partition {
 	char topic[250]; /* as the contract names it, without prefix */
 	int32_t number;
 	int32_t source_index; /* store_source(); -1 until known */
-	void *pipeline;	      /* the pipeline's own state of the partition */
+	/*
+	 * The log's own word: nothing below this offset is still to come to
+	 * us (end of partition, behind trailing transaction markers too). Set
+	 * by the source after everything below was handed out; -1: not said.
+	 */
+	int64_t end_seen;
+	void *pipeline; /* the pipeline's own state of the partition */
 };
 
 struct record_header {

@@ -58,7 +58,10 @@ source_open(const struct source_settings *settings, enum source_mode mode,
 	    const char *const *topics, size_t n_topics,
 	    struct source **ret_source, struct pj_error *err)
 	__attribute__((warn_unused_result));
-/* Bounded; leaves the group politely when it can. */
+/*
+ * Bounded (seconds); leaves the group politely when it can. Records are
+ * released before; with records still out, their memory is left alone.
+ */
 void
 source_close(struct source *src);
 
@@ -79,7 +82,9 @@ struct source_event {
 
 /*
  * Waits up to timeout_ms for the first thing that happens, then takes what is
- * there already, up to max_recs records.
+ * there already, up to max_recs records. A partition that met a STOP delivers
+ * nothing more until the next source_assign(); the others go on, and the STOP
+ * is told again whenever there is nothing else to tell.
  */
 int
 source_poll(struct source *src, int timeout_ms, size_t max_recs,
@@ -104,7 +109,10 @@ int
 source_unassign(struct source *src, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
-/* Stops (and goes on with) delivery while membership is kept. */
+/*
+ * Stops (and goes on with) delivery while membership is kept; holds for later
+ * assignments too, until called with false.
+ */
 int
 source_pause(struct source *src, bool paused, struct pj_error *err)
 	__attribute__((warn_unused_result));
@@ -119,8 +127,9 @@ source_watermarks(struct source *src, const struct partition *part,
 		  struct pj_error *err) __attribute__((warn_unused_result));
 
 /*
- * Every partition of the topics, for status, check and rebuild; the partitions
- * belong to the source. May take timeout_ms.
+ * Every partition of the topics, for status, check and rebuild, by topic and
+ * number. The partitions belong to the source; so does the array, until the
+ * next call. May take timeout_ms.
  */
 int
 source_partitions(struct source *src, int timeout_ms,

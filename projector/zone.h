@@ -26,13 +26,23 @@ zone_load(const char *name, struct zone **ret_zone, struct pj_error *err)
 void
 zone_free(struct zone *zone);
 
+/*
+ * What can be written as a date: years 0000 to 9999, UTC. The rest is no time,
+ * in the integer form as well.
+ */
+#define ZONE_MIN_MS (INT64_C(-62167219200) * 1000)
+#define ZONE_MAX_MS (INT64_C(253402300799) * 1000 + 999)
+
 /* `yyyy-MM-dd HH:mm:ss[.SSS]` in the zone, or RFC 3339; -1 when it is neither.
  * A local form takes 1 to 9 digits of fraction; all below ms is cut off. */
 int
 zone_parse(const struct zone *zone, struct pj_str text, int64_t *ret_ms)
 	__attribute__((warn_unused_result));
 
-/* "2023-11-15": the local day of the instant; years 0000 to 9999. */
+/*
+ * "2023-11-15": the local day of the instant; at the edges, where the zone
+ * leads out of them, the first or last day of the years 0000 to 9999.
+ */
 void
 zone_local_date(const struct zone *zone, int64_t ms, char out[11]);
 

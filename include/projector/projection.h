@@ -108,7 +108,17 @@ struct pj_projection {
 	enum pj_fold (*fold)(const struct pj_options *options,
 			     const struct pj_event *ev, struct pj_doc *doc,
 			     struct pj_error *err);
+
+	/*
+	 * A hash of the module's sources, set by the build: documents made by
+	 * other code than what runs now are a reason to stop.
+	 */
+	const char *source_hash;
 };
+
+#ifndef PJ_SOURCE_HASH
+#define PJ_SOURCE_HASH ""
+#endif
 
 /*
  * Defines the module's entry point:
@@ -119,7 +129,9 @@ struct pj_projection {
  *		...
  *	};
  */
-#define PJ_PROJECTION_HEAD .abi = PJ_ABI, .size = sizeof(struct pj_projection)
+#define PJ_PROJECTION_HEAD                                                     \
+	.abi = PJ_ABI, .size = sizeof(struct pj_projection),                   \
+	.source_hash = PJ_SOURCE_HASH
 
 #define PJ_PROJECTION(NAME)                                                    \
 	static const struct pj_projection pj_descriptor_##NAME;                \

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What no single value shows. */
+#include "lib/settings_table.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "lib/readmodel.h"
+
+struct check {
+	const struct settings *set;
+	const struct settings_origins *origins;
+	struct pj_error *err;
+};
+
+static int
+refuse(const struct check *ck, const char *section, const char *title,
+       const char *key, const char *why)
+{
+	return pj_error_set(ck->err, PJ_ERROR_CONFIG, "%s: %s%s%s%s%s%s: %s",
+			    settings_origin(ck->origins, section, title, key),
+			    section, title ? " '" : "", title ? title : "",
+			    title ? "'" : "", key ? "." : "", key ? key : "",
+			    why);
+}
+
+enum { HOST_MAX = 253 };
+
+/* "host:port", "[v6]:port" → host without brackets; false: neither. */
+static bool
+split_address(const char *text, char host[HOST_MAX + 1], bool *ret_v6,
+	      unsigned *ret_port)
+{
+	const char *colon = strrchr(text, ':');
+	const char *digits = colon ? colon + 1 : "";
+	size_t n_digits = strspn(digits, "0123456789");
+	size_t len;
+
+	*ret_v6 = *text == '[';
+	if (!colon || n_digits == 0 || n_digits > 5 || digits[n_digits])
+		return false;
+	*ret_port = (unsigned)strtoul(digits, NULL, 10);
+	len = (size_t)(colon - text);
+	if (*ret_v6) {
+		if (len < 2 || text[len - 1] != ']')
+			return false;
+		text++;
+		len -= 2;
+	}
+	if (len == 0 || len > HOST_MAX || *ret_port > 65535)
+		return false;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	return true;
+}
+
+static bool
+is_host(const char *host, bool v6)
+{
+	struct in6_addr addr6;
+	struct in_addr addr4;
+
+	if (v6)
+		return inet_pton(AF_INET6, host, &addr6) == 1;
+	if (host[strspn(host, "0123456789.")] == '\0')
+		return inet_pton(AF_INET, host, &addr4) == 1;
+	return host[strspn(host, "abcdefghijklmnopqrstuvwxyz"
+				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "0123456789.-")] == '\0';
+}
+
+static bool
+is_loopback(const char *host, bool v6)
+{
+	struct in6_addr addr6;
+	struct in_addr addr4;
+
+	if (v6)
+		return inet_pton(AF_INET6, host, &addr6) == 1 &&
+		       (IN6_IS_ADDR_LOOPBACK(&addr6) ||
+			(IN6_IS_ADDR_V4MAPPED(&addr6) &&
+			 addr6.s6_addr[12] == 127));
+	if (inet_pton(AF_INET, host, &addr4) == 1)
+		return ntohl(addr4.s_addr) >> 24 == 127;
+	return strcmp(host, "localhost") == 0;
+}
+
+static int
+check_listen(const struct check *ck, const char *section, const char *key,
+	     const char *text, bool may_be_public)
+{
+	char host[HOST_MAX + 1];
+	unsigned port;
+	bool v6;
+
+	if (!split_address(text, host, &v6, &port) || !is_host(host, v6))
+		return refuse(ck, section, NULL, key,
+			      "must be host:port, with IPv6 as [::1]:8080");
+	if (!may_be_public && !is_loopback(host, v6))
+		return refuse(ck, section, NULL, key,
+			      "not a loopback address; queryapi.public = true "
+			      "allows it");
+	return 0;
+}
+
+static int
+check_addresses(const struct check *ck)
+{
+	const struct settings *set = ck->set;
+	const char *listen = set->queryapi.listen;
+	const char *admin = set->queryapi.admin_listen;
+	const char *colon;
+
+	if (*set->projector.admin_listen &&
+	    check_listen(ck, "projector", "admin_listen",
+			 set->projector.admin_listen, true))
+		return -1;
+	if (check_listen(ck, "queryapi", "listen", listen,
+			 set->queryapi.public) ||
+	    check_listen(ck, "queryapi", "admin_listen", admin,
+			 set->queryapi.public))
+		return -1;
+	colon = strrchr(listen, ':');
+	if (strcmp(listen, admin) == 0 && strtoul(colon + 1, NULL, 10) != 0)
+		return refuse(ck, "queryapi", NULL, "admin_listen",
+			      "the same address as queryapi.listen");
+	return 0;
+}
+
+static int
+check_store(const struct check *ck)
+{
+	const char *name = ck->set->store.database;
+	const char *uri = ck->set->store.uri;
+
+	if (strlen(name) > 63 || name[strcspn(name, "/\\. \"$*<>:|?")])
+		return refuse(ck, "store", NULL, "database",
+			      "not a name MongoDB takes");
+	if (strncmp(uri, "mongodb://", 10) != 0 &&
+	    strncmp(uri, "mongodb+srv://", 14) != 0)
+		return refuse(ck, "store", NULL, "uri",
+			      "must begin with mongodb:// or mongodb+srv://");
+	if (strlen(uri) > 4096)
+		return refuse(ck, "store", NULL, "uri",
+			      "longer than 4096 bytes");
+	return 0;
+}
+
+/* A name of a projection, of a view, or of a page: all the same. */
+static int
+check_name(const struct check *ck, const char *section, const char *title,
+	   const char *key, const char *name)
+{
+	/* /v1/pages/{page}/{key} is not a view. */
+	if (strcmp(name, "pages") == 0)
+		return refuse(ck, section, title, key, "'pages' is reserved");
+	if (!readmodel_is_projection_name(name))
+		return refuse(ck, section, title, key,
+			      "a name is a lower-case letter, then up to 31 "
+			      "of a-z, 0-9 and _");
+	return 0;
+}
+
+static int
+check_page(const struct check *ck, const struct settings_page *page)
+{
+	if (check_name(ck, "page", page->name, NULL, page->name))
+		return -1;
+	if (page->n_parts == 0)
+		return refuse(ck, "page", page->name, NULL,
+			      "parts is missing: the views that make the page");
+	if (page->n_parts > 32)
+		return refuse(ck, "page", page->name, "parts",
+			      "more than 32 parts");
+	for (size_t i = 0; i < page->n_parts; i++) {
+		if (check_name(ck, "page", page->name, "parts", page->parts[i]))
+			return -1;
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(page->parts[k], page->parts[i]) == 0)
+				return refuse(ck, "page", page->name, "parts",
+					      "one view is there twice");
+	}
+	return 0;
+}
+
+int
+settings_check(const struct settings *set,
+	       const struct settings_origins *origins, struct pj_error *err)
+{
+	const struct check ck = {set, origins, err};
+
+	if (check_addresses(&ck) || check_store(&ck))
+		return -1;
+	for (size_t i = 0; i < set->n_topics; i++) {
+		const char *name = set->topics[i].name;
+
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+			return refuse(&ck, "topic", name, NULL,
+				      "not a topic's name");
+	}
+	for (size_t i = 0; i < set->n_projections; i++) {
+		const char *name = set->projections[i].name;
+
+		if (check_name(&ck, "projection", name, NULL, name))
+			return -1;
+	}
+	for (size_t i = 0; i < set->n_pages; i++)
+		if (check_page(&ck, &set->pages[i]))
+			return -1;
+	return 0;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of settings: what a key is called, means, may be, and where it
+ * lives. Parsing, checking, printing and docs/configuration.md follow from it.
+ */
+#include "lib/settings_table.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+/* Enums are filled through the index of their choices. */
+static_assert(sizeof(enum store_type) == sizeof(unsigned), "enum size");
+static_assert(sizeof(enum log_level) == sizeof(unsigned), "enum size");
+static_assert(sizeof(enum log_format) == sizeof(unsigned), "enum size");
+static_assert(STORE_LMDB == 0 && STORE_MONGODB == 1, "store_types");
+static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3, "log_levels");
+static_assert(LOG_LOGFMT == 0 && LOG_JSON == 1, "log_formats");
+/* Titled sections begin with their name. */
+static_assert(offsetof(struct settings_topic, name) == 0, "name first");
+static_assert(offsetof(struct settings_projection, name) == 0, "name first");
+static_assert(offsetof(struct settings_page, name) == 0, "name first");
+
+static const char *const source_types[] = {"archive", "kafka", NULL};
+static const char *const store_types[] = {"lmdb", "mongodb", NULL};
+static const char *const formats[] = {"envelope", "cloudevents", "outbox",
+				      "debezium", "json",	 NULL};
+static const char *const log_levels[] = {"debug", "info", "warn", "error",
+					 NULL};
+static const char *const log_formats[] = {"logfmt", "json", NULL};
+
+/* clang-format off */
+#define AT(field) .offset = offsetof(struct settings, field)
+#define NUMBER(field) AT(field), .width = sizeof(((struct settings *)0)->field)
+
+#define KIB ((uint64_t)1 << 10)
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+
+static const struct config_key source_keys[] = {
+	{.name = "type", .type = CONFIG_CHOICE, .def = "archive",
+	 .choices = source_types, AT(source.type),
+	 .text = "Where events come from: files, or a Kafka cluster."},
+	{.name = "dir", .type = CONFIG_TEXT, .def = "./data/events",
+	 .flags = CONFIG_REQUIRED, AT(source.dir),
+	 .text = "archive: the directory of TOPIC/PARTITION.ndjson files."},
+	{.name = "brokers", .type = CONFIG_TEXT, .def = "127.0.0.1:9092",
+	 .flags = CONFIG_REQUIRED, AT(source.brokers),
+	 .text = "kafka: host:port of some brokers, separated by commas."},
+	{.name = "group", .type = CONFIG_TEXT, .def = "shopview",
+	 .flags = CONFIG_REQUIRED, AT(source.group),
+	 .text = "kafka: the consumer group that processes share."},
+	{.name = "instance_id", .type = CONFIG_TEXT, .flags = CONFIG_UNSET,
+	 AT(source.instance_id),
+	 .text = "kafka: group.instance.id; empty: made up from group, host "
+		 "and a free slot."},
+	{.name = "topic_prefix", .type = CONFIG_TEXT, AT(source.topic_prefix),
+	 .text = "kafka: put before every topic name."},
+	{.name = "rdkafka", .type = CONFIG_PAIRS, .flags = CONFIG_SECRET,
+	 AT(source.properties),
+	 .counter = offsetof(struct settings, source.n_properties),
+	 .text = "kafka: librdkafka properties passed through, as "
+		 "\"name=value\"; those that delivery depends on are "
+		 "refused."},
+	{.name = NULL},
+};
+
+static const struct config_key store_keys[] = {
+	{.name = "type", .type = CONFIG_ENUM, .def = "lmdb",
+	 .choices = store_types, AT(store.type),
+	 .text = "Where documents are kept: one file that both programs "
+		 "share, or a MongoDB replica set."},
+	{.name = "uri", .type = CONFIG_TEXT,
+	 .def = "mongodb://127.0.0.1:27017/?replicaSet=rs0",
+	 .flags = CONFIG_REQUIRED | CONFIG_SECRET, AT(store.uri),
+	 .text = "mongodb: connection string; its options are passed "
+		 "through."},
+	{.name = "database", .type = CONFIG_TEXT, .def = "shopview",
+	 .flags = CONFIG_REQUIRED, AT(store.database),
+	 .text = "mongodb: the database's name."},
+	{.name = "allow_standalone", .type = CONFIG_BOOL, .def = "false",
+	 AT(store.allow_standalone),
+	 .text = "mongodb: accept a server without a replica set (no "
+		 "failover, no change streams)."},
+	{.name = "path", .type = CONFIG_TEXT, .def = "./data/store",
+	 .flags = CONFIG_REQUIRED, AT(store.path),
+	 .text = "lmdb: the store's directory, made when absent."},
+	{.name = "map_bytes", .type = CONFIG_BYTES, .def = "16g",
+	 .min = MIB, .max = 16384 * GIB, NUMBER(store.map_bytes),
+	 .text = "lmdb: the most the store may grow to; address space, not "
+		 "disk, until used."},
+	{.name = NULL},
+};
+
+static const struct config_key topic_keys[] = {
+	{.name = "format", .type = CONFIG_CHOICE, .def = "envelope",
+	 .choices = formats, .offset = offsetof(struct settings_topic, format),
+	 .text = "How its records are written."},
+	{.name = "zone", .type = CONFIG_TEXT, .def = "Asia/Seoul",
+	 .flags = CONFIG_REQUIRED,
+	 .offset = offsetof(struct settings_topic, zone),
+	 .text = "Time zone of its local times: a tz database name, UTC, or "
+		 "a fixed offset such as \"+09:00\"."},
+	{.name = NULL},
+};
+
+static const struct config_key page_keys[] = {
+	{.name = "parts", .type = CONFIG_LIST, .flags = CONFIG_REQUIRED,
+	 .offset = offsetof(struct settings_page, parts),
+	 .counter = offsetof(struct settings_page, n_parts),
+	 .text = "The views whose documents make the page."},
+	{.name = NULL},
+};
+
+static const struct config_key projector_keys[] = {
+	{.name = "admin_listen", .type = CONFIG_TEXT, .def = "127.0.0.1:8082",
+	 AT(projector.admin_listen),
+	 .text = "host:port of health, metrics and status; empty: none."},
+	{.name = "modules", .type = CONFIG_TEXT, AT(projector.modules),
+	 .text = "Directory of projection modules (NAME.so); empty: those "
+		 "built in."},
+	{.name = "writers", .type = CONFIG_COUNT, .def = "2", .min = 1,
+	 .max = 8, NUMBER(projector.writers),
+	 .text = "Threads that write to the store."},
+	{.name = "memory_bytes", .type = CONFIG_BYTES, .def = "256m",
+	 .min = MIB, .max = 1024 * GIB, NUMBER(projector.memory_bytes),
+	 .text = "Memory for documents and records that are kept."},
+	{.name = "batch_documents", .type = CONFIG_COUNT, .def = "2000",
+	 .min = 1, .max = 100000, NUMBER(projector.batch_documents),
+	 .text = "The most documents written at once."},
+	{.name = "batch_bytes", .type = CONFIG_BYTES, .def = "8m",
+	 .min = KIB, .max = GIB, NUMBER(projector.batch_bytes),
+	 .text = "The most bytes written at once (one document may be "
+		 "larger)."},
+	{.name = NULL},
+};
+
+static const struct config_key queryapi_keys[] = {
+	{.name = "listen", .type = CONFIG_TEXT, .def = "127.0.0.1:8080",
+	 .flags = CONFIG_REQUIRED, AT(queryapi.listen),
+	 .text = "host:port of the read API; IPv6 as [::1]:8080, port 0: a "
+		 "free one."},
+	{.name = "admin_listen", .type = CONFIG_TEXT, .def = "127.0.0.1:8081",
+	 .flags = CONFIG_REQUIRED, AT(queryapi.admin_listen),
+	 .text = "host:port of health, metrics and status."},
+	{.name = "public", .type = CONFIG_BOOL, .def = "false",
+	 AT(queryapi.public),
+	 .text = "Allow the two addresses to be other than loopback."},
+	{.name = "loops", .type = CONFIG_COUNT, .def = "0", .min = 0,
+	 .max = 256, NUMBER(queryapi.loops),
+	 .text = "Event-loop threads; 0: one per core."},
+	{.name = "workers", .type = CONFIG_COUNT, .def = "4", .min = 1,
+	 .max = 64, NUMBER(queryapi.workers),
+	 .text = "Threads that fetch documents the cache does not hold."},
+	{.name = "max_connections", .type = CONFIG_COUNT, .def = "10000",
+	 .min = 1, .max = 1000000, NUMBER(queryapi.max_connections),
+	 .text = "The most connections open at once."},
+	{.name = "max_connections_per_address", .type = CONFIG_COUNT,
+	 .def = "2000", .min = 1, .max = 1000000,
+	 NUMBER(queryapi.max_connections_per_address),
+	 .text = "The most connections of one client address."},
+	{.name = "header_bytes", .type = CONFIG_BYTES, .def = "16k",
+	 .min = KIB, .max = MIB, NUMBER(queryapi.header_bytes),
+	 .text = "The longest request line and headers."},
+	{.name = "header_timeout_ms", .type = CONFIG_MS, .def = "10s",
+	 .min = 10, .max = 600000, NUMBER(queryapi.header_timeout_ms),
+	 .text = "How long a request's headers may take to arrive."},
+	{.name = "idle_timeout_ms", .type = CONFIG_MS, .def = "60s",
+	 .min = 10, .max = 3600000, NUMBER(queryapi.idle_timeout_ms),
+	 .text = "How long a connection may idle between requests."},
+	{.name = "request_timeout_ms", .type = CONFIG_MS, .def = "5s",
+	 .min = 10, .max = 600000, NUMBER(queryapi.request_timeout_ms),
+	 .text = "How long a request may wait for the store."},
+	{.name = "queue_depth", .type = CONFIG_COUNT, .def = "1024", .min = 1,
+	 .max = 1000000, NUMBER(queryapi.queue_depth),
+	 .text = "Fetches that may wait; beyond, the answer is 503."},
+	{.name = "gzip_min_bytes", .type = CONFIG_BYTES, .def = "1k",
+	 .min = 0, .max = GIB, NUMBER(queryapi.gzip_min_bytes),
+	 .text = "The smallest document that is also served as gzip."},
+	{.name = "stop_timeout_ms", .type = CONFIG_MS, .def = "10s",
+	 .min = 0, .max = 600000, NUMBER(queryapi.stop_timeout_ms),
+	 .text = "How long open requests may take to end when stopping."},
+	{.name = NULL},
+};
+
+static const struct config_key log_keys[] = {
+	{.name = "level", .type = CONFIG_ENUM, .def = "info",
+	 .choices = log_levels, AT(log.level),
+	 .text = "The least severe line that is written."},
+	{.name = "format", .type = CONFIG_ENUM, .def = "logfmt",
+	 .choices = log_formats, AT(log.format),
+	 .text = "How a line is written."},
+	{.name = NULL},
+};
+
+static const struct config_key no_keys[] = {{.name = NULL}};
+
+const struct config_section settings_sections[] = {
+	{.name = "source", .keys = source_keys,
+	 .text = "The log of events that the projector reads."},
+	{.name = "store", .keys = store_keys,
+	 .text = "The document store that the projector writes and queryapi "
+		 "reads."},
+	{.name = "topic", .titled = true, .keys = topic_keys,
+	 .offset = offsetof(struct settings, topics),
+	 .counter = offsetof(struct settings, n_topics),
+	 .size = sizeof(struct settings_topic),
+	 .text = "How one topic's records are to be read. A topic without a "
+		 "section has the defaults."},
+	{.name = "projection", .titled = true, .open = true, .keys = no_keys,
+	 .offset = offsetof(struct settings, projections),
+	 .counter = offsetof(struct settings, n_projections),
+	 .size = sizeof(struct settings_projection),
+	 .text = "A projection module to run. With no such section all "
+		 "bundled modules run; with one, only those named. Its keys "
+		 "are the module's own options, integers; the module's table "
+		 "says which."},
+	{.name = "page", .titled = true, .keys = page_keys,
+	 .offset = offsetof(struct settings, pages),
+	 .counter = offsetof(struct settings, n_pages),
+	 .size = sizeof(struct settings_page),
+	 .text = "A composition of views that queryapi serves in one answer. "
+		 "With no such section: shop (shop, shop_products, "
+		 "review_summary) and product (product, stock)."},
+	{.name = "projector", .keys = projector_keys,
+	 .text = "The write side's own settings."},
+	{.name = "queryapi", .keys = queryapi_keys,
+	 .text = "The read side's own settings."},
+	{.name = "log", .keys = log_keys, .text = "Log lines on stderr."},
+	{.name = NULL},
+};

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The LMDB adapter: one environment, one named database per collection.
+ *
+ * Keys are the bytes of `_id`, values the documents as they are. Every call is
+ * one short transaction (a scan: one per piece), because LMDB wants no
+ * transaction open in this process when the map is resized.
+ *
+ * store_lmdb_env.c: environment, map, transactions, database handles;
+ * store_lmdb_docs.c: load, apply; store_lmdb_scan.c: scan, count;
+ * store_lmdb_meta.c: single rows.
+ */
+#ifndef LIB_STORE_LMDB_H
+#define LIB_STORE_LMDB_H
+
+#include <lmdb.h>
+#include <pthread.h>
+
+#include "lib/store_impl.h"
+
+/* LMDB's own limit, compiled into Debian's library. */
+enum { LMDB_KEY_MAX = 511 };
+
+/*
+ * An open environment. LMDB allows one per file and process (closing a second
+ * one would drop the first one's locks), so stores of one path share it.
+ */
+struct lmdb_env;
+
+struct lmdb_store {
+	struct store base;
+	char *path;
+	uint64_t map_bytes;
+	pthread_mutex_t lock; /* env: read-only stores open it late */
+	struct lmdb_env *env;
+};
+
+/*
+ * Opens or shares. A read-only one needs an existing file: RETRY without.
+ */
+int
+lmdb_env_open(const char *path, uint64_t map_bytes, bool read_only,
+	      struct lmdb_env **ret_env, struct pj_error *err)
+	__attribute__((warn_unused_result));
+void
+lmdb_env_close(struct lmdb_env *env);
+
+enum lmdb_mode { LMDB_READ, LMDB_WRITE };
+
+/* 0, or LMDB's or errno's code: the transaction is aborted. */
+typedef int (*lmdb_body_fn)(MDB_txn *txn, void *arg);
+
+/*
+ * Runs body in a transaction and commits it. When the map is too small or
+ * another process has grown it, the map is adjusted and body runs again: it has
+ * to start from prepared inputs each time.
+ */
+int
+lmdb_run(struct lmdb_env *env, enum lmdb_mode mode, lmdb_body_fn body,
+	 void *arg, const char *what, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * The handle of a collection's database. `make`: creates it when absent;
+ * otherwise *ret_found tells.
+ */
+int
+lmdb_database(struct lmdb_env *env, const char *name, bool make,
+	      MDB_dbi *ret_dbi, bool *ret_found, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* The session's environment; RETRY while a read-only one is not there yet. */
+int
+lmdb_session_env(struct store_session *ses, struct lmdb_env **ret_env,
+		 struct pj_error *err) __attribute__((warn_unused_result));
+
+static inline MDB_val
+lmdb_val(const void *data, size_t len)
+{
+	/* LMDB's struct is not const-correct; it never writes here. */
+	return (MDB_val){len, (void *)(uintptr_t)data};
+}
+
+int
+lmdb_load(struct store_session *ses, const char *collection,
+	  struct store_doc *docs, size_t n_docs, struct pj_error *err);
+int
+lmdb_apply(struct store_session *ses, struct store_job *job,
+	   struct pj_error *err);
+int
+lmdb_scan(struct store_session *ses, const char *collection,
+	  struct pj_str after, struct pj_str end, store_each_fn each, void *arg,
+	  struct pj_error *err);
+int
+lmdb_count(struct store_session *ses, const char *collection,
+	   struct pj_str after, struct pj_str end, int64_t *ret_n,
+	   struct pj_error *err);
+int
+lmdb_row_insert(struct store_session *ses, const char *collection,
+		const struct store_row *row, bool *ret_inserted,
+		struct pj_error *err);
+int
+lmdb_row_set(struct store_session *ses, const char *collection, const char *id,
+	     const char *field, const int32_t *expected, int32_t value,
+	     bool *ret_set, struct pj_error *err);
+int
+lmdb_source_make(struct store_session *ses, const char *id, const char *topic,
+		 int32_t partition, int32_t *ret_index, struct pj_error *err);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading and writing documents in LMDB. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "lib/readmodel.h"
+#include "lib/store_lmdb.h"
+
+/* ---- Load -------------------------------------------------------------- */
+
+struct lmdb_loading {
+	MDB_dbi dbi;
+	struct store_doc *docs;
+	size_t n_docs;
+};
+
+static int
+lmdb_load_body(MDB_txn *txn, void *arg)
+{
+	struct lmdb_loading *l = arg;
+	size_t i;
+
+	for (i = 0; i < l->n_docs; i++) {
+		struct store_doc *doc = &l->docs[i];
+		MDB_val key = lmdb_val(doc->key.ptr, doc->key.len), val;
+		int rc;
+
+		/* No document can have such a key. */
+		if (doc->key.len == 0 || doc->key.len > LMDB_KEY_MAX)
+			continue;
+		rc = mdb_get(txn, l->dbi, &key, &val);
+		if (rc == MDB_NOTFOUND)
+			continue;
+		if (rc)
+			return rc;
+		doc->bson = mem_alloc(val.mv_size);
+		memcpy(doc->bson, val.mv_data, val.mv_size);
+		doc->len = val.mv_size;
+	}
+	return 0;
+}
+
+int
+lmdb_load(struct store_session *ses, const char *collection,
+	  struct store_doc *docs, size_t n_docs, struct pj_error *err)
+{
+	struct lmdb_loading l = {.docs = docs, .n_docs = n_docs};
+	struct lmdb_env *env;
+	bool found;
+
+	if (lmdb_session_env(ses, &env, err) ||
+	    lmdb_database(env, collection, false, &l.dbi, &found, err))
+		return -1;
+	if (!found)
+		return 0;
+	return lmdb_run(env, LMDB_READ, lmdb_load_body, &l, collection, err);
+}
+
+/* ---- Apply ------------------------------------------------------------- */
+
+struct lmdb_applying {
+	struct store_job *job;
+	MDB_dbi *dbis; /* one per write */
+	MDB_dbi parked, checkpoints;
+	/* Told only after the commit. */
+	enum store_outcome *outcomes;
+};
+
+/* Absent for an insert, else the base token: as of this transaction. */
+static int
+lmdb_write(MDB_txn *txn, MDB_dbi dbi, const struct store_write *w,
+	   enum store_outcome *ret_outcome)
+{
+	MDB_val key = lmdb_val(w->key.ptr, w->key.len);
+	MDB_val val = lmdb_val(w->bson, w->len), old;
+	struct store_token token;
+	int rc;
+
+	*ret_outcome = STORE_UNKNOWN;
+	if (w->insert) {
+		rc = mdb_put(txn, dbi, &key, &val, MDB_NOOVERWRITE);
+		if (rc == MDB_KEYEXIST)
+			return 0;
+	} else {
+		rc = mdb_get(txn, dbi, &key, &old);
+		if (rc == MDB_NOTFOUND)
+			return 0;
+		if (rc)
+			return rc;
+		if (!store_token_read(old.mv_data, old.mv_size, &token) ||
+		    memcmp(token.bytes, w->base.bytes, STORE_TOKEN_BYTES) != 0)
+			return 0;
+		rc = mdb_put(txn, dbi, &key, &val, 0);
+	}
+	if (rc)
+		return rc;
+	*ret_outcome = STORE_APPLIED;
+	return 0;
+}
+
+static int
+lmdb_write_parked(MDB_txn *txn, MDB_dbi dbi, const struct store_row *row)
+{
+	MDB_val key = lmdb_val(row->id, strlen(row->id));
+	MDB_val val = lmdb_val(bson_get_data(row->bson), row->bson->len);
+	int rc = mdb_put(txn, dbi, &key, &val, MDB_NOOVERWRITE);
+
+	return rc == MDB_KEYEXIST ? 0 : rc;
+}
+
+static int
+lmdb_write_checkpoint(MDB_txn *txn, MDB_dbi dbi, const struct store_row *row)
+{
+	MDB_val key = lmdb_val(row->id, strlen(row->id));
+	MDB_val val = lmdb_val(bson_get_data(row->bson), row->bson->len), old;
+	bson_iter_t it;
+	int rc = mdb_get(txn, dbi, &key, &old);
+
+	if (rc && rc != MDB_NOTFOUND)
+		return rc;
+	/* Monotone: a late, lower one changes nothing. */
+	if (!rc && bson_iter_init_from_data(&it, old.mv_data, old.mv_size) &&
+	    bson_iter_find(&it, "next") && BSON_ITER_HOLDS_NUMBER(&it) &&
+	    bson_iter_as_int64(&it) > row->next)
+		return 0;
+	return mdb_put(txn, dbi, &key, &val, 0);
+}
+
+static int
+lmdb_apply_body(MDB_txn *txn, void *arg)
+{
+	struct lmdb_applying *a = arg;
+	struct store_job *job = a->job;
+	int rc = 0;
+	size_t i;
+
+	for (i = 0; !rc && i < job->n_parked; i++)
+		rc = lmdb_write_parked(txn, a->parked, &job->parked[i]);
+	for (i = 0; !rc && i < job->n_writes; i++) {
+		a->outcomes[i] = job->writes[i].outcome;
+		if (a->outcomes[i] == STORE_PENDING)
+			rc = lmdb_write(txn, a->dbis[i], &job->writes[i],
+					&a->outcomes[i]);
+	}
+	for (i = 0; !rc && i < job->n_checkpoints; i++)
+		rc = lmdb_write_checkpoint(txn, a->checkpoints,
+					   &job->checkpoints[i]);
+	return rc;
+}
+
+/* Handles are opened before the transaction: it contains prepared puts only. */
+static int
+lmdb_apply_open(struct lmdb_env *env, struct lmdb_applying *a,
+		struct pj_error *err)
+{
+	const struct store_job *job = a->job;
+	bool found;
+	size_t i;
+
+	if (job->n_parked && lmdb_database(env, READMODEL_PARKED, true,
+					   &a->parked, &found, err))
+		return -1;
+	if (job->n_checkpoints && lmdb_database(env, READMODEL_CHECKPOINTS,
+						true, &a->checkpoints, &found,
+						err))
+		return -1;
+	for (i = 0; i < job->n_writes; i++) {
+		const char *name = job->writes[i].collection;
+
+		if (i > 0 && strcmp(name, job->writes[i - 1].collection) == 0)
+			a->dbis[i] = a->dbis[i - 1];
+		else if (lmdb_database(env, name, true, &a->dbis[i], &found,
+				       err))
+			return -1;
+	}
+	return 0;
+}
+
+int
+lmdb_apply(struct store_session *ses, struct store_job *job,
+	   struct pj_error *err)
+{
+	struct lmdb_applying a = {.job = job};
+	struct lmdb_env *env;
+	size_t i;
+	int ret = -1;
+
+	a.dbis = mem_calloc(job->n_writes, sizeof(*a.dbis));
+	a.outcomes = mem_calloc(job->n_writes, sizeof(*a.outcomes));
+	if (lmdb_session_env(ses, &env, err) ||
+	    lmdb_apply_open(env, &a, err) ||
+	    lmdb_run(env, LMDB_WRITE, lmdb_apply_body, &a, "cannot write",
+		     err))
+		goto out;
+	for (i = 0; i < job->n_writes; i++)
+		job->writes[i].outcome = a.outcomes[i];
+	ret = 0;
+out:
+	free(a.dbis);
+	free(a.outcomes);
+	return ret;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The MongoDB adapter: a pool, and per session one client of it with one
+ * causally consistent session.
+ *
+ * Reads: majority, primary, after everything any session of this store has
+ * seen or written. Writes: raw commands, {w: majority, j: true, wtimeout}. The
+ * URI may not say otherwise.
+ *
+ * store_mongo.c: uri, open, sessions, check; store_mongo_run.c: one command;
+ * store_mongo_docs.c: load, scan, count; store_mongo_apply.c: batches;
+ * store_mongo_meta.c: single rows, collections; store_mongo_errors.c: codes.
+ */
+#ifndef LIB_STORE_MONGO_H
+#define LIB_STORE_MONGO_H
+
+#include <mongoc/mongoc.h>
+#include <pthread.h>
+
+#include "lib/store_impl.h"
+
+enum {
+	MONGO_WTIMEOUT_MS = 10000, /* < socketTimeoutMS: the reply comes first */
+	MONGO_SOCKET_TIMEOUT_MS = 15000,
+	MONGO_SELECTION_TIMEOUT_MS = 5000,
+};
+
+struct mongo_store {
+	struct store base;
+	char *database;
+	bool allow_standalone;
+	mongoc_client_pool_t *pool;
+	mongoc_write_concern_t *write_concern;
+	mongoc_read_concern_t *read_concern;
+	mongoc_read_prefs_t *read_prefs;
+	pthread_mutex_t lock; /* what follows */
+	/* The newest operation time any session knows; 0 = none. */
+	uint32_t time_s, time_i;
+	bool sources_ready; /* the unique index is there */
+};
+
+struct mongo_session {
+	struct store_session base;
+	mongoc_client_t *client;
+	mongoc_client_session_t *causal; /* started by the first command */
+};
+
+static inline struct mongo_store *
+mongo_store_of(const struct store_session *ses)
+{
+	return (struct mongo_store *)ses->store;
+}
+
+/* ---- Errors ------------------------------------------------------------ */
+
+/* Server codes asked for by name. */
+enum {
+	MONGO_UNAUTHORIZED = 13,
+	MONGO_NAMESPACE_EXISTS = 48,
+	MONGO_DUPLICATE_KEY = 11000,
+};
+
+/*
+ * The class of a failed call: error API version 2, reply may be NULL. An
+ * unknown code is an outage (RETRY), never the record's fault.
+ */
+enum pj_error_class
+mongo_error_class(const bson_error_t *error, const bson_t *reply);
+
+/* True: the server will never take this document as it is. */
+bool
+mongo_is_refusal(int32_t code);
+
+/* Fills *err: "store mongodb shopview: <what>: <message>". Returns -1. */
+int
+mongo_error_set(struct pj_error *err, const struct store *store,
+		const char *what, const bson_error_t *error,
+		const bson_t *reply);
+
+/* ---- One command ------------------------------------------------------- */
+
+/*
+ * Options of a call: session, and concerns as asked. Fails with RETRY while no
+ * server can be reached. opts is initialised either way.
+ */
+int
+mongo_read_opts(struct mongo_session *ses, bson_t *ret_opts,
+		struct pj_error *err) __attribute__((warn_unused_result));
+/* Takes what the session has seen to the store; after every call. */
+void
+mongo_note_time(struct mongo_session *ses);
+
+/*
+ * Sends a read command. *ret_reply is the caller's, also on failure.
+ */
+int
+mongo_read(struct mongo_session *ses, const bson_t *command, bson_t *ret_reply,
+	   const char *what, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* What the reply to a write command proves. */
+struct mongo_result {
+	bool clean;	  /* ok: 1, no writeErrors, no writeConcernError */
+	bool durable;	  /* ok: 1, no writeConcernError */
+	int64_t n;	  /* matched, inserted and upserted */
+	bool upserted;
+	int32_t code;	  /* of the first write error */
+	char text[160];	  /* what made it unclean */
+	bson_t reply;	  /* by mongo_result_release() */
+};
+
+/*
+ * Sends an insert, update or other write command with the store's write
+ * concern. 0: the server answered ok: 1, read ret_result. -1: outage or
+ * refusal of the whole command; the effect is unknown. ret_result is to be
+ * released either way.
+ */
+int
+mongo_write(struct mongo_session *ses, const bson_t *command,
+	    const char *what, struct mongo_result *ret_result,
+	    struct pj_error *err) __attribute__((warn_unused_result));
+void
+mongo_result_release(struct mongo_result *result);
+
+/* libbson refuses only what exceeds 2 GiB; commands are held far below. */
+void
+mongo_must(bool ok);
+
+/* ---- Operations -------------------------------------------------------- */
+
+int
+mongo_load(struct store_session *ses, const char *collection,
+	   struct store_doc *docs, size_t n_docs, struct pj_error *err);
+int
+mongo_scan(struct store_session *ses, const char *collection,
+	   struct pj_str after, struct pj_str end, store_each_fn each,
+	   void *arg, struct pj_error *err);
+int
+mongo_count(struct store_session *ses, const char *collection,
+	    struct pj_str after, struct pj_str end, int64_t *ret_n,
+	    struct pj_error *err);
+int
+mongo_apply(struct store_session *ses, struct store_job *job,
+	    struct pj_error *err);
+int
+mongo_row_insert(struct store_session *ses, const char *collection,
+		 const struct store_row *row, bool *ret_inserted,
+		 struct pj_error *err);
+int
+mongo_row_set(struct store_session *ses, const char *collection,
+	      const char *id, const char *field, const int32_t *expected,
+	      int32_t value, bool *ret_set, struct pj_error *err);
+int
+mongo_source_make(struct store_session *ses, const char *id, const char *topic,
+		  int32_t partition, int32_t *ret_index, struct pj_error *err);
+int
+mongo_collection_make(struct store_session *ses, const char *collection,
+		      const char *const *fields, size_t n_fields,
+		      struct pj_error *err);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parked rows: ids that sort as the queue does, and the row itself. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "lib/mem.h"
+#include "lib/readmodel.h"
+#include "lib/store_fields.h"
+#include "lib/store_rows.h"
+
+__extension__ typedef unsigned __int128 parked_u128;
+
+/* FNV-1a, 128 bits. */
+static parked_u128
+parked_hash(struct pj_str s)
+{
+	const parked_u128 prime = ((parked_u128)1 << 88) + 0x13b;
+	parked_u128 h = ((parked_u128)UINT64_C(0x6c62272e07bb0142) << 64) +
+			UINT64_C(0x62b821756295c58d);
+	size_t i;
+
+	for (i = 0; i < s.len; i++) {
+		h ^= (unsigned char)s.ptr[i];
+		h *= prime;
+	}
+	return h;
+}
+
+static void
+parked_add_unit(struct buf *out, struct pj_str unit)
+{
+	static const char digits[] = "0123456789abcdef";
+	/* Room for '~' and the hash within the same length. */
+	const size_t cut = PARKED_UNIT_PLAIN - 17;
+	bool plain = unit.len <= PARKED_UNIT_PLAIN;
+	size_t n = plain ? unit.len : cut;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		unsigned char byte = (unsigned char)unit.ptr[i];
+
+		buf_addch(out, digits[byte >> 4]);
+		buf_addch(out, digits[byte & 15]);
+	}
+	if (!plain) {
+		parked_u128 h = parked_hash(unit);
+
+		buf_printf(out, "~%016" PRIx64 "%016" PRIx64,
+			   (uint64_t)(h >> 64), (uint64_t)h);
+	}
+}
+
+static char *
+parked_id(const struct store_parked *parked)
+{
+	struct buf id = BUF_INIT;
+
+	buf_printf(&id, "%s!%s!", parked->generation, parked->unit_type);
+	parked_add_unit(&id, parked->unit);
+	buf_printf(&id, "!%s!%010" PRId32 "!%020" PRId64, parked->topic,
+		   parked->partition, parked->offset);
+	return buf_detach(&id, NULL);
+}
+
+void
+rows_parked_range(struct parked_range *ret, const char *generation,
+		  const char *unit_type, const struct pj_str *unit)
+{
+	struct buf after = BUF_INIT;
+	size_t len;
+
+	buf_addstr(&after, generation);
+	if (unit_type) {
+		buf_printf(&after, "!%s!", unit_type);
+		parked_add_unit(&after, *unit);
+	}
+	buf_addch(&after, '!');
+	len = after.len;
+	ret->after = buf_detach(&after, NULL);
+	ret->end = mem_strndup(ret->after, len);
+	/* The next byte after '!': behind everything that begins with it. */
+	ret->end[len - 1] = '!' + 1;
+}
+
+void
+rows_parked(struct store_row *ret_row, const struct store_parked *parked)
+{
+	bson_t *b = bson_new();
+	bson_t list;
+	size_t i;
+
+	ret_row->id = parked_id(parked);
+	ret_row->bson = b;
+	ret_row->next = 0;
+	put_text(b, READMODEL_ID, ret_row->id);
+	put_text(b, "generation", parked->generation);
+	put_text(b, "unitType", parked->unit_type);
+	put_bytes(b, "unit", parked->unit, false);
+	put_text(b, "topic", parked->topic);
+	put_int32(b, "partition", parked->partition);
+	put_int64(b, "offset", parked->offset);
+	put_int64(b, "timestamp", parked->timestamp_ms);
+	put_text(b, "type", parked->type);
+	put_text(b, "cause", parked->cause);
+	put_text(b, "detail", parked->detail);
+	put_int64(b, "parkedAt", parked->parked_at_ms);
+	put_bytes(b, "key", parked->key, parked->key_null);
+	put_bytes(b, "value", parked->value, parked->value_null);
+	bson_append_array_begin(b, "headers", -1, &list);
+	for (i = 0; i < 2 * parked->n_headers; i++) {
+		char name[16];
+		const char *at;
+
+		bson_uint32_to_string((uint32_t)i, &at, name, sizeof(name));
+		put_bytes(&list, at, parked->headers[i],
+			  i % 2 == 1 && !parked->headers[i].ptr);
+	}
+	bson_append_array_end(b, &list);
+}
+
+static int
+parked_headers(const bson_iter_t *at, struct pj_str **ret_headers, size_t *ret_n,
+	       struct pj_error *err)
+{
+	struct pj_str *strs = NULL;
+	size_t n = 0, cap = 0;
+	bson_iter_t it;
+
+	if (!BSON_ITER_HOLDS_ARRAY(at) || !bson_iter_recurse(at, &it))
+		goto damaged;
+	while (bson_iter_next(&it)) {
+		struct pj_str s = {NULL, 0};
+
+		if (BSON_ITER_HOLDS_BINARY(&it)) {
+			const uint8_t *bytes;
+			uint32_t len;
+
+			bson_iter_binary(&it, NULL, &len, &bytes);
+			s = (struct pj_str){(const char *)bytes, len};
+		} else if (!BSON_ITER_HOLDS_NULL(&it)) {
+			goto damaged;
+		}
+		MEM_GROW(strs, n, cap);
+		strs[n++] = s;
+	}
+	if (n % 2)
+		goto damaged;
+	*ret_headers = strs;
+	*ret_n = n / 2;
+	return 0;
+damaged:
+	free(strs);
+	return pj_error_set(err, PJ_ERROR_FATAL,
+			    "damaged row in %s: field 'headers'",
+			    READMODEL_PARKED);
+}
+
+int
+rows_parked_read(const uint8_t *bson, size_t len, struct store_parked *ret,
+		 struct pj_str **ret_headers, struct pj_error *err)
+{
+	struct store_parked row = {0};
+	struct pj_str generation, unit_type, topic, type, cause, detail;
+	bson_iter_t headers;
+	const struct field fields[] = {
+		{"generation", FIELD_STR, &generation, 0},
+		{"unitType", FIELD_STR, &unit_type, 0},
+		{"unit", FIELD_BYTES, &row.unit, 0},
+		{"topic", FIELD_STR, &topic, 0},
+		{"partition", FIELD_INT32, &row.partition, 0},
+		{"offset", FIELD_INT64, &row.offset, 0},
+		{"timestamp", FIELD_INT64, &row.timestamp_ms, 0},
+		{"type", FIELD_STR, &type, 0},
+		{"cause", FIELD_STR, &cause, 0},
+		{"detail", FIELD_STR, &detail, 0},
+		{"parkedAt", FIELD_INT64, &row.parked_at_ms, 0},
+		{"key", FIELD_BYTES, &row.key, 0},
+		{"value", FIELD_BYTES, &row.value, 0},
+		{"headers", FIELD_ITER, &headers, 0},
+	};
+
+	if (fields_read(bson, len, READMODEL_PARKED, fields,
+			sizeof(fields) / sizeof(fields[0]), err) ||
+	    parked_headers(&headers, ret_headers, &row.n_headers, err))
+		return -1;
+	/* BSON strings end with a NUL. */
+	row.generation = generation.ptr;
+	row.unit_type = unit_type.ptr;
+	row.topic = topic.ptr;
+	row.type = type.ptr;
+	row.cause = cause.ptr;
+	row.detail = detail.ptr;
+	row.key_null = !row.key.ptr;
+	row.value_null = !row.value.ptr;
+	row.headers = *ret_headers;
+	*ret = row;
+	return 0;
+}

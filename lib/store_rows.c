@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/store_rows.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "lib/readmodel.h"
+#include "lib/store_fields.h"
+
+void
+store_row_release(struct store_row *row)
+{
+	free(row->id);
+	if (row->bson)
+		bson_destroy(row->bson);
+	*row = (struct store_row){0};
+}
+
+static void
+row_begin(struct store_row *ret_row, char *id)
+{
+	ret_row->id = id;
+	ret_row->bson = bson_new();
+	ret_row->next = 0;
+	put_text(ret_row->bson, READMODEL_ID, id);
+}
+
+/* ---- Sources ----------------------------------------------------------- */
+
+char *
+rows_source_id(const char *topic, int32_t partition)
+{
+	return mem_printf("%s/%" PRId32, topic, partition);
+}
+
+void
+rows_source(struct store_row *ret_row, const char *topic, int32_t partition,
+	    int32_t index)
+{
+	row_begin(ret_row, rows_source_id(topic, partition));
+	put_text(ret_row->bson, "topic", topic);
+	put_int32(ret_row->bson, "partition", partition);
+	put_int32(ret_row->bson, "index", index);
+}
+
+int
+rows_source_read(const uint8_t *bson, size_t len, struct store_source_row *ret,
+		 struct pj_error *err)
+{
+	struct store_source_row row = {0};
+	const struct field fields[] = {
+		{"topic", FIELD_CHARS, row.topic, sizeof(row.topic)},
+		{"partition", FIELD_INT32, &row.partition, 0},
+		{"index", FIELD_INT32, &row.index, 0},
+	};
+
+	if (fields_read(bson, len, READMODEL_SOURCES, fields, 3, err))
+		return -1;
+	*ret = row;
+	return 0;
+}
+
+/* ---- Checkpoints ------------------------------------------------------- */
+
+void
+rows_checkpoint(struct store_row *ret_row, const struct store_checkpoint *cp)
+{
+	row_begin(ret_row, mem_printf("%s/%" PRId32, cp->generation,
+				      cp->source));
+	ret_row->next = cp->next;
+	put_text(ret_row->bson, "generation", cp->generation);
+	put_int32(ret_row->bson, "source", cp->source);
+	put_int64(ret_row->bson, "next", cp->next);
+	put_int64(ret_row->bson, "epoch", cp->epoch);
+	put_int64(ret_row->bson, "anchorOffset", cp->anchor_offset);
+	put_int64(ret_row->bson, "anchorTimestamp", cp->anchor_timestamp_ms);
+	put_int64(ret_row->bson, "anchorCrc", cp->anchor_crc);
+}
+
+int
+rows_checkpoint_read(const uint8_t *bson, size_t len,
+		     struct store_checkpoint *ret, struct pj_error *err)
+{
+	struct store_checkpoint row = {0};
+	int64_t crc = 0;
+	const struct field fields[] = {
+		{"generation", FIELD_CHARS, row.generation,
+		 sizeof(row.generation)},
+		{"source", FIELD_INT32, &row.source, 0},
+		{"next", FIELD_INT64, &row.next, 0},
+		{"epoch", FIELD_INT64, &row.epoch, 0},
+		{"anchorOffset", FIELD_INT64, &row.anchor_offset, 0},
+		{"anchorTimestamp", FIELD_INT64, &row.anchor_timestamp_ms, 0},
+		{"anchorCrc", FIELD_INT64, &crc, 0},
+	};
+
+	if (fields_read(bson, len, READMODEL_CHECKPOINTS, fields, 7, err))
+		return -1;
+	row.anchor_crc = (uint32_t)crc;
+	*ret = row;
+	return 0;
+}
+
+/* ---- Generations ------------------------------------------------------- */
+
+void
+rows_generation(struct store_row *ret_row, const struct store_generation *gen)
+{
+	char *id = mem_alloc(READMODEL_GENERATION_ID_MAX);
+
+	readmodel_generation_id(id, gen->projection, gen->number);
+	row_begin(ret_row, id);
+	put_text(ret_row->bson, "projection", gen->projection);
+	put_int32(ret_row->bson, "number", gen->number);
+	put_int32(ret_row->bson, "version", gen->version);
+	put_text(ret_row->bson, "codeHash", gen->code_hash);
+	put_int32(ret_row->bson, "state", (int32_t)gen->state);
+	put_text(ret_row->bson, "collection", gen->collection);
+	put_int64(ret_row->bson, "createdAt", gen->created_at_ms);
+	put_text(ret_row->bson, "reader",
+		 gen->reader_json ? gen->reader_json : "");
+}
+
+int
+rows_generation_read(const uint8_t *bson, size_t len,
+		     struct store_generation *ret, struct pj_error *err)
+{
+	struct store_generation row = {0};
+	struct pj_str reader = {0};
+	int32_t state = 0;
+	const struct field fields[] = {
+		{"projection", FIELD_CHARS, row.projection,
+		 sizeof(row.projection)},
+		{"number", FIELD_INT32, &row.number, 0},
+		{"version", FIELD_INT32, &row.version, 0},
+		{"codeHash", FIELD_CHARS, row.code_hash, sizeof(row.code_hash)},
+		{"state", FIELD_INT32, &state, 0},
+		{"collection", FIELD_CHARS, row.collection,
+		 sizeof(row.collection)},
+		{"createdAt", FIELD_INT64, &row.created_at_ms, 0},
+		{"reader", FIELD_STR, &reader, 0},
+	};
+
+	if (fields_read(bson, len, READMODEL_GENERATIONS, fields, 8, err))
+		return -1;
+	if (state < STORE_GEN_BUILDING || state > STORE_GEN_DROPPED)
+		return pj_error_set(err, PJ_ERROR_FATAL,
+				    "%s %s.%" PRId32 ": unknown state %" PRId32,
+				    READMODEL_GENERATIONS, row.projection,
+				    row.number, state);
+	row.state = (enum store_generation_state)state;
+	row.reader_json = mem_strndup(reader.ptr, reader.len);
+	*ret = row;
+	return 0;
+}
+
+/* ---- Live pointers ----------------------------------------------------- */
+
+void
+rows_live(struct store_row *ret_row, const char *projection, int32_t number)
+{
+	row_begin(ret_row, mem_strdup(projection));
+	put_int32(ret_row->bson, "number", number);
+}
+
+int
+rows_live_read(const uint8_t *bson, size_t len, struct store_live *ret,
+	       struct pj_error *err)
+{
+	struct store_live row = {0};
+	const struct field fields[] = {
+		{READMODEL_ID, FIELD_CHARS, row.projection,
+		 sizeof(row.projection)},
+		{"number", FIELD_INT32, &row.number, 0},
+	};
+
+	if (fields_read(bson, len, READMODEL_LIVE, fields, 2, err))
+		return -1;
+	*ret = row;
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is inside a document: shared by doc.c, doc_bson.c and doc_api.c. */
+#ifndef PROJECTOR_DOC_DATA_H
+#define PROJECTOR_DOC_DATA_H
+
+#include "lib/bsonjson.h"
+#include "projector/doc.h"
+#include "projector/node.h"
+
+struct pj_doc {
+	struct node_tree tree;
+	struct pj_str key; /* malloc'ed */
+	enum pj_doc_state state;
+	enum pj_doc_state before; /* as of doc_begin() */
+	bool revived;		  /* in this bracket */
+	struct store_token token;
+	int64_t revision;
+	int64_t newest_ms; /* INT64_MIN: no event changed it yet */
+	/* ascending by source */
+	struct bsonjson_position *positions;
+	uint32_t n_positions, cap_positions;
+};
+
+/* Moves p[source] forward. */
+void
+doc_set_position(struct pj_doc *doc, int32_t source, int64_t offset);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "projector/generation.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+lane_point(struct lane *lane, const struct module *mod, int32_t number)
+{
+	lane->mod = mod;
+	lane->number = number;
+	readmodel_generation_id(lane->generation, mod->desc->name, number);
+}
+
+int
+generation_live_number(struct store_session *ses, const char *projection,
+		       int32_t *ret_number, struct pj_error *err)
+{
+	struct store_live *rows;
+	size_t n;
+
+	if (store_live(ses, &rows, &n, err))
+		return -1;
+	*ret_number = 0;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(rows[i].projection, projection) == 0)
+			*ret_number = rows[i].number;
+	free(rows);
+	return 0;
+}
+
+static int
+generation_create(struct store_session *ses, const struct settings *set,
+		  const struct module *mod, int32_t number, int64_t now_at_ms,
+		  struct pj_error *err)
+{
+	struct store_generation gen = {
+		.number = number,
+		.version = (int32_t)mod->desc->version,
+		.state = STORE_GEN_BUILDING,
+		.created_at_ms = now_at_ms,
+	};
+	bool created;
+	int rc;
+
+	(void)memcpy(gen.projection, mod->desc->name,
+		     strlen(mod->desc->name) + 1);
+	readmodel_generation_id(gen.collection, mod->desc->name, number);
+	module_code_hash(mod, set, gen.code_hash);
+	gen.reader_json = module_reader_json(mod);
+	rc = store_generation_create(ses, &gen, &created, err);
+	free(gen.reader_json);
+	return rc;
+}
+
+static int
+check_code(const struct store_generation *gen, const struct module *mod,
+	   const struct settings *set, struct pj_error *err)
+{
+	char hash[65];
+
+	module_code_hash(mod, set, hash);
+	if (strcmp(hash, gen->code_hash) == 0)
+		return 0;
+	return pj_error_set(err, PJ_ERROR_STOP,
+			    "projection %s: generation %" PRId32
+			    " was filled by other code (%.12s, running %.12s: "
+			    "sources, options, zone or format changed); run "
+			    "'projector rebuild %s'",
+			    gen->projection, gen->number, gen->code_hash, hash,
+			    gen->projection);
+}
+
+/* The highest number, and the row of `number` (NULL when there is none). */
+static int32_t
+find_generation(const struct store_generation *rows, size_t n,
+		const char *projection, int32_t number,
+		const struct store_generation **ret_row)
+{
+	int32_t highest = 0;
+
+	*ret_row = NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(rows[i].projection, projection) != 0)
+			continue;
+		if (rows[i].number > highest)
+			highest = rows[i].number;
+		if (rows[i].number == number)
+			*ret_row = &rows[i];
+	}
+	return highest;
+}
+
+/* The first generation: whoever moves the pointer first decides. */
+static int
+make_first(struct store_session *ses, const struct settings *set,
+	   const struct module *mod, int64_t now_at_ms, struct pj_error *err)
+{
+	bool moved;
+
+	if (generation_create(ses, set, mod, 1, now_at_ms, err) ||
+	    store_live_move(ses, mod->desc->name, 0, 1, &moved, err))
+		return -1;
+	return store_generation_set_state(ses, mod->desc->name, 1,
+					  STORE_GEN_READY, err);
+}
+
+int
+generation_attach_live(struct store_session *ses, const struct settings *set,
+		       const struct module *mod, int64_t now_at_ms,
+		       struct lane *lane, struct pj_error *err)
+{
+	const struct store_generation *row;
+	struct store_generation *rows;
+	const char *name = mod->desc->name;
+	int32_t number;
+	size_t n;
+	int rc;
+
+	if (generation_live_number(ses, name, &number, err))
+		return -1;
+	if (number == 0 &&
+	    (make_first(ses, set, mod, now_at_ms, err) ||
+	     generation_live_number(ses, name, &number, err)))
+		return -1;
+	if (store_generations(ses, &rows, &n, err))
+		return -1;
+	(void)find_generation(rows, n, name, number, &row);
+	rc = row ? check_code(row, mod, set, err)
+		 : pj_error_set(err, PJ_ERROR_FATAL,
+				"projection %s: live points to generation "
+				"%" PRId32 ", which the store does not have",
+				name, number);
+	store_generations_free(rows, n);
+	if (rc == 0)
+		lane_point(lane, mod, number);
+	return rc;
+}
+
+/* An unfinished generation of the same code above the live one, or 0. */
+static int32_t
+find_unfinished(const struct store_generation *rows, size_t n,
+		const struct module *mod, const struct settings *set,
+		int32_t live)
+{
+	char hash[65];
+
+	module_code_hash(mod, set, hash);
+	for (size_t i = n; i-- > 0;)
+		if (strcmp(rows[i].projection, mod->desc->name) == 0 &&
+		    rows[i].number > live &&
+		    rows[i].state == STORE_GEN_BUILDING &&
+		    strcmp(rows[i].code_hash, hash) == 0)
+			return rows[i].number;
+	return 0;
+}
+
+int
+generation_attach_candidate(struct store_session *ses,
+			    const struct settings *set,
+			    const struct module *mod, int64_t now_at_ms,
+			    struct lane *lane, int32_t *ret_live,
+			    bool *ret_resumed, struct pj_error *err)
+{
+	const struct store_generation *row;
+	struct store_generation *rows;
+	int32_t live, highest, number;
+	size_t n;
+
+	if (generation_live_number(ses, mod->desc->name, &live, err) ||
+	    store_generations(ses, &rows, &n, err))
+		return -1;
+	highest = find_generation(rows, n, mod->desc->name, live, &row);
+	number = find_unfinished(rows, n, mod, set, live);
+	store_generations_free(rows, n);
+	*ret_resumed = number != 0;
+	if (number == 0) {
+		number = highest + 1;
+		if (generation_create(ses, set, mod, number, now_at_ms, err))
+			return -1;
+	}
+	lane_point(lane, mod, number);
+	*ret_live = live;
+	return 0;
+}
+
+static int64_t
+position_of(const struct store_checkpoint *rows, size_t n, int32_t source)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].source == source)
+			return rows[i].next;
+	return 0;
+}
+
+int
+generation_has_caught_up(struct store_session *ses, const char *candidate,
+			 const char *live, bool *ret_caught_up,
+			 struct pj_error *err)
+{
+	struct store_checkpoint *ours = NULL, *theirs = NULL;
+	size_t n_ours, n_theirs;
+	int rc = -1;
+
+	/* Theirs first: what they reach afterwards is not asked of us. */
+	if (store_checkpoints(ses, live, &theirs, &n_theirs, err) ||
+	    store_checkpoints(ses, candidate, &ours, &n_ours, err))
+		goto out;
+	*ret_caught_up = true;
+	for (size_t i = 0; i < n_theirs; i++)
+		if (position_of(ours, n_ours, theirs[i].source) <
+		    theirs[i].next)
+			*ret_caught_up = false;
+	rc = 0;
+out:
+	free(ours);
+	free(theirs);
+	return rc;
+}
+
+int
+generation_promote(struct store_session *ses, const struct lane *lane,
+		   int32_t expected, struct pj_error *err)
+{
+	const char *name = lane->mod->desc->name;
+	bool moved;
+
+	if (store_live_move(ses, name, expected, lane->number, &moved, err))
+		return -1;
+	if (!moved)
+		return pj_error_set(err, PJ_ERROR_STOP,
+				    "projection %s: live was moved by somebody "
+				    "else; generation %" PRId32
+				    " is complete and not served, look at "
+				    "'projector list'",
+				    name, lane->number);
+	return store_generation_set_state(ses, name, lane->number,
+					  STORE_GEN_READY, err);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Generations of a projection: which one is fed, made, promoted.
+ *
+ * A generation is a collection, its checkpoints, its parked rows and the hash
+ * of the code that fills it. `live` points to the one readers get and moves by
+ * compare-and-set only.
+ *
+ * Errors: STOP when other code than the running one filled a generation;
+ * otherwise the store's.
+ * Thread: whoever owns the session.
+ */
+#ifndef PROJECTOR_GENERATION_H
+#define PROJECTOR_GENERATION_H
+
+#include "lib/settings.h"
+#include "lib/store.h"
+#include "projector/lane.h"
+
+/*
+ * Points the lane at the projection's live generation; with none yet, makes
+ * the first one live. Two processes that start at once agree.
+ */
+int
+generation_attach_live(struct store_session *ses, const struct settings *set,
+		       const struct module *mod, int64_t now_at_ms,
+		       struct lane *lane, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Points the lane at a generation that is being built: goes on with an
+ * unfinished one of the same code, else makes the next. *ret_live: number of
+ * the live one, 0 = none; *ret_resumed: it had been begun before.
+ */
+int
+generation_attach_candidate(struct store_session *ses,
+			    const struct settings *set,
+			    const struct module *mod, int64_t now_at_ms,
+			    struct lane *lane, int32_t *ret_live,
+			    bool *ret_resumed, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * True when the candidate has passed the live generation on every partition
+ * that either has a position on.
+ */
+int
+generation_has_caught_up(struct store_session *ses, const char *candidate,
+			 const char *live, bool *ret_caught_up,
+			 struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* Makes the lane's generation live in place of `expected`. */
+int
+generation_promote(struct store_session *ses, const struct lane *lane,
+		   int32_t expected, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* The live number of a projection, 0 = none. */
+int
+generation_live_number(struct store_session *ses, const char *projection,
+		       int32_t *ret_number, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "projector/host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+
+static const char DEFAULT_ZONE[] = "Asia/Seoul";
+
+int
+host_open(const struct cli_args *args, struct host *ret_host,
+	  struct pj_error *err)
+{
+	memset(ret_host, 0, sizeof(*ret_host));
+	if (settings_load(args->config, args->overrides, args->n_overrides,
+			  &ret_host->set, err))
+		return -1;
+	log_setup("projector", ret_host->set->log.level,
+		  ret_host->set->log.format);
+	return 0;
+}
+
+int
+host_open_bare(const struct cli_args *args, struct host *ret_host,
+	       struct pj_error *err)
+{
+	struct cli_args bare = *args;
+
+	if (!bare.config)
+		bare.config = "/dev/null";
+	return host_open(&bare, ret_host, err);
+}
+
+void
+host_close(struct host *host)
+{
+	for (size_t i = 0; i < host->n_modules; i++)
+		module_free(host->modules[i]);
+	for (size_t i = 0; i < host->n_topics; i++)
+		zone_free(host->zones[i]);
+	free(host->zones);
+	free(host->topics);
+	free((void *)host->topic_names);
+	settings_free(host->set);
+	memset(host, 0, sizeof(*host));
+}
+
+static const struct settings_projection *
+find_section(const struct settings *set, const char *name)
+{
+	for (size_t i = 0; i < set->n_projections; i++)
+		if (strcmp(set->projections[i].name, name) == 0)
+			return &set->projections[i];
+	return NULL;
+}
+
+static int
+load_module(struct host *host, const char *dir, const char *name,
+	    struct pj_error *err)
+{
+	if (host->n_modules == LANES_MAX)
+		return pj_error_set(err, PJ_ERROR_CONFIG,
+				    "more than %d projections", LANES_MAX);
+	if (module_load(dir, name, find_section(host->set, name),
+			&host->modules[host->n_modules], err))
+		return -1;
+	host->n_modules++;
+	return 0;
+}
+
+static int
+load_all(struct host *host, const char *dir, struct pj_error *err)
+{
+	const struct settings *set = host->set;
+	char **names = NULL;
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < set->n_projections; i++)
+		rc = load_module(host, dir, set->projections[i].name, err);
+	if (rc || set->n_projections)
+		return rc;
+	if (module_names(dir, &names, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (rc == 0)
+			rc = load_module(host, dir, names[i], err);
+		free(names[i]);
+	}
+	free(names);
+	return rc;
+}
+
+static const struct settings_topic *
+find_topic(const struct settings *set, const char *name)
+{
+	for (size_t i = 0; i < set->n_topics; i++)
+		if (strcmp(set->topics[i].name, name) == 0)
+			return &set->topics[i];
+	return NULL;
+}
+
+static int
+by_topic_name(const void *a, const void *b)
+{
+	const struct decode_topic *x = a, *y = b;
+
+	return strcmp(x->topic->name, y->topic->name);
+}
+
+/* Every topic once; two modules that bring different tables for one name are
+ * told apart by their field and type counts. */
+static int
+collect_topics(struct host *host, struct pj_error *err)
+{
+	size_t cap = 0;
+
+	for (size_t m = 0; m < host->n_modules; m++) {
+		const struct pj_projection *desc = host->modules[m]->desc;
+
+		for (const struct pj_reads *r = desc->reads; r->topic; r++) {
+			const struct pj_topic *known = NULL;
+
+			for (size_t i = 0; i < host->n_topics && !known; i++)
+				if (!strcmp(host->topics[i].topic->name,
+					    r->topic->name))
+					known = host->topics[i].topic;
+			if (known && known != r->topic)
+				return pj_error_set(
+					err, PJ_ERROR_CONFIG,
+					"projection %s brings its own table "
+					"for topic %s, which another module "
+					"declares too",
+					desc->name, known->name);
+			if (known)
+				continue;
+			MEM_GROW(host->topics, host->n_topics, cap);
+			host->topics[host->n_topics++] = (struct decode_topic){
+				.topic = r->topic,
+				.format = DECODE_ENVELOPE,
+			};
+		}
+	}
+	qsort(host->topics, host->n_topics, sizeof(*host->topics),
+	      by_topic_name);
+	return 0;
+}
+
+static int
+configure_topics(struct host *host, struct pj_error *err)
+{
+	size_t n = host->n_topics;
+
+	host->zones = mem_calloc(n, sizeof(struct zone *));
+	host->topic_names = mem_calloc(n, sizeof(*host->topic_names));
+	for (size_t i = 0; i < n; i++) {
+		const char *name = host->topics[i].topic->name;
+		const struct settings_topic *t = find_topic(host->set, name);
+
+		host->topic_names[i] = name;
+		if (zone_load(t ? t->zone : DEFAULT_ZONE, &host->zones[i], err))
+			return -1;
+		host->topics[i].zone = host->zones[i];
+	}
+	return 0;
+}
+
+int
+host_load_modules(struct host *host, const char *only, struct pj_error *err)
+{
+	char *dir = module_dir(host->set->projector.modules);
+	int rc = only ? load_module(host, dir, only, err)
+		      : load_all(host, dir, err);
+
+	free(dir);
+	if (rc || collect_topics(host, err))
+		return -1;
+	return configure_topics(host, err);
+}
+
+int
+host_open_source_topics(const struct host *host, enum source_mode mode,
+			const char *const *topics, size_t n,
+			struct source **ret_source, struct pj_error *err)
+{
+	const struct settings *set = host->set;
+	const char **properties = NULL;
+	struct source_settings source;
+	int rc;
+
+	properties = mem_calloc(set->source.n_properties + 1,
+				2 * sizeof(*properties));
+	for (size_t i = 0; i < set->source.n_properties; i++) {
+		properties[2 * i] = set->source.properties[i].name;
+		properties[2 * i + 1] = set->source.properties[i].value;
+	}
+	source = (struct source_settings){
+		.type = strcmp(set->source.type, "kafka") == 0 ? SOURCE_KAFKA
+							       : SOURCE_ARCHIVE,
+		.dir = set->source.dir,
+		.brokers = set->source.brokers,
+		.group = set->source.group,
+		.topic_prefix = set->source.topic_prefix,
+		.properties = properties,
+	};
+	if (set->source.instance_id && *set->source.instance_id)
+		source.instance_id = set->source.instance_id;
+	rc = source_open(&source, mode, topics, n, ret_source, err);
+	free((void *)properties);
+	return rc;
+}
+
+int
+host_open_source(const struct host *host, enum source_mode mode,
+		 struct source **ret_source, struct pj_error *err)
+{
+	return host_open_source_topics(host, mode, host->topic_names,
+				       host->n_topics, ret_source, err);
+}
+
+int
+host_open_store(const struct host *host, bool read_only,
+		struct store **ret_store, struct store_session **ret_session,
+		struct pj_error *err)
+{
+	struct store_settings settings =
+		settings_store(host->set, read_only, "projector");
+	struct store *store;
+
+	if (store_open(&settings, &store, err))
+		return -1;
+	if (store_session_open(store, ret_session, err)) {
+		store_close(store);
+		return -1;
+	}
+	*ret_store = store;
+	return 0;
+}
+
+int
+host_exit(const struct pj_error *err)
+{
+	char text[2 * PJ_ERROR_TEXT];
+	static const struct {
+		int status;
+		const char *event;
+	} exits[] = {
+		[PJ_ERROR_NONE] = {CLI_DONE, "done"},
+		[PJ_ERROR_INPUT] = {CLI_FATAL, "input"},
+		[PJ_ERROR_RETRY] = {CLI_FATAL, "unavailable"},
+		[PJ_ERROR_CONFIG] = {CLI_CONFIG, "config"},
+		[PJ_ERROR_STOP] = {CLI_STOP, "stop"},
+		[PJ_ERROR_FATAL] = {CLI_FATAL, "fatal"},
+	};
+
+	if (err->cls != PJ_ERROR_NONE)
+		log_error(exits[err->cls].event, "error=%s",
+			  log_quote(text, sizeof(text), err->text,
+				    strlen(err->text)));
+	return exits[err->cls].status;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "projector/verbs.h"
+
+static const struct cli_flag run_flags[] = {
+	{"--until-end", NULL,
+	 "stop at the end of the log as it is when reading begins"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag json_flags[] = {
+	{"--json", NULL, "one JSON object per line"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag fold_flags[] = {
+	{"--deleted", NULL, "also print deleted documents, as {id, deleted}"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag export_flags[] = {
+	{"--to", "DIR", "the archive's directory; made when absent"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag config_flags[] = {
+	{"--reference", NULL, "the reference of all settings, in Markdown"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_verb verbs[] = {
+	{"run", "", "project until stopped", run_flags, 0, 0, verb_run},
+	{"check", "",
+	 "look at configuration, modules, log and store; changes nothing", NULL,
+	 0, 0, verb_check},
+	{"list", "", "projections and their generations", json_flags, 0, 0,
+	 verb_list},
+	{"status", "", "positions and lag per topic-partition", json_flags, 0,
+	 0, verb_status},
+	{"fold", "NAME",
+	 "archive lines on stdin, documents as served on stdout", fold_flags, 1,
+	 1, verb_fold},
+	{"rebuild", "NAME",
+	 "a new generation from the log's start, then make it live", NULL, 1, 1,
+	 verb_rebuild},
+	{"dump", "NAME [KEY...]", "live documents as they are served", NULL, 1,
+	 (size_t)-1, verb_dump},
+	{"export", "TOPIC...", "write topics as an archive", export_flags, 1,
+	 (size_t)-1, verb_export},
+	{"config", "", "the effective configuration, secrets masked",
+	 config_flags, 0, 0, verb_config},
+	{NULL, NULL, NULL, NULL, 0, 0, NULL},
+};
+
+int
+main(int argc, char **argv)
+{
+	return cli_main("projector",
+			"folds ordered events into documents, losing nothing",
+			verbs, argc, argv);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "projector/parked.h"
+
+#include <stdlib.h>
+
+#include "lib/mem.h"
+
+static struct pj_str
+parked_unit(const struct lane *lane, const struct record *rec,
+	    struct pj_str key, const char **ret_type)
+{
+	*ret_type = "document";
+	if (key.len)
+		return key;
+	if (rec->key.len == 0)
+		*ret_type = "record";
+	else if (!(lane->mod->desc->flags & PJ_KEYED_BY_RECORD))
+		*ret_type = "key";
+	/* Keyed by record: the document is known even if the event is not. */
+	return rec->key;
+}
+
+/*
+ * Copies a string behind the others; the room was reserved, nothing moves. A
+ * null stays a null.
+ */
+static struct pj_str
+keep(struct parked_row *p, struct pj_str s)
+{
+	size_t at = p->bytes.len;
+
+	if (!s.ptr)
+		return s;
+	buf_add(&p->bytes, s.ptr, s.len);
+	buf_addch(&p->bytes, '\0');
+	return (struct pj_str){p->bytes.data + at, s.len};
+}
+
+static struct pj_str
+text(const char *s)
+{
+	return (struct pj_str){s, strlen(s)};
+}
+
+struct parked_row *
+parked_new(struct lane *lane, struct record *rec, const struct pj_event *ev,
+	   struct pj_str key, const char *cause, const char *detail,
+	   int64_t now_at_ms)
+{
+	struct parked_row *p = mem_calloc(1, sizeof(*p));
+	const char *type = ev ? pj_event_type_name(ev) : "";
+	const char *unit_type;
+	struct pj_str unit = parked_unit(lane, rec, key, &unit_type);
+	size_t room = unit.len + rec->key.len + rec->value.len + strlen(type) +
+		      strlen(detail) + 8;
+
+	for (size_t i = 0; i < rec->n_headers; i++)
+		room += rec->headers[i].name.len + rec->headers[i].value.len +
+			2;
+	buf_reserve(&p->bytes, room);
+	p->rec = rec;
+	p->lane = lane;
+	p->row = (struct store_parked){
+		.generation = lane->generation,
+		.unit_type = unit_type,
+		.unit = keep(p, unit),
+		.topic = rec->partition->topic,
+		.partition = rec->partition->number,
+		.offset = rec->offset,
+		.timestamp_ms = rec->timestamp_ms,
+		.type = keep(p, text(type)).ptr,
+		.cause = cause,
+		.detail = keep(p, text(detail)).ptr,
+		.parked_at_ms = now_at_ms,
+		.key_null = rec->key_null,
+		.value_null = rec->value_null,
+		.key = keep(p, rec->key),
+		.value = keep(p, rec->value),
+		.n_headers = rec->n_headers,
+	};
+	p->headers = mem_calloc(rec->n_headers, 2 * sizeof(*p->headers));
+	for (size_t i = 0; i < rec->n_headers; i++) {
+		p->headers[2 * i] = keep(p, rec->headers[i].name);
+		p->headers[2 * i + 1] = keep(p, rec->headers[i].value);
+	}
+	p->row.headers = p->headers;
+	rec->pending++;
+	lane->n_parked++;
+	return p;
+}
+
+void
+parked_free(struct parked_row *p)
+{
+	if (!p)
+		return;
+	buf_release(&p->bytes);
+	free(p->headers);
+	free(p);
+}

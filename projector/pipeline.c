@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "projector/pipeline.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "projector/generation.h"
+#include "projector/writer.h"
+
+enum {
+	POLL_RECORDS = 2000, /* per turn: jobs are looked after in between */
+	POLL_BUSY_MS = 1,    /* jobs are out: their news matters */
+	POLL_IDLE_MS = 100,
+	LOAD_THREADS = 1,
+	MAX_LOAD = 500,	     /* documents per load: 238 k docs/s, bounded */
+	OUTAGE_WAIT_MS = 200, /* between looks at a log that is away */
+	/* Below a third of the group's session timeout (45 s). */
+	REVOKE_FLUSH_MS = 10000,
+	STOP_FLUSH_MS = 8000,
+	FULL_WAIT_MS = 1000, /* then membership needs a poll again */
+	PROGRESS_EVERY_MS = 5000,
+	LOG_EVERY_MS = 5000,
+};
+
+struct goal {
+	struct partition *part;
+	int64_t end;
+};
+
+struct pipeline {
+	struct pipeline_settings set;
+	struct core *core;
+	struct writers *writers;
+	struct partition **parts; /* of the assignment */
+	size_t n_parts;
+	bool assigned; /* parts are ours */
+	bool reading;  /* and are being read, from positions of the store */
+	bool paused;
+	bool outage; /* the store is away, as far as we know */
+	struct goal *goals; /* until_end */
+	size_t n_goals;
+	uint32_t assignment;
+	int64_t begin_mono_ms; /* next try to begin reading */
+	int64_t tick_mono_ms, progress_mono_ms;
+	uint64_t progress_consumed;
+	struct log_gate source_gate, store_gate;
+	/* Causes that were logged already, (topic, type, cause) each once. */
+	char **told;
+	size_t n_told, told_cap;
+};
+
+struct core *
+pipeline_core(struct pipeline *pipe)
+{
+	return pipe->core;
+}
+
+/* ---- Telling people ---------------------------------------------------- */
+
+static void
+log_outage(struct log_gate *gate, const char *event, const struct pj_error *err)
+{
+	char text[2 * PJ_ERROR_TEXT];
+	unsigned long missed;
+
+	if (log_gate_open(gate, LOG_EVERY_MS, &missed))
+		log_warn(event, "error=%s repeated=%lu",
+			 log_quote(text, sizeof(text), err->text,
+				   strlen(err->text)),
+			 missed);
+}
+
+static bool
+told_already(struct pipeline *pipe, const char *what)
+{
+	enum { TOLD_MAX = 1000 };
+
+	for (size_t i = 0; i < pipe->n_told; i++)
+		if (strcmp(pipe->told[i], what) == 0)
+			return true;
+	if (pipe->n_told == TOLD_MAX)
+		return true;
+	MEM_GROW(pipe->told, pipe->n_told, pipe->told_cap);
+	pipe->told[pipe->n_told++] = mem_strdup(what);
+	return false;
+}
+
+static void
+log_parked(void *arg, const struct store_parked *row)
+{
+	char detail[2 * PJ_ERROR_TEXT], type[256];
+	char *what = mem_printf("%s\n%s\n%s\n%s", row->generation, row->topic,
+				row->type, row->cause);
+
+	if (!told_already(arg, what))
+		log_warn("record.parked",
+			 "generation=%s at=%s/%" PRId32 "@%" PRId64
+			 " type=%s cause=\"%s\" detail=%s more=counted",
+			 row->generation, row->topic, row->partition,
+			 row->offset,
+			 log_quote(type, sizeof(type), row->type,
+				   strlen(row->type)),
+			 row->cause,
+			 log_quote(detail, sizeof(detail), row->detail,
+				   strlen(row->detail)));
+	free(what);
+}
+
+static void
+log_progress(struct pipeline *pipe, int64_t now_mono_ms, bool last)
+{
+	struct core_counts c = core_counts(pipe->core);
+	int64_t ms = now_mono_ms - pipe->progress_mono_ms;
+
+	if (!last && (ms < PROGRESS_EVERY_MS ||
+		      c.consumed == pipe->progress_consumed))
+		return;
+	log_info(last ? "run.done" : "progress",
+		 "events=%" PRIu64 " per_second=%" PRIu64 " skipped=%" PRIu64
+		 " parked=%" PRIu64 " writes=%" PRIu64 " conflicts=%" PRIu64
+		 " held=%zu",
+		 c.consumed,
+		 ms > 0 ? (c.consumed - pipe->progress_consumed) * 1000 /
+				  (uint64_t)ms
+			: 0,
+		 c.skipped, c.parked, c.writes, c.conflicts,
+		 offsets_held(core_offsets(pipe->core)));
+	pipe->progress_mono_ms = now_mono_ms;
+	pipe->progress_consumed = c.consumed;
+}
+
+/* ---- Store work -------------------------------------------------------- */
+
+static int
+job_came_back(struct pipeline *pipe, struct job *job, struct pj_error *err)
+{
+	struct pj_error outage;
+
+	if (core_job_done(pipe->core, job, clock_mono_ms(), clock_wall_ms(),
+			  &outage, err))
+		return -1;
+	if (outage.cls != PJ_ERROR_NONE) {
+		log_outage(&pipe->store_gate, "store.away", &outage);
+		pipe->outage = true;
+	} else if (pipe->outage) {
+		log_info("store.back", "waited=backoff");
+		pipe->outage = false;
+	}
+	return 0;
+}
+
+/* Takes what is done (waiting up to wait_ms for the first), gives what is due. */
+static int
+turn_store(struct pipeline *pipe, int wait_ms, struct pj_error *err)
+{
+	struct job *job;
+
+	while ((job = writers_take(pipe->writers, wait_ms))) {
+		if (job_came_back(pipe, job, err))
+			return -1;
+		wait_ms = 0;
+	}
+	for (size_t i = 0; pipe->reading && i < pipe->n_parts; i++)
+		core_reached(pipe->core, pipe->parts[i],
+			     pipe->parts[i]->end_seen);
+	while ((job = core_next_job(pipe->core, clock_mono_ms())))
+		writers_give(pipe->writers, job);
+	return 0;
+}
+
+int
+pipeline_flush(struct pipeline *pipe, int timeout_ms, struct pj_error *err)
+{
+	int64_t end = clock_mono_ms() + timeout_ms;
+
+	do {
+		if (turn_store(pipe, POLL_BUSY_MS, err))
+			return -1;
+	} while (!core_is_saved(pipe->core) && clock_mono_ms() < end);
+	return 0;
+}
+
+/* ---- Assignment -------------------------------------------------------- */
+
+/* The stored positions of one lane, by source index. */
+static int
+lane_starts(struct pipeline *pipe, const struct lane *lane, int64_t *starts,
+	    struct pj_error *err)
+{
+	struct store_checkpoint *rows;
+	size_t n;
+
+	if (store_checkpoints(pipe->set.session, lane->generation, &rows, &n,
+			      err))
+		return -1;
+	for (size_t p = 0; p < pipe->n_parts; p++) {
+		int64_t *start = &starts[p * LANES_MAX + lane->index];
+
+		*start = -1;
+		for (size_t i = 0; i < n; i++)
+			if (rows[i].source == pipe->parts[p]->source_index)
+				*start = rows[i].next;
+	}
+	free(rows);
+	return 0;
+}
+
+/* Everything the store has to say before the first record is read. */
+static int
+read_starts(struct pipeline *pipe, int64_t *starts, struct pj_error *err)
+{
+	for (size_t p = 0; p < pipe->n_parts; p++)
+		if (store_source(pipe->set.session, pipe->parts[p]->topic,
+				 pipe->parts[p]->number,
+				 &pipe->parts[p]->source_index, err))
+			return -1;
+	for (unsigned l = 0; l < pipe->set.lanes->n; l++)
+		if (lane_starts(pipe, &pipe->set.lanes->lane[l], starts, err))
+			return -1;
+	return 0;
+}
+
+static int
+set_goals(struct pipeline *pipe, struct pj_error *err)
+{
+	free(pipe->goals);
+	pipe->goals = mem_calloc(pipe->n_parts, sizeof(*pipe->goals));
+	pipe->n_goals = 0;
+	for (size_t p = 0; p < pipe->n_parts; p++) {
+		int64_t low, high;
+
+		if (source_watermarks(pipe->set.source, pipe->parts[p], 5000,
+				      &low, &high, err))
+			return -1;
+		pipe->goals[pipe->n_goals++] = (struct goal){
+			.part = pipe->parts[p],
+			.end = high > low ? high : 0,
+		};
+	}
+	return 0;
+}
+
+/* Starts reading the current partitions from what the store says. */
+static int
+begin_reading(struct pipeline *pipe, struct pj_error *err)
+{
+	size_t n = pipe->n_parts;
+	int64_t *starts = mem_calloc(n, LANES_MAX * sizeof(*starts));
+	struct source_position *at = mem_calloc(n, sizeof(*at));
+	int rc = read_starts(pipe, starts, err);
+
+	if (rc == 0 && pipe->set.until_end)
+		rc = set_goals(pipe, err);
+	for (size_t p = 0; rc == 0 && p < n; p++) {
+		at[p].partition = pipe->parts[p];
+		at[p].next = core_assign(pipe->core, pipe->parts[p],
+					 starts + p * LANES_MAX);
+		pipe->parts[p]->end_seen = -1;
+	}
+	if (rc == 0)
+		rc = source_assign(pipe->set.source, at, n, &pipe->assignment,
+				   err);
+	if (rc)
+		core_drop(pipe->core);
+	free(starts);
+	free(at);
+	return rc;
+}
+
+static void
+forget_partitions(struct pipeline *pipe)
+{
+	core_drop(pipe->core);
+	free(pipe->parts);
+	pipe->parts = NULL;
+	pipe->n_parts = 0;
+	pipe->assigned = pipe->reading = false;
+}
+
+static int
+attach_lanes(struct pipeline *pipe, struct pj_error *err)
+{
+	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
+		struct lane *lane = &pipe->set.lanes->lane[l];
+		int32_t before = lane->number;
+
+		if (generation_attach_live(pipe->set.session, pipe->set.set,
+					   lane->mod, clock_wall_ms(), lane,
+					   err))
+			return -1;
+		if (before && lane->number != before)
+			log_info("generation.follows",
+				 "projection=%s from=%" PRId32 " to=%" PRId32,
+				 lane->mod->desc->name, before, lane->number);
+	}
+	return 0;
+}
+
+/*
+ * Begins reading what is assigned. The store may be away just now: the
+ * partitions stay ours (the source is polled on) until it answers.
+ */
+static int
+turn_begin(struct pipeline *pipe, struct pj_error *err)
+{
+	if (pipe->reading || !pipe->assigned ||
+	    clock_mono_ms() < pipe->begin_mono_ms)
+		return 0;
+	if ((pipe->set.follow_live && attach_lanes(pipe, err)) ||
+	    begin_reading(pipe, err)) {
+		if (err->cls != PJ_ERROR_RETRY)
+			return -1;
+		log_outage(&pipe->store_gate, "begin.waiting", err);
+		pipe->begin_mono_ms = clock_mono_ms() + OUTAGE_WAIT_MS;
+		return 0;
+	}
+	pipe->reading = true;
+	log_info("reading", "partitions=%zu assignment=%" PRIu32,
+		 pipe->n_parts, pipe->assignment);
+	return 0;
+}
+
+static void
+on_assigned(struct pipeline *pipe, const struct source_event *event)
+{
+	pipe->parts = mem_calloc(event->n_partitions, sizeof(*pipe->parts));
+	pipe->n_parts = event->n_partitions;
+	if (pipe->n_parts)
+		memcpy(pipe->parts, event->partitions,
+		       pipe->n_parts * sizeof(*pipe->parts));
+	pipe->assigned = true;
+	pipe->reading = false;
+	pipe->begin_mono_ms = 0;
+}
+
+static void
+mirror(struct pipeline *pipe)
+{
+	struct source_position *at =
+		mem_calloc(pipe->n_parts, sizeof(*at));
+	size_t n = 0;
+
+	for (size_t p = 0; p < pipe->n_parts; p++) {
+		struct progress *pro = offsets_of(core_offsets(pipe->core),
+						  pipe->parts[p]);
+
+		if (pro && pro->next >= 0)
+			at[n++] = (struct source_position){pipe->parts[p],
+							   pro->next};
+	}
+	source_mirror(pipe->set.source, at, n);
+	free(at);
+}
+
+static int
+on_revoked(struct pipeline *pipe, struct pj_error *err)
+{
+	if (pipeline_flush(pipe, REVOKE_FLUSH_MS, err))
+		return -1;
+	mirror(pipe);
+	log_info("revoked", "partitions=%zu", pipe->n_parts);
+	forget_partitions(pipe);
+	return source_unassign(pipe->set.source, err);
+}
+
+/* ---- Generations that move --------------------------------------------- */
+
+static int
+live_moved(struct pipeline *pipe, bool *ret_moved, struct pj_error *err)
+{
+	struct store_live *rows;
+	size_t n;
+
+	*ret_moved = false;
+	if (store_live(pipe->set.session, &rows, &n, err))
+		return -1;
+	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
+		const struct lane *lane = &pipe->set.lanes->lane[l];
+
+		for (size_t i = 0; i < n; i++)
+			if (strcmp(rows[i].projection, lane->mod->desc->name) ==
+				    0 &&
+			    rows[i].number != lane->number)
+				*ret_moved = true;
+	}
+	free(rows);
+	return 0;
+}
+
+/* A rebuilt generation became live: feed that one, from its own positions. */
+static int
+follow_live(struct pipeline *pipe, struct pj_error *err)
+{
+	bool moved;
+
+	if (live_moved(pipe, &moved, err))
+		return -1;
+	if (!moved)
+		return 0;
+	if (pipeline_flush(pipe, REVOKE_FLUSH_MS, err))
+		return -1;
+	core_drop(pipe->core);
+	pipe->reading = false;
+	return 0;
+}
+
+/* ---- The loop ---------------------------------------------------------- */
+
+static void
+feed(struct pipeline *pipe, const struct source_event *event)
+{
+	int64_t now_at_ms = clock_wall_ms();
+
+	for (size_t i = 0; i < event->n_recs; i++) {
+		struct record *rec = event->recs[i];
+
+		/* Of an assignment that is over: somebody else's by now. */
+		if (!pipe->reading || rec->assignment != pipe->assignment)
+			record_release(rec);
+		else
+			core_feed(pipe->core, rec, now_at_ms);
+	}
+}
+
+/* The log is away: it keeps our membership, we keep asking. */
+static int
+log_is_away(struct pipeline *pipe, struct pj_error *err)
+{
+	if (err->cls != PJ_ERROR_RETRY)
+		return -1;
+	log_outage(&pipe->source_gate, "source.away", err);
+	return turn_store(pipe, OUTAGE_WAIT_MS, err);
+}
+
+static int
+turn_source(struct pipeline *pipe, struct pj_error *err)
+{
+	bool busy = core_jobs_out(pipe->core) > 0 || pipe->outage;
+	struct source_event event;
+
+	if (source_poll(pipe->set.source, busy ? POLL_BUSY_MS : POLL_IDLE_MS,
+			POLL_RECORDS, &event, err))
+		return log_is_away(pipe, err);
+	switch (event.kind) {
+	case SOURCE_NOTHING:
+		break;
+	case SOURCE_RECORDS:
+		feed(pipe, &event);
+		break;
+	case SOURCE_ASSIGNED:
+		on_assigned(pipe, &event);
+		break;
+	case SOURCE_REVOKED:
+		return on_revoked(pipe, err);
+	}
+	return 0;
+}
+
+/* Memory is full: let the store catch up; in a long outage pause the log. */
+static int
+turn_full(struct pipeline *pipe, struct pj_error *err)
+{
+	int64_t end = clock_mono_ms() + FULL_WAIT_MS;
+
+	while (core_is_full(pipe->core) && clock_mono_ms() < end)
+		if (turn_store(pipe, POLL_BUSY_MS, err))
+			return -1;
+	if (core_is_full(pipe->core) == pipe->paused)
+		return 0;
+	pipe->paused = core_is_full(pipe->core);
+	log_info(pipe->paused ? "source.paused" : "source.resumed", "held=%zu",
+		 offsets_held(core_offsets(pipe->core)));
+	return source_pause(pipe->set.source, pipe->paused, err);
+}
+
+static bool
+reached_goals(struct pipeline *pipe)
+{
+	if (!pipe->set.until_end || !pipe->reading)
+		return false;
+	for (size_t i = 0; i < pipe->n_goals; i++) {
+		struct progress *pro = offsets_of(core_offsets(pipe->core),
+						  pipe->goals[i].part);
+
+		if (pro && pro->next < pipe->goals[i].end)
+			return false;
+	}
+	return true;
+}
+
+static int
+turn_tick(struct pipeline *pipe, bool *ret_done, struct pj_error *err)
+{
+	int64_t now = clock_mono_ms();
+	int rc = 0;
+
+	*ret_done = reached_goals(pipe);
+	log_progress(pipe, now, false);
+	if (*ret_done || now - pipe->tick_mono_ms < pipe->set.tick_ms)
+		return 0;
+	pipe->tick_mono_ms = now;
+	if (pipe->reading)
+		mirror(pipe);
+	if (pipe->set.follow_live && pipe->reading)
+		rc = follow_live(pipe, err);
+	if (rc == 0 && pipe->set.tick)
+		rc = pipe->set.tick(pipe->set.arg, pipe, ret_done, err);
+	if (rc && err->cls == PJ_ERROR_RETRY) {
+		log_outage(&pipe->store_gate, "store.away", err);
+		rc = 0;
+	}
+	return rc;
+}
+
+static int
+pipeline_loop(struct pipeline *pipe, struct pj_error *err)
+{
+	bool done = false;
+
+	while (!done && !*pipe->set.stop) {
+		if (turn_begin(pipe, err) || turn_store(pipe, 0, err) ||
+		    turn_tick(pipe, &done, err))
+			return -1;
+		if ((core_is_full(pipe->core) || pipe->paused) &&
+		    turn_full(pipe, err))
+			return -1;
+		if (!done && turn_source(pipe, err))
+			return -1;
+	}
+	if (pipeline_flush(pipe, STOP_FLUSH_MS, err))
+		return -1;
+	if (!core_is_saved(pipe->core))
+		log_warn("stop.unsaved",
+			 "held=%zu note=\"replayed at the next start\"",
+			 offsets_held(core_offsets(pipe->core)));
+	mirror(pipe);
+	return 0;
+}
+
+static int
+random_token(uint64_t *ret_token, struct pj_error *err)
+{
+	if (getrandom(ret_token, sizeof(*ret_token), 0) !=
+	    (ssize_t)sizeof(*ret_token))
+		return pj_error_set(err, PJ_ERROR_FATAL,
+				    "no random bytes from the system");
+	return 0;
+}
+
+static int
+pipeline_init(struct pipeline *pipe, const struct pipeline_settings *settings,
+	      struct pj_error *err)
+{
+	const struct settings *set = settings->set;
+	struct core_settings core = {
+		.batch = {.max_documents = set->projector.batch_documents,
+			  .max_bytes = set->projector.batch_bytes,
+			  .max_load = MAX_LOAD},
+		.memory_bytes = set->projector.memory_bytes,
+		.max_apply_jobs = set->projector.writers,
+		.max_load_jobs = LOAD_THREADS,
+		.topics = settings->topics,
+		.n_topics = settings->n_topics,
+	};
+
+	memset(pipe, 0, sizeof(*pipe));
+	pipe->set = *settings;
+	pipe->tick_mono_ms = pipe->progress_mono_ms = clock_mono_ms();
+	if (random_token(&core.batch.token_random, err) ||
+	    writers_start(settings->store, set->projector.writers, LOAD_THREADS,
+			  &pipe->writers, err))
+		return -1;
+	pipe->core = core_new(settings->lanes, &core, log_parked, pipe);
+	return 0;
+}
+
+int
+pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
+{
+	struct pipeline pipe;
+	int rc;
+
+	if (pipeline_init(&pipe, settings, err))
+		return -1;
+	rc = pipeline_loop(&pipe, err);
+	log_progress(&pipe, clock_mono_ms(), true);
+	core_drop(pipe.core);
+	/* Void by now, but their memory is the core's to free. */
+	while (core_jobs_out(pipe.core) > 0) {
+		struct job *job = writers_take(pipe.writers, -1);
+		struct pj_error ignored, outage;
+
+		(void)core_job_done(pipe.core, job, 0, 0, &outage, &ignored);
+	}
+	writers_stop(pipe.writers);
+	core_free(pipe.core);
+	for (size_t i = 0; i < pipe.n_told; i++)
+		free(pipe.told[i]);
+	free(pipe.told);
+	free(pipe.parts);
+	free(pipe.goals);
+	return rc;
+}

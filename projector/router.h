@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stage 3 of a record's way: which documents of which lanes an event goes to.
+ *
+ * Takes an event, gives routes in the order of the lanes. Pure: no state but
+ * reused memory. A tombstone goes to the document of the record key in lanes
+ * whose module is keyed by record.
+ *
+ * Ownership: routes and keys live until the next router_route().
+ * Errors of a route: an unknown key (an id that is missing or at fault) or one
+ * over READMODEL_KEY_MAX bytes is told in the route, not as a failure.
+ * Thread: the pipeline thread.
+ *
+ * Next: batch.c (checkout), fold.c
+ */
+#ifndef PROJECTOR_ROUTER_H
+#define PROJECTOR_ROUTER_H
+
+#include <projector/event.h>
+
+#include "projector/lane.h"
+
+enum route_kind {
+	ROUTE_DOCUMENT,
+	ROUTE_UNKNOWN_KEY, /* an id of the key has no usable value */
+	ROUTE_LONG_KEY,	   /* known, but over the limit */
+};
+
+struct route {
+	enum route_kind kind;
+	struct lane *lane;
+	struct pj_str key; /* "" when unknown */
+};
+
+struct router;
+
+struct router *
+router_new(struct lanes *lanes);
+void
+router_free(struct router *router);
+
+/* *ret_routes is the router's; *ret_n may be 0: nobody reads this event. */
+void
+router_route(struct router *router, const struct pj_event *ev,
+	     const struct route **ret_routes, size_t *ret_n);
+
+#endif

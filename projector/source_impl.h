@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the source adapters share; for source*.c only.
+ *
+ * An adapter embeds struct source as its first member and gives the size of
+ * its own per-partition struct, whose first member is struct partition.
+ */
+#ifndef PROJECTOR_SOURCE_IMPL_H
+#define PROJECTOR_SOURCE_IMPL_H
+
+#include "projector/source.h"
+
+struct source_ops {
+	void (*close)(struct source *src);
+	int (*poll)(struct source *src, int timeout_ms, size_t max_recs,
+		    struct source_event *ret_event, struct pj_error *err);
+	int (*assign)(struct source *src,
+		      const struct source_position *positions, size_t n,
+		      struct pj_error *err);
+	int (*unassign)(struct source *src, struct pj_error *err);
+	int (*pause)(struct source *src, bool paused, struct pj_error *err);
+	int (*watermarks)(struct source *src, const struct partition *part,
+			  int timeout_ms, int64_t *ret_low, int64_t *ret_high,
+			  struct pj_error *err);
+	/* Makes every partition known with source_partition(). */
+	int (*discover)(struct source *src, int timeout_ms,
+			struct pj_error *err);
+	void (*mirror)(struct source *src,
+		       const struct source_position *positions, size_t n);
+};
+
+/* Where the dance of source.h stands. */
+enum source_state {
+	SOURCE_IDLE,	/* nothing handed out */
+	SOURCE_OFFERED, /* ASSIGNED given, not answered yet */
+	SOURCE_ACTIVE,	/* answered by source_assign(): records flow */
+	SOURCE_LEAVING, /* REVOKED given, not answered yet */
+};
+
+struct source {
+	const struct source_ops *ops;
+	enum source_mode mode;
+	enum source_state state;
+	uint32_t assignment; /* number of the newest source_assign() */
+	bool paused;
+
+	char **topics;
+	size_t n_topics;
+
+	/* Every partition seen so far; they live as long as the source. */
+	struct partition **parts;
+	size_t n_parts, cap_parts;
+	size_t part_size;
+
+	/* The set of the last ASSIGNED. */
+	struct partition **mine;
+	size_t n_mine, cap_mine;
+
+	struct record **recs; /* lent to the caller by an event */
+	size_t cap_recs;
+	struct partition **listed; /* lent by source_partitions() */
+};
+
+/* Copies the topics. */
+void
+source_init(struct source *src, const struct source_ops *ops,
+	    enum source_mode mode, size_t part_size, const char *const *topics,
+	    size_t n_topics);
+void
+source_release(struct source *src);
+
+/* The partition, made when it is new (zeroed but for struct partition). */
+struct partition *
+source_partition(struct source *src, const char *topic, int32_t number);
+
+/* Room for max records in src->recs. */
+void
+source_reserve(struct source *src, size_t max_recs);
+
+/* Empties the set, then adds to it: what the next ASSIGNED hands out. */
+void
+source_mine_clear(struct source *src);
+void
+source_mine_add(struct source *src, struct partition *part);
+
+/* The events of the dance; each moves the state. */
+void
+source_offer(struct source *src, struct source_event *ret_event);
+void
+source_revoke(struct source *src, struct source_event *ret_event);
+
+int
+source_kafka_open(const struct source_settings *settings, enum source_mode mode,
+		  const char *const *topics, size_t n_topics,
+		  struct source **ret_source, struct pj_error *err);
+int
+source_archive_open(const struct source_settings *settings,
+		    enum source_mode mode, const char *const *topics,
+		    size_t n_topics, struct source **ret_source,
+		    struct pj_error *err);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queryapi/catalog.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+/* A promoted generation is served within the first; the second is longer than
+ * any healthy look takes. */
+enum { LOOK_EVERY_MS = 250, WELL_FOR_MS = 2000 };
+
+struct catalog {
+	const struct store_settings *settings;
+	pthread_t thread;
+	struct store *_Atomic store;
+	struct store_session *ses; /* the thread's */
+	bool said_away;		   /* the thread's */
+	/* mono time of the last good look's end; 0 = the last one failed */
+	_Atomic int64_t well_at_mono_ms;
+
+	pthread_mutex_t lock; /* all below; a leaf */
+	pthread_cond_t changed;
+	bool started, stopping, ended;
+	struct snapshot *snap;
+	struct pj_error trouble;
+	_Atomic uint64_t serial; /* of snap; read without the lock */
+};
+
+struct catalog *
+catalog_new(const struct store_settings *settings)
+{
+	struct catalog *cat = mem_calloc(1, sizeof(*cat));
+	pthread_condattr_t attr;
+
+	cat->settings = settings;
+	(void)pthread_mutex_init(&cat->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&cat->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	return cat;
+}
+
+static void
+publish(struct catalog *cat, struct snapshot *snap)
+{
+	struct snapshot *before;
+
+	(void)pthread_mutex_lock(&cat->lock);
+	before = cat->snap;
+	cat->snap = snap;
+	(void)atomic_fetch_add(&cat->serial, 1);
+	cat->trouble.text[0] = '\0';
+	(void)pthread_mutex_unlock(&cat->lock);
+	snapshot_unref(before);
+}
+
+static int
+try_open(struct catalog *cat, struct pj_error *err)
+{
+	struct store *store = atomic_load(&cat->store);
+
+	if (!store) {
+		if (store_open(cat->settings, &store, err) < 0)
+			return -1;
+		atomic_store(&cat->store, store);
+	}
+	if (!cat->ses && store_session_open(store, &cat->ses, err) < 0)
+		return -1;
+	return 0;
+}
+
+static void
+say_changes(const struct snapshot *before, const struct snapshot *snap)
+{
+	for (size_t i = 0; i < snap->n_views; i++) {
+		const struct snapshot_view *view = &snap->views[i];
+		int was = before ? snapshot_view(before, view->name,
+						 strlen(view->name))
+				 : -1;
+
+		if (was >= 0 &&
+		    before->views[was].generation == view->generation)
+			continue;
+		log_info("view.live", "view=%s generation=%d version=%d",
+			 view->name, (int)view->generation, (int)view->version);
+		if (!view->readable)
+			log_warn("view.unreadable",
+				 "view=%s text=\"the generation's description "
+				 "is no JSON object: served without schema\"",
+				 view->name);
+	}
+}
+
+/* One look at the store. */
+static void
+look(struct catalog *cat)
+{
+	struct pj_error err = {.cls = PJ_ERROR_NONE};
+	struct snapshot *snap = NULL;
+	char quoted[PJ_ERROR_TEXT * 2];
+
+	if (try_open(cat, &err) == 0 &&
+	    snapshot_read(cat->ses, cat->snap, &snap, &err) == 0) {
+		if (cat->said_away || !cat->snap)
+			log_info("store.reached", "views=%zu", snap->n_views);
+		cat->said_away = false;
+		say_changes(cat->snap, snap);
+		publish(cat, snap);
+		atomic_store(&cat->well_at_mono_ms, clock_mono_ms());
+		return;
+	}
+	atomic_store(&cat->well_at_mono_ms, 0);
+	(void)pthread_mutex_lock(&cat->lock);
+	cat->trouble = err;
+	(void)pthread_mutex_unlock(&cat->lock);
+	if (!cat->said_away)
+		log_warn("store.away", "text=%s",
+			 log_quote(quoted, sizeof(quoted), err.text,
+				   strlen(err.text)));
+	cat->said_away = true;
+}
+
+/* Waits for the next look; false when it is time to stop. */
+static bool
+pause_thread(struct catalog *cat)
+{
+	struct timespec until;
+	bool go_on;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += LOOK_EVERY_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	(void)pthread_mutex_lock(&cat->lock);
+	while (!cat->stopping &&
+	       pthread_cond_timedwait(&cat->changed, &cat->lock, &until) !=
+		       ETIMEDOUT)
+		;
+	go_on = !cat->stopping;
+	(void)pthread_mutex_unlock(&cat->lock);
+	return go_on;
+}
+
+static void *
+catalog_thread(void *arg)
+{
+	struct catalog *cat = arg;
+
+	do {
+		look(cat);
+	} while (pause_thread(cat));
+	if (cat->ses)
+		store_session_close(cat->ses);
+	cat->ses = NULL;
+	(void)pthread_mutex_lock(&cat->lock);
+	cat->ended = true;
+	(void)pthread_cond_broadcast(&cat->changed);
+	(void)pthread_mutex_unlock(&cat->lock);
+	return NULL;
+}
+
+int
+catalog_start(struct catalog *cat, struct pj_error *err)
+{
+	struct store *store;
+
+	if (store_open(cat->settings, &store, err) == 0)
+		atomic_store(&cat->store, store);
+	else if (err->cls == PJ_ERROR_CONFIG)
+		return -1;
+	if (pthread_create(&cat->thread, NULL, catalog_thread, cat) != 0)
+		return pj_error_set(err, PJ_ERROR_FATAL,
+				    "cannot start the catalog thread");
+	cat->started = true;
+	return 0;
+}
+
+bool
+catalog_stop(struct catalog *cat, int64_t until_mono_ms)
+{
+	struct timespec until = {until_mono_ms / 1000,
+				 until_mono_ms % 1000 * 1000000};
+	bool ended;
+
+	if (!cat->started)
+		return true;
+	(void)pthread_mutex_lock(&cat->lock);
+	cat->stopping = true;
+	(void)pthread_cond_broadcast(&cat->changed);
+	while (!cat->ended &&
+	       pthread_cond_timedwait(&cat->changed, &cat->lock, &until) !=
+		       ETIMEDOUT)
+		;
+	ended = cat->ended;
+	(void)pthread_mutex_unlock(&cat->lock);
+	if (ended)
+		(void)pthread_join(cat->thread, NULL);
+	return ended;
+}
+
+void
+catalog_free(struct catalog *cat)
+{
+	if (!cat)
+		return;
+	snapshot_unref(cat->snap);
+	if (atomic_load(&cat->store))
+		store_close(atomic_load(&cat->store));
+	(void)pthread_cond_destroy(&cat->changed);
+	(void)pthread_mutex_destroy(&cat->lock);
+	free(cat);
+}
+
+void
+catalog_update(struct catalog *cat, struct snapshot_hold *hold)
+{
+	struct snapshot *before = NULL;
+
+	if (atomic_load_explicit(&cat->serial, memory_order_acquire) ==
+	    hold->serial)
+		return;
+	(void)pthread_mutex_lock(&cat->lock);
+	before = hold->snap;
+	hold->snap = snapshot_ref(cat->snap);
+	hold->serial = atomic_load(&cat->serial);
+	(void)pthread_mutex_unlock(&cat->lock);
+	snapshot_unref(before);
+}
+
+struct store *
+catalog_store(struct catalog *cat)
+{
+	return atomic_load(&cat->store);
+}
+
+bool
+catalog_store_is_well(struct catalog *cat)
+{
+	int64_t at = atomic_load(&cat->well_at_mono_ms);
+
+	return at && clock_mono_ms() - at <= WELL_FOR_MS;
+}
+
+void
+catalog_trouble(struct catalog *cat, struct pj_error *ret_err)
+{
+	(void)pthread_mutex_lock(&cat->lock);
+	*ret_err = cat->trouble;
+	(void)pthread_mutex_unlock(&cat->lock);
+}

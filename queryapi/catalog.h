@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keeps the picture of the store current: one thread opens the store, waiting
+ * for it if need be, and reads a snapshot every 250 ms. So a moved live
+ * pointer is followed without a restart, and whether the store is away is
+ * known before a request asks.
+ *
+ * Store away: the last picture stays, for routing; documents are not served.
+ *
+ * Threads: catalog_* but new/free from any thread.
+ */
+#ifndef QUERYAPI_CATALOG_H
+#define QUERYAPI_CATALOG_H
+
+#include <projector/error.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/store.h"
+#include "queryapi/snapshot.h"
+
+struct catalog;
+
+/* settings are borrowed until catalog_free(). */
+struct catalog *
+catalog_new(const struct store_settings *settings);
+/*
+ * Tries to open the store, then starts the thread, which goes on trying.
+ * CONFIG errors are told here; an outage is none.
+ */
+int
+catalog_start(struct catalog *cat, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Stops the thread; false when it did not end in time (store stuck). */
+bool
+catalog_stop(struct catalog *cat, int64_t until_mono_ms);
+/* Sessions must be closed. */
+void
+catalog_free(struct catalog *cat);
+
+/* A thread's own hold on a picture; begin with zeros, end with
+ * snapshot_unref(ref.snap). */
+struct snapshot_hold {
+	struct snapshot *snap; /* NULL: the store was never reached */
+	uint64_t serial;
+};
+/* Takes the newest picture; one comparison when there is no newer one. */
+void
+catalog_update(struct catalog *cat, struct snapshot_hold *hold);
+
+/* The open store, or NULL as long as it could not be opened. */
+struct store *
+catalog_store(struct catalog *cat);
+
+/*
+ * True when the last look succeeded and is not older than 2 s, which a look
+ * that hangs makes it.
+ */
+bool
+catalog_store_is_well(struct catalog *cat);
+
+/* What the last failed look said; "" when it succeeded. */
+void
+catalog_trouble(struct catalog *cat, struct pj_error *ret_err);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queryapi/etag.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void
+etag_of_document(struct etag *tag, int32_t generation, int64_t revision)
+{
+	(void)snprintf(tag->identity, ETAG_MAX, "\"%" PRId32 ".%" PRId64 "\"",
+		       generation, revision);
+	(void)snprintf(tag->gzip, ETAG_MAX, "\"%" PRId32 ".%" PRId64 "-gzip\"",
+		       generation, revision);
+}
+
+void
+etag_of_bytes(struct etag *tag, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
+	(void)snprintf(tag->identity, ETAG_MAX, "\"%016" PRIx64 "\"", hash);
+	(void)snprintf(tag->gzip, ETAG_MAX, "\"%016" PRIx64 "-gzip\"", hash);
+}
+
+static void
+skip_white(struct pj_str *s)
+{
+	while (s->len && (*s->ptr == ' ' || *s->ptr == '\t')) {
+		s->ptr++;
+		s->len--;
+	}
+}
+
+/* Takes one entity-tag off the front; false when there is no valid one. */
+static bool
+take_tag(struct pj_str *s, struct pj_str *ret_tag, bool *ret_weak)
+{
+	const char *close;
+
+	*ret_weak = s->len >= 2 && memcmp(s->ptr, "W/", 2) == 0;
+	if (*ret_weak) {
+		s->ptr += 2;
+		s->len -= 2;
+	}
+	if (s->len < 2 || *s->ptr != '"')
+		return false;
+	close = memchr(s->ptr + 1, '"', s->len - 1);
+	if (!close)
+		return false;
+	*ret_tag = (struct pj_str){s->ptr, (size_t)(close + 1 - s->ptr)};
+	s->ptr += ret_tag->len;
+	s->len -= ret_tag->len;
+	return true;
+}
+
+static bool
+is_tag(struct pj_str got, const char *tag)
+{
+	return got.len == strlen(tag) && memcmp(got.ptr, tag, got.len) == 0;
+}
+
+const char *
+etag_match(const struct etag *tag, struct pj_str list, bool prefer_gzip,
+	   bool strong)
+{
+	const char *preferred = prefer_gzip ? tag->gzip : tag->identity;
+	const char *other = prefer_gzip ? tag->identity : tag->gzip;
+	const char *found = NULL;
+
+	skip_white(&list);
+	if (list.len && *list.ptr == '*') {
+		list.ptr++;
+		list.len--;
+		skip_white(&list);
+		return list.len ? NULL : preferred;
+	}
+	while (list.len) {
+		struct pj_str got;
+		bool weak;
+
+		if (*list.ptr == ',') {
+			list.ptr++;
+			list.len--;
+			skip_white(&list);
+			continue;
+		}
+		if (!take_tag(&list, &got, &weak))
+			return NULL;
+		skip_white(&list);
+		if (list.len && *list.ptr != ',')
+			return NULL;
+		if (weak && strong)
+			continue;
+		if (is_tag(got, preferred))
+			found = preferred;
+		else if (!found && is_tag(got, other))
+			found = other;
+	}
+	return found;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Entity tags: "<generation>.<revision>", with -gzip inside the quotes for the
+ * gzip coding. Both are strong: the same tag is the same bytes. Revisions
+ * never go back within a generation and a generation number is never used
+ * twice, so no tag comes again.
+ */
+#ifndef QUERYAPI_ETAG_H
+#define QUERYAPI_ETAG_H
+
+#include <projector/event.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { ETAG_MAX = 48 };
+
+struct etag {
+	char identity[ETAG_MAX]; /* quotes included */
+	char gzip[ETAG_MAX];
+};
+
+void
+etag_of_document(struct etag *tag, int32_t generation, int64_t revision);
+
+/* The tag of bytes that have no revision; 64-bit FNV-1a. */
+void
+etag_of_bytes(struct etag *tag, const void *data, size_t len);
+
+/*
+ * Looks a field value (If-None-Match, If-Match; several lines joined by
+ * commas) through for one of our two tags: the matching one is returned, the
+ * preferred coding's first, NULL when there is none. `*` matches the preferred.
+ * strong: W/"…" does not count (RFC 9110, 8.8.3.2). A malformed value matches
+ * nothing.
+ */
+const char *
+etag_match(const struct etag *tag, struct pj_str list, bool prefer_gzip,
+	   bool strong);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queryapi/http_response.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void
+http_response_release(struct http_response *res)
+{
+	buf_release(&res->fields);
+	buf_release(&res->body);
+}
+
+void
+http_response_field(struct http_response *res, const char *name,
+		    const char *fmt, ...)
+{
+	size_t from;
+	va_list ap;
+	int n;
+
+	buf_addstr(&res->fields, name);
+	buf_addstr(&res->fields, ": ");
+	from = res->fields.len;
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	assert(n >= 0);
+	buf_reserve(&res->fields, (size_t)n + 1);
+	va_start(ap, fmt);
+	(void)vsnprintf(res->fields.data + from, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	res->fields.len += (size_t)n;
+	/* A line break from a value would be a response of somebody's own. */
+	assert(!memchr(res->fields.data + from, '\r', (size_t)n));
+	assert(!memchr(res->fields.data + from, '\n', (size_t)n));
+	buf_add(&res->fields, "\r\n", 2);
+}
+
+static const struct {
+	int status;
+	const char *reason;
+} reasons[] = {
+	{200, "OK"},
+	{304, "Not Modified"},
+	{400, "Bad Request"},
+	{404, "Not Found"},
+	{405, "Method Not Allowed"},
+	{408, "Request Timeout"},
+	{410, "Gone"},
+	{412, "Precondition Failed"},
+	{414, "URI Too Long"},
+	{417, "Expectation Failed"},
+	{431, "Request Header Fields Too Large"},
+	{500, "Internal Server Error"},
+	{501, "Not Implemented"},
+	{503, "Service Unavailable"},
+	{505, "HTTP Version Not Supported"},
+};
+
+const char *
+http_reason(int status)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "";
+}
+
+void
+http_response_write(struct buf *out, const struct http_response *res,
+		    const struct http_reply *how)
+{
+	buf_reserve(out, 512 + res->fields.len + res->body.len);
+	buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", res->status,
+		   http_reason(res->status), how->date);
+	if (res->type)
+		buf_printf(out,
+			   "Content-Type: %s\r\nContent-Length: %zu\r\n"
+			   "X-Content-Type-Options: nosniff\r\n",
+			   res->type, res->body.len);
+	if (res->fields.len)
+		buf_add(out, res->fields.data, res->fields.len);
+	if (how->request_id)
+		buf_printf(out, "X-Request-Id: %s\r\n", how->request_id);
+	if (how->close)
+		buf_addstr(out, "Connection: close\r\n");
+	else if (how->say_keep_alive)
+		buf_addstr(out, "Connection: keep-alive\r\n");
+	buf_add(out, "\r\n", 2);
+	if (res->type && !how->head_only && res->body.len)
+		buf_add(out, res->body.data, res->body.len);
+}
+
+void
+http_date(char out[HTTP_DATE_MAX], long long at_s)
+{
+	/* strftime's names depend on the locale; these do not. */
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	time_t at = (time_t)at_s;
+	struct tm tm;
+
+	(void)gmtime_r(&at, &tm);
+	(void)snprintf(out, HTTP_DATE_MAX,
+		       "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
+		       days + 3 * tm.tm_wday, (unsigned)tm.tm_mday % 100,
+		       months + 3 * tm.tm_mon,
+		       (unsigned)(tm.tm_year + 1900) % 10000,
+		       (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
+		       (unsigned)tm.tm_sec % 100);
+}

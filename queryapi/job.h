@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A piece of store work between a loop and a worker.
+ *
+ * The way: a handler makes it, the connection hands it to the queue, a worker
+ * runs it, the loop gets it back and answers. It holds a copy of everything it
+ * needs: request and connection may be gone while it runs.
+ *
+ * Ownership: the loop that made it, except between queue and loop_complete(),
+ * when it is the worker's.
+ * Threads: `conn` is the loop's alone (NULL: nobody waits any more);
+ * `abandoned` is the loop's word to a worker that this need not be done;
+ * everything else is written by whoever owns it.
+ */
+#ifndef QUERYAPI_JOB_H
+#define QUERYAPI_JOB_H
+
+#include <projector/event.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "queryapi/http_response.h"
+
+struct connection;
+struct loop;
+struct worker;
+
+enum { JOB_VIEW_MAX = 33, JOB_REQUEST_ID_MAX = 129 };
+
+struct job {
+	/* What is to be done, on a worker. */
+	void (*run)(struct job *job, struct worker *wrk);
+	char view[JOB_VIEW_MAX];
+	struct pj_str *keys;
+	size_t n_keys;
+	char *key_bytes; /* what keys point into */
+	/* The condition's field value, lines joined; ptr NULL = none. */
+	struct pj_str if_none_match, if_match;
+	bool gzip; /* the client takes it */
+	uint32_t gzip_min_bytes;
+	char request_id[JOB_REQUEST_ID_MAX];
+	int64_t deadline_mono_ms; /* later nobody waits */
+
+	struct http_response res; /* the worker's answer */
+
+	struct loop *loop;
+	struct connection *conn;
+	atomic_bool abandoned;
+	struct job *next; /* list of completed jobs */
+};
+
+struct job *
+job_new(size_t n_keys, size_t key_bytes);
+void
+job_free(struct job *job);
+
+#endif

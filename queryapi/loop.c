@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Takes connections and finished jobs, gives both to connection.c. */
+#define _GNU_SOURCE /* accept4, which saves a call per connection */
+#include "queryapi/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "queryapi/connection.h"
+
+/* Without descriptors accept() fails at once and for ever: look again later. */
+enum { NO_DESCRIPTORS_MS = 100, BEAT_MS = 250 };
+/* Refused clients that are being told so; beyond, they are just closed. */
+enum { REFUSED_MAX = 64 };
+
+const char *
+loop_date(struct loop *lp)
+{
+	int64_t s = clock_wall_ms() / 1000;
+
+	if (s != lp->date_s) {
+		http_date(lp->date, s);
+		lp->date_s = s;
+	}
+	return lp->date;
+}
+
+/* 64 random bits per loop and a counter: unique, and cheap. */
+void
+loop_request_id(struct loop *lp, char out[JOB_REQUEST_ID_MAX])
+{
+	static const char hex[] = "0123456789abcdef";
+	uint64_t parts[2] = {lp->id_seed, ++lp->id_counter};
+
+	for (size_t i = 0; i < 32; i++)
+		out[i] = hex[parts[i / 16] >> (60 - 4 * (i % 16)) & 15];
+	out[32] = '\0';
+}
+
+void
+loop_forget(struct loop *lp)
+{
+	if (lp->stopping && lp->n_connections == 0)
+		(void)event_base_loopbreak(lp->base);
+}
+
+static void
+wake(struct loop *lp)
+{
+	uint64_t one = 1;
+
+	/* Full (EAGAIN) means awake already. */
+	if (write(lp->wake_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void
+loop_complete(struct job *job)
+{
+	struct loop *lp = job->loop;
+	bool first;
+
+	(void)pthread_mutex_lock(&lp->lock);
+	first = !lp->completed;
+	job->next = lp->completed;
+	lp->completed = job;
+	(void)pthread_mutex_unlock(&lp->lock);
+	if (first)
+		wake(lp);
+}
+
+void
+loop_stop(struct loop *lp)
+{
+	wake(lp);
+}
+
+static void
+begin_stop(struct loop *lp)
+{
+	int64_t left_ms =
+		atomic_load(&lp->shared->stop_by_mono_ms) - clock_mono_ms();
+	struct timeval tv = {0, 1000};
+
+	if (lp->stopping)
+		return;
+	lp->stopping = true;
+	(void)event_del(lp->accept_ev);
+	(void)event_del(lp->resume_ev);
+	(void)close(lp->listen_fd);
+	lp->listen_fd = -1;
+	if (left_ms > 0) {
+		tv.tv_sec = (time_t)(left_ms / 1000);
+		tv.tv_usec = (suseconds_t)(left_ms % 1000 * 1000);
+	}
+	(void)event_base_loopexit(lp->base, &tv);
+	connection_stop_all(lp);
+	loop_forget(lp);
+}
+
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *lp = arg;
+	struct job *jobs, *ordered = NULL;
+	uint64_t n;
+
+	(void)what;
+	if (read((int)fd, &n, sizeof(n)) < 0)
+		return;
+	(void)pthread_mutex_lock(&lp->lock);
+	jobs = lp->completed;
+	lp->completed = NULL;
+	(void)pthread_mutex_unlock(&lp->lock);
+	/* The list is newest first. */
+	while (jobs) {
+		struct job *job = jobs;
+
+		jobs = job->next;
+		job->next = ordered;
+		ordered = job;
+	}
+	while (ordered) {
+		struct job *job = ordered;
+
+		ordered = job->next;
+		connection_complete(job);
+	}
+	if (atomic_load(&lp->shared->stopping))
+		begin_stop(lp);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *lp = arg;
+
+	(void)fd;
+	(void)what;
+	atomic_store(&lp->beat_mono_ms, clock_mono_ms());
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *lp = arg;
+
+	(void)fd;
+	(void)what;
+	(void)event_add(lp->accept_ev, NULL);
+}
+
+/* No descriptor left: the reserve one lets the client be closed instead of
+ * left hanging; then accepting rests. */
+static void
+out_of_descriptors(struct loop *lp)
+{
+	struct timeval tv = {0, NO_DESCRIPTORS_MS * 1000};
+	int fd;
+
+	metrics_count(&lp->met->refused);
+	(void)close(lp->reserve_fd);
+	fd = accept4(lp->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		(void)close(fd);
+	lp->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	(void)event_del(lp->accept_ev);
+	(void)event_add(lp->resume_ev, &tv);
+}
+
+/* One connection per wake-up: see loop.h. */
+static void
+on_accept(evutil_socket_t listen_fd, short what, void *arg)
+{
+	struct loop *lp = arg;
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	struct admission_address addr;
+	enum admission_result why;
+	int fd;
+
+	(void)what;
+	fd = accept4((int)listen_fd, (struct sockaddr *)&from, &len,
+		     SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM)
+			out_of_descriptors(lp);
+		return; /* another loop was faster, or the client is gone */
+	}
+	metrics_count(&lp->met->accepted);
+	admission_address_of((struct sockaddr *)&from, &addr);
+	why = admission_enter(lp->shared->admission, &addr);
+	if (why != ADMISSION_OK && lp->n_refused >= REFUSED_MAX) {
+		metrics_count(&lp->met->refused);
+		(void)close(fd);
+		return;
+	}
+	connection_open(lp, fd, &addr, why);
+}
+
+static struct event *
+new_event(struct loop *lp, int fd, short what, event_callback_fn fn)
+{
+	struct event *ev = event_new(lp->base, fd, what, fn, lp);
+
+	if (!ev)
+		abort(); /* out of memory: lib/mem.h */
+	return ev;
+}
+
+int
+loop_init(struct loop *lp, struct loop_shared *shared, size_t index,
+	  int listen_fd, struct pj_error *err)
+{
+	memset(lp, 0, sizeof(*lp));
+	(void)pthread_mutex_init(&lp->lock, NULL);
+	lp->shared = shared;
+	lp->met = &shared->metrics->sets[index];
+	lp->date_s = -1;
+	lp->base = event_base_new();
+	lp->listen_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
+	lp->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	lp->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!lp->base || lp->listen_fd < 0 || lp->reserve_fd < 0 ||
+	    lp->wake_fd < 0 ||
+	    getrandom(&lp->id_seed, sizeof(lp->id_seed), 0) !=
+		    (ssize_t)sizeof(lp->id_seed))
+		return pj_error_set(err, PJ_ERROR_FATAL,
+				    "cannot make event loop %zu: %s", index,
+				    strerror(errno));
+	lp->space = mem_alloc(shared->set->queryapi.header_bytes);
+	lp->accept_ev = new_event(lp, lp->listen_fd, EV_READ | EV_PERSIST,
+				  on_accept);
+	lp->resume_ev = new_event(lp, -1, 0, on_resume);
+	lp->tick_ev = new_event(lp, -1, EV_PERSIST, on_tick);
+	lp->wake_ev =
+		new_event(lp, lp->wake_fd, EV_READ | EV_PERSIST, on_wake);
+	atomic_init(&lp->beat_mono_ms, clock_mono_ms());
+	return 0;
+}
+
+static void *
+loop_thread(void *arg)
+{
+	struct loop *lp = arg;
+	struct timeval tv = {0, BEAT_MS * 1000};
+
+	(void)event_add(lp->accept_ev, NULL);
+	(void)event_add(lp->wake_ev, NULL);
+	(void)event_add(lp->tick_ev, &tv);
+	(void)event_base_dispatch(lp->base);
+	if (lp->n_connections)
+		log_warn("stop.cut", "connections=%zu", lp->n_connections);
+	connection_drop_all(lp);
+	return NULL;
+}
+
+int
+loop_start(struct loop *lp, struct pj_error *err)
+{
+	if (pthread_create(&lp->thread, NULL, loop_thread, lp) != 0)
+		return pj_error_set(err, PJ_ERROR_FATAL,
+				    "cannot start a loop thread");
+	return 0;
+}
+
+static void
+free_event(struct event *ev)
+{
+	if (ev)
+		event_free(ev);
+}
+
+static void
+close_fd(int fd)
+{
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+void
+loop_release(struct loop *lp)
+{
+	while (lp->completed) {
+		struct job *job = lp->completed;
+
+		lp->completed = job->next;
+		job_free(job);
+	}
+	free_event(lp->accept_ev);
+	free_event(lp->resume_ev);
+	free_event(lp->tick_ev);
+	free_event(lp->wake_ev);
+	if (lp->base)
+		event_base_free(lp->base);
+	close_fd(lp->listen_fd);
+	close_fd(lp->reserve_fd);
+	close_fd(lp->wake_fd);
+	snapshot_unref(lp->hold.snap);
+	buf_release(&lp->out);
+	free(lp->space);
+	(void)pthread_mutex_destroy(&lp->lock);
+}
+
+void
+loop_join(struct loop *lp)
+{
+	(void)pthread_join(lp->thread, NULL);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One event-loop thread: accepts, owns its connections from first to last
+ * byte, gets their jobs back.
+ *
+ * All loops watch the one listening socket (each through a descriptor of its
+ * own) and take one connection per wake-up: a loop that is busy leaves the
+ * next to an idle one, which SO_REUSEPORT's hashing would not.
+ *
+ * Threads: everything is the loop's own but loop_complete(), loop_stop(), and
+ * the atomics.
+ */
+#ifndef QUERYAPI_LOOP_H
+#define QUERYAPI_LOOP_H
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/queue.h"
+#include "lib/settings.h"
+#include "queryapi/admission.h"
+#include "queryapi/catalog.h"
+#include "queryapi/http_response.h"
+#include "queryapi/job.h"
+#include "queryapi/metrics.h"
+
+/* What all loops share; made by server.c, outlives them. */
+struct loop_shared {
+	const struct settings *set;
+	struct catalog *catalog;
+	struct queue *jobs;
+	struct admission *admission;
+	struct metrics *metrics;
+	atomic_bool stopping;
+	_Atomic int64_t stop_by_mono_ms;
+};
+
+struct loop {
+	struct loop_shared *shared;
+	struct metrics_set *met;
+	struct event_base *base;
+	pthread_t thread;
+
+	int listen_fd;
+	int reserve_fd; /* given up to get rid of a client at EMFILE */
+	struct event *accept_ev, *resume_ev, *tick_ev, *wake_ev;
+	int wake_fd;
+
+	struct connection *connections; /* list of all */
+	size_t n_connections;
+	size_t n_refused; /* of them, those that are only told 503 */
+	struct snapshot_hold hold;
+	char date[HTTP_DATE_MAX];
+	int64_t date_s;
+	uint64_t id_seed, id_counter;
+	struct buf out; /* one response at a time */
+	char *space;	/* a decoded target */
+	bool stopping;
+
+	_Atomic int64_t beat_mono_ms;
+
+	pthread_mutex_t lock; /* completed; a leaf */
+	struct job *completed;
+};
+
+/* listen_fd is duplicated. */
+int
+loop_init(struct loop *lp, struct loop_shared *shared, size_t index,
+	  int listen_fd, struct pj_error *err)
+	__attribute__((warn_unused_result));
+int
+loop_start(struct loop *lp, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Any thread: shared->stopping was set. */
+void
+loop_stop(struct loop *lp);
+/* Waits for the thread; it ends by shared->stop_by_mono_ms. */
+void
+loop_join(struct loop *lp);
+/* Frees what loop_init() made; no job may come back any more. */
+void
+loop_release(struct loop *lp);
+
+/* Any thread: gives a job back to the loop that made it. */
+void
+loop_complete(struct job *job);
+
+/* For connections. */
+const char *
+loop_date(struct loop *lp);
+void
+loop_request_id(struct loop *lp, char out[JOB_REQUEST_ID_MAX]);
+/* A connection is gone. */
+void
+loop_forget(struct loop *lp);
+
+#endif

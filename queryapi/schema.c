@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queryapi/schema.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "queryapi/gzip.h"
+#include "queryapi/openapi.h"
+
+void
+schema_unref(struct snapshot_schema *sch)
+{
+	if (!sch || atomic_fetch_sub(&sch->refs, 1) > 1)
+		return;
+	for (size_t i = 0; i < sch->n_views; i++) {
+		free(sch->views[i].cache_control);
+		free(sch->views[i].reader_json);
+	}
+	free(sch->views);
+	buf_release(&sch->openapi);
+	buf_release(&sch->openapi_gzip);
+	free(sch);
+}
+
+static json_int_t
+seconds(const json_t *cache, const char *name)
+{
+	json_int_t s = json_integer_value(json_object_get(cache, name));
+
+	return s < 0 ? 0 : s > INT32_MAX ? INT32_MAX : s;
+}
+
+/* A view whose policy cannot be read is never kept by anybody. */
+static void
+read_policy(struct snapshot_view *view, const json_t *reader)
+{
+	const json_t *cache = json_object_get(reader, "cache");
+	json_int_t swr, sie;
+
+	if (!json_is_object(cache)) {
+		view->cache_control = mem_strdup("no-cache");
+		return;
+	}
+	view->max_age_s = (uint32_t)seconds(cache, "maxAge");
+	swr = seconds(cache, "staleWhileRevalidate");
+	sie = seconds(cache, "staleIfError");
+	view->cache_control = mem_printf(
+		"public, max-age=%" PRIu32
+		", stale-while-revalidate=%" JSON_INTEGER_FORMAT
+		", stale-if-error=%" JSON_INTEGER_FORMAT,
+		view->max_age_s, swr, sie);
+}
+
+static void
+make_openapi(struct snapshot_schema *sch, json_t **readers)
+{
+	struct openapi_view *about = mem_calloc(sch->n_views + 1,
+						sizeof(*about));
+	struct gzip *gz = gzip_new();
+	char *text;
+
+	for (size_t i = 0; i < sch->n_views; i++)
+		about[i] = (struct openapi_view){sch->views[i].name,
+						 sch->views[i].version,
+						 readers[i]};
+	text = openapi_write(about, sch->n_views, 0);
+	buf_addstr(&sch->openapi, text);
+	gzip_write(gz, &sch->openapi_gzip, text, strlen(text));
+	etag_of_bytes(&sch->tag, text, strlen(text));
+	free(text);
+	gzip_free(gz);
+	free(about);
+}
+
+static const struct store_generation *
+find_generation(const struct store_generation *rows, size_t n,
+		const struct store_live *live)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].number == live->number &&
+		    strcmp(rows[i].projection, live->projection) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct snapshot_view *va = a, *vb = b;
+
+	return strcmp(va->name, vb->name);
+}
+
+/* `/v1/pages/…` is another resource, so no view is called that. */
+static bool
+is_served(const struct store_live *live)
+{
+	return live->number > 0 &&
+	       readmodel_is_projection_name(live->projection) &&
+	       strcmp(live->projection, "pages") != 0;
+}
+
+struct snapshot_schema *
+schema_new(const struct store_live *live, size_t n_live,
+	    const struct store_generation *gens, size_t n_gens)
+{
+	struct snapshot_schema *sch = mem_calloc(1, sizeof(*sch));
+
+	atomic_init(&sch->refs, 1);
+	sch->views = mem_calloc(n_live + 1, sizeof(*sch->views));
+	for (size_t i = 0; i < n_live; i++) {
+		const struct store_generation *gen =
+			find_generation(gens, n_gens, &live[i]);
+		struct snapshot_view *view = &sch->views[sch->n_views];
+
+		if (!gen || !is_served(&live[i]))
+			continue;
+		strcpy(view->name, gen->projection);
+		view->generation = gen->number;
+		view->version = gen->version;
+		readmodel_generation_id(view->generation_id, gen->projection,
+					gen->number);
+		memcpy(view->collection, gen->collection,
+		       sizeof(view->collection));
+		if (gen->reader_json)
+			view->reader_json = mem_strdup(gen->reader_json);
+		sch->n_views++;
+	}
+	if (sch->n_views)
+		qsort(sch->views, sch->n_views, sizeof(*sch->views), by_name);
+	return sch;
+}
+
+void
+schema_finish(struct snapshot_schema *sch)
+{
+	json_t **readers = mem_calloc(sch->n_views + 1, sizeof(json_t *));
+
+	for (size_t i = 0; i < sch->n_views; i++) {
+		struct snapshot_view *view = &sch->views[i];
+
+		readers[i] = json_loads(
+			view->reader_json ? view->reader_json : "", 0, NULL);
+		view->readable = json_is_object(readers[i]);
+		read_policy(view, readers[i]);
+	}
+	make_openapi(sch, readers);
+	for (size_t i = 0; i < sch->n_views; i++)
+		json_decref(readers[i]);
+	free(readers);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool
+schema_same(const struct snapshot_schema *a, const struct snapshot_schema *b)
+{
+	if (a->n_views != b->n_views)
+		return false;
+	for (size_t i = 0; i < a->n_views; i++) {
+		const struct snapshot_view *va = &a->views[i],
+					   *vb = &b->views[i];
+
+		if (strcmp(va->name, vb->name) != 0 ||
+		    va->generation != vb->generation ||
+		    va->version != vb->version ||
+		    strcmp(va->collection, vb->collection) != 0 ||
+		    !same_text(va->reader_json, vb->reader_json))
+			return false;
+	}
+	return true;
+}

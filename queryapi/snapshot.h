@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A picture of what the store serves: views, their live generations, sources
+ * and checkpoints. Immutable once made, counted by references.
+ *
+ * Invariant: its checkpoints were read before any document that is read with
+ * the picture in hand. So whatever a checkpoint covers is in that document,
+ * and a checkpoint may be told as the document's position.
+ *
+ * Thread: any, through a reference of one's own.
+ */
+#ifndef QUERYAPI_SNAPSHOT_H
+#define QUERYAPI_SNAPSHOT_H
+
+#include <projector/error.h>
+#include <projector/event.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/readmodel.h"
+#include "lib/store.h"
+#include "queryapi/etag.h"
+
+/* A view and its live generation. */
+struct snapshot_view {
+	char name[33];
+	int32_t generation;
+	int32_t version; /* of the document */
+	char generation_id[READMODEL_GENERATION_ID_MAX];
+	char collection[64];
+	char *cache_control; /* the field's value for 200 and 304 */
+	uint32_t max_age_s;
+	char *reader_json; /* as stored; may be NULL */
+	bool readable;	   /* reader_json could be read */
+};
+
+/* The next offset of one source, by generation. */
+struct snapshot_checkpoint {
+	int32_t source;
+	int64_t next;
+};
+struct snapshot_checkpoints {
+	struct snapshot_checkpoint *rows; /* ascending by source */
+	size_t n;
+};
+
+struct snapshot_schema; /* opaque: shared by pictures with the same views */
+
+struct snapshot {
+	const struct snapshot_view *views; /* ascending by name */
+	size_t n_views;
+	const struct snapshot_checkpoints *checkpoints; /* one per view */
+	const struct store_source_row *sources; /* ascending by index */
+	size_t n_sources;
+	/* /openapi.json, ready in both codings */
+	struct pj_str openapi, openapi_gzip;
+	struct etag openapi_tag;
+	struct snapshot_schema *schema;
+};
+
+/* Reads a picture; `before` (or NULL) lends what did not change. */
+int
+snapshot_read(struct store_session *ses, const struct snapshot *before,
+	      struct snapshot **ret_snap, struct pj_error *err)
+	__attribute__((warn_unused_result));
+struct snapshot *
+snapshot_ref(struct snapshot *snap);
+/* NULL is allowed. */
+void
+snapshot_unref(struct snapshot *snap);
+
+/* The view's index, or -1. */
+int
+snapshot_view(const struct snapshot *snap, const char *name, size_t len);
+/* The source's row, or NULL. */
+const struct store_source_row *
+snapshot_source(const struct snapshot *snap, int32_t index);
+/* The view's checkpoint in that source, or 0. */
+int64_t
+snapshot_next(const struct snapshot *snap, int view, int32_t source);
+
+#endif

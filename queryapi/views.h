@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handlers of the views' routes. Thread: the loop; what they leave for a
+ * worker is in the job they make. */
+#ifndef QUERYAPI_VIEWS_H
+#define QUERYAPI_VIEWS_H
+
+#include "queryapi/routes.h"
+
+/* GET /v1/{view}/{key} */
+void
+view_get(struct exchange *ex);
+/* GET /v1/{view}?ids=a,b,c */
+void
+view_batch(struct exchange *ex);
+
+/* A job for the exchange's view, without keys; NULL when a problem was
+ * answered instead. */
+struct job *
+view_job(struct exchange *ex, size_t n_keys, size_t key_bytes);
+
+#endif

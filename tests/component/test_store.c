@@ -1,0 +1,804 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store port's contract, one suite for both adapters: lmdb always, mongodb
+ * when SHOPVIEW_TEST_MONGODB holds the URI of a replica set
+ * (tests/support/mongo.sh starts one).
+ */
+#include "tests/support/store_fixture.h"
+
+#include <pthread.h>
+
+#define DOCS "stock.1"
+
+/* ---- Documents --------------------------------------------------------- */
+
+static void
+loads_of_absent_keys_and_collections_are_absent(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_doc docs[2] = {{.key = PJ_STR("a")}, {.key = PJ_STR("b")}};
+
+	OK(fx, store_load(fx->ses, "never_made.1", docs, 2, &fx->err));
+	assert_null(docs[0].bson);
+	assert_null(docs[1].bson);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("c"), 1), STORE_APPLIED);
+	OK(fx, store_load(fx->ses, DOCS, docs, 2, &fx->err));
+	assert_null(docs[0].bson);
+	OK(fx, store_load(fx->ses, DOCS, docs, 0, &fx->err));
+}
+
+static void
+an_insert_is_read_back_byte_for_byte(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_doc doc = {.key = PJ_STR("a")};
+	bson_t *bson = doc_new(PJ_STR("a"), 7, 0, 3000);
+
+	assert_int_equal(write_one(fx, insert_of(DOCS, PJ_STR("a"), bson)),
+			 STORE_APPLIED);
+	OK(fx, store_load(fx->ses, DOCS, &doc, 1, &fx->err));
+	assert_int_equal(doc.len, bson->len);
+	assert_memory_equal(doc.bson, bson_get_data(bson), bson->len);
+	free(doc.bson);
+	bson_destroy(bson);
+}
+
+static void
+an_insert_over_an_existing_document_is_unknown_and_changes_nothing(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 2), STORE_UNKNOWN);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("a")), 1);
+}
+
+static void
+a_replace_needs_the_base_token(void **state)
+{
+	struct fixture *fx = *state;
+	struct pj_str key = PJ_STR("a");
+
+	assert_int_equal(put_over(fx, DOCS, key, 1, 2), STORE_UNKNOWN);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, key), -1);
+	assert_int_equal(put_new(fx, DOCS, key, 1), STORE_APPLIED);
+	assert_int_equal(put_over(fx, DOCS, key, 1, 2), STORE_APPLIED);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, key), 2);
+	assert_int_equal(put_over(fx, DOCS, key, 1, 3), STORE_UNKNOWN);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, key), 2);
+}
+
+static void
+a_tombstone_is_a_document_like_any_other(void **state)
+{
+	struct fixture *fx = *state;
+	struct pj_str key = PJ_STR("gone");
+	bson_t *deleted = doc_new(key, 2, READMODEL_DELETED, 0);
+
+	assert_int_equal(put_new(fx, DOCS, key, 1), STORE_APPLIED);
+	assert_int_equal(write_one(fx, replace_of(DOCS, key, 1, deleted)),
+			 STORE_APPLIED);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, key), 2);
+	assert_int_equal(put_new(fx, DOCS, key, 3), STORE_UNKNOWN);
+	assert_int_equal(put_over(fx, DOCS, key, 2, 4), STORE_APPLIED);
+	bson_destroy(deleted);
+}
+
+enum { BULK = 2500, BULK_STEP = 100 };
+
+struct bulk {
+	struct store_write writes[BULK];
+	struct store_doc docs[BULK];
+	bson_t *bsons[BULK];
+	char keys[BULK][16];
+};
+
+static struct bulk *
+bulk_new(unsigned token)
+{
+	struct bulk *b = mem_calloc(1, sizeof(*b));
+	size_t i;
+
+	for (i = 0; i < BULK; i++) {
+		struct pj_str key = {b->keys[i], 0};
+
+		key.len = (size_t)sprintf(b->keys[i], "key-%05zu",
+					  (i * 7919) % BULK);
+		b->bsons[i] = doc_new(key, token, 0, 100);
+		b->docs[i].key = key;
+		b->writes[i] = insert_of(DOCS, key, b->bsons[i]);
+		b->writes[i].base = token_of(1);
+	}
+	return b;
+}
+
+static void
+bulk_free(struct bulk *b)
+{
+	size_t i;
+
+	for (i = 0; i < BULK; i++) {
+		bson_destroy(b->bsons[i]);
+		free(b->docs[i].bson);
+	}
+	free(b);
+}
+
+static void
+bulk_apply(struct fixture *fx, struct bulk *b)
+{
+	struct store_batch batch = {.writes = b->writes, .n_writes = BULK};
+
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+}
+
+static void
+a_bulk_applies_whole_and_loads_in_the_order_asked(void **state)
+{
+	struct fixture *fx = *state;
+	struct bulk *b = bulk_new(1);
+	size_t i;
+
+	bulk_apply(fx, b);
+	for (i = 0; i < BULK; i++)
+		assert_int_equal(b->writes[i].outcome, STORE_APPLIED);
+	OK(fx, store_load(fx->ses, DOCS, b->docs, BULK, &fx->err));
+	for (i = 0; i < BULK; i++) {
+		assert_int_equal(b->docs[i].len, b->bsons[i]->len);
+		assert_memory_equal(b->docs[i].bson,
+				    bson_get_data(b->bsons[i]),
+				    b->docs[i].len);
+	}
+	bulk_free(b);
+}
+
+/* Every write says APPLIED only if its token is stored, and misses never do. */
+static void
+misses_in_a_bulk_are_never_applied_and_hits_always_stored(void **state)
+{
+	struct fixture *fx = *state;
+	struct bulk *first = bulk_new(1), *second = bulk_new(2);
+	size_t i, n_applied = 0;
+
+	bulk_apply(fx, first);
+	for (i = 0; i < BULK; i++) {
+		second->writes[i].insert = false;
+		if (i % BULK_STEP == 0 && i < BULK / 2)
+			second->writes[i].base = token_of(99);
+	}
+	bulk_apply(fx, second);
+	for (i = 0; i < BULK; i++) {
+		bool miss = i % BULK_STEP == 0 && i < BULK / 2;
+		enum store_outcome outcome = second->writes[i].outcome;
+
+		assert_int_equal(stored_token(fx, fx->ses, DOCS,
+					      second->docs[i].key),
+				 miss ? 1 : 2);
+		assert_true(outcome == STORE_UNKNOWN ||
+			    (outcome == STORE_APPLIED && !miss));
+		n_applied += outcome == STORE_APPLIED;
+	}
+	/* The commands without a miss are proved. */
+	assert_true(n_applied >= BULK / 5);
+	bulk_free(first);
+	bulk_free(second);
+}
+
+static void
+one_batch_mixes_inserts_replaces_and_collections(void **state)
+{
+	struct fixture *fx = *state;
+	bson_t *a = doc_new(PJ_STR("a"), 2, 0, 1);
+	bson_t *b = doc_new(PJ_STR("b"), 3, 0, 1);
+	struct store_write writes[4];
+	struct store_batch batch = {.writes = writes, .n_writes = 4};
+	size_t i;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	writes[0] = insert_of("sales.1", PJ_STR("b"), b);
+	writes[1] = replace_of(DOCS, PJ_STR("a"), 1, a);
+	writes[2] = insert_of("sales.1", PJ_STR("a"), a);
+	writes[3] = insert_of(DOCS, PJ_STR("b"), b);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	for (i = 0; i < 4; i++)
+		assert_int_equal(writes[i].outcome, STORE_APPLIED);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("a")), 2);
+	assert_int_equal(stored_token(fx, fx->ses, "sales.1", PJ_STR("b")), 3);
+	bson_destroy(a);
+	bson_destroy(b);
+}
+
+static void
+keys_are_bytes_whatever_they_look_like(void **state)
+{
+	struct fixture *fx = *state;
+	char longest[READMODEL_KEY_MAX];
+	const struct pj_str keys[] = {
+		PJ_STR("a.b.c"),     PJ_STR("$where"),
+		PJ_STR("%2F%00"),    PJ_STR("a/b//c"),
+		PJ_STR("\xf0\x9f\x9b\xb5"), /* an emoji */
+		PJ_STR("caf\xc3\xa9"),	     /* NFC */
+		PJ_STR("cafe\xcc\x81"),	     /* NFD */
+		PJ_STR(" "),	     PJ_STR("{\"$gt\":\"\"}"),
+		PJ_STR("_id"),	     {longest, sizeof(longest)},
+		{longest, sizeof(longest) - 1},
+	};
+	enum { N = sizeof(keys) / sizeof(keys[0]) };
+	unsigned i;
+
+	memset(longest, 'k', sizeof(longest));
+	for (i = 0; i < N; i++)
+		assert_int_equal(put_new(fx, DOCS, keys[i], i + 1),
+				 STORE_APPLIED);
+	for (i = 0; i < N; i++) {
+		assert_int_equal(stored_token(fx, fx->ses, DOCS, keys[i]),
+				 i + 1);
+		assert_int_equal(put_over(fx, DOCS, keys[i], i + 1, i + 100),
+				 STORE_APPLIED);
+	}
+}
+
+static void
+what_can_never_be_stored_is_refused_and_the_rest_goes_on(void **state)
+{
+	struct fixture *fx = *state;
+	static char too_long[READMODEL_KEY_MAX + 1];
+	struct pj_str key = {too_long, sizeof(too_long)};
+	bson_t *big = doc_new(PJ_STR("big"), 1, 0, 16 << 20);
+	bson_t *near = doc_new(PJ_STR("near"), 1, 0, (16 << 20) - 200);
+	bson_t *good = doc_new(PJ_STR("good"), 1, 0, 1);
+	struct store_write writes[5];
+	struct store_batch batch = {.writes = writes, .n_writes = 5};
+
+	memset(too_long, 'k', sizeof(too_long));
+	writes[0] = insert_of(DOCS, PJ_STR("big"), big);
+	writes[1] = insert_of(DOCS, PJ_STR("good"), good);
+	writes[2] = insert_of(DOCS, key, good);
+	writes[3] = insert_of(DOCS, PJ_STR(""), good);
+	writes[4] = insert_of(DOCS, PJ_STR("near"), near);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	assert_int_equal(writes[0].outcome, STORE_REFUSED);
+	assert_int_equal(writes[1].outcome, STORE_APPLIED);
+	assert_int_equal(writes[2].outcome, STORE_REFUSED);
+	assert_int_equal(writes[3].outcome, STORE_REFUSED);
+	assert_int_equal(writes[4].outcome, STORE_APPLIED);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("big")), -1);
+	bson_destroy(big);
+	bson_destroy(near);
+	bson_destroy(good);
+}
+
+static void
+a_session_sees_what_another_session_wrote(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_session *other = fixture_session(fx);
+	unsigned i;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	for (i = 1; i < 50; i++) {
+		assert_int_equal(stored_token(fx, other, DOCS, PJ_STR("a")), i);
+		assert_int_equal(put_over(fx, DOCS, PJ_STR("a"), i, i + 1),
+				 STORE_APPLIED);
+	}
+	store_session_close(other);
+}
+
+/* ---- Scans ------------------------------------------------------------- */
+
+struct seen {
+	char text[512];
+	size_t n, stop_at;
+};
+
+static bool
+see(void *arg, const uint8_t *bson, size_t len)
+{
+	struct seen *seen = arg;
+	bson_iter_t it;
+
+	assert_true(bson_iter_init_from_data(&it, bson, len));
+	assert_true(bson_iter_find(&it, "_id"));
+	strcat(seen->text, bson_iter_utf8(&it, NULL));
+	strcat(seen->text, " ");
+	return ++seen->n != seen->stop_at;
+}
+
+static void
+scan_goes_by_bytes_begins_behind_and_ends_early(void **state)
+{
+	struct fixture *fx = *state;
+	struct seen all = {0}, behind = {0}, two = {0}, between = {0};
+	struct seen none = {0};
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("b"), 1), STORE_APPLIED);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("\xc3\xa9"), 1),
+			 STORE_APPLIED);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a10"), 1), STORE_APPLIED);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("B"), 1), STORE_APPLIED);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a2"), 1), STORE_APPLIED);
+	OK(fx, store_scan(fx->ses, DOCS, PJ_STR(""), see, &all, &fx->err));
+	assert_string_equal(all.text, "B a a10 a2 b \xc3\xa9 ");
+	OK(fx, store_scan(fx->ses, DOCS, PJ_STR("a"), see, &behind, &fx->err));
+	assert_string_equal(behind.text, "a10 a2 b \xc3\xa9 ");
+	OK(fx,
+	   store_scan(fx->ses, DOCS, PJ_STR("a1"), see, &between, &fx->err));
+	assert_string_equal(between.text, "a10 a2 b \xc3\xa9 ");
+	two.stop_at = 2;
+	OK(fx, store_scan(fx->ses, DOCS, PJ_STR(""), see, &two, &fx->err));
+	assert_string_equal(two.text, "B a ");
+	OK(fx, store_scan(fx->ses, "no.1", PJ_STR(""), see, &none, &fx->err));
+	assert_int_equal(none.n, 0);
+}
+
+struct rewriting {
+	struct fixture *fx;
+	struct store_session *other;
+	size_t n;
+};
+
+static bool
+rewrite(void *arg, const uint8_t *bson, size_t len)
+{
+	struct rewriting *r = arg;
+	bson_iter_t it;
+	struct pj_str key;
+	uint32_t n;
+
+	assert_true(bson_iter_init_from_data(&it, bson, len));
+	assert_true(bson_iter_find(&it, "_id"));
+	key.ptr = bson_iter_utf8(&it, &n);
+	key.len = n;
+	if (r->n++ % 100 == 0)
+		assert_int_equal(put_over(r->fx, DOCS, key, 1, 2),
+				 STORE_APPLIED);
+	return true;
+}
+
+static void
+a_scan_gives_every_document_once_while_its_callback_writes(void **state)
+{
+	struct fixture *fx = *state;
+	struct rewriting r = {.fx = fx, .other = fixture_session(fx)};
+	struct bulk *b = bulk_new(1);
+
+	bulk_apply(fx, b);
+	OK(fx,
+	   store_scan(r.other, DOCS, PJ_STR(""), rewrite, &r, &fx->err));
+	assert_int_equal(r.n, BULK);
+	store_session_close(r.other);
+	bulk_free(b);
+}
+
+/* ---- Sources ----------------------------------------------------------- */
+
+enum { RACERS = 8, RACE_SOURCES = 12 };
+
+struct racer {
+	pthread_t thread;
+	struct store_session *ses;
+	int32_t indexes[RACE_SOURCES];
+	int rank, failed;
+	bool moved;
+	struct pj_error err;
+};
+
+static void *
+race_sources(void *arg)
+{
+	struct racer *r = arg;
+	int i;
+
+	/* All want the same ones, each beginning somewhere else. */
+	for (i = 0; i < RACE_SOURCES; i++) {
+		int p = (i + r->rank) % RACE_SOURCES;
+
+		if (store_source(r->ses, "stock", p, &r->indexes[p], &r->err))
+			r->failed = 1;
+	}
+	return NULL;
+}
+
+static void
+race(struct fixture *fx, struct racer *racers, int n, void *(*run)(void *))
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		racers[i].rank = i;
+		racers[i].ses = fixture_session(fx);
+	}
+	for (i = 0; i < n; i++)
+		assert_int_equal(pthread_create(&racers[i].thread, NULL, run,
+						&racers[i]),
+				 0);
+	for (i = 0; i < n; i++)
+		assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
+	for (i = 0; i < n; i++) {
+		store_session_close(racers[i].ses);
+		if (racers[i].failed)
+			fail_msg("%s", racers[i].err.text);
+	}
+}
+
+static void
+racing_threads_get_one_index_per_source_and_one_source_per_index(void **state)
+{
+	struct fixture *fx = *state;
+	struct racer racers[RACERS] = {0};
+	struct store_source_row *rows;
+	size_t n, i, k;
+
+	race(fx, racers, RACERS, race_sources);
+	OK(fx, store_sources(fx->ses, &rows, &n, &fx->err));
+	assert_int_equal(n, RACE_SOURCES);
+	for (i = 0; i < n; i++) {
+		assert_int_equal(rows[i].index, i);
+		assert_string_equal(rows[i].topic, "stock");
+		for (k = 0; k < RACERS; k++)
+			assert_int_equal(racers[k].indexes[rows[i].partition],
+					 rows[i].index);
+	}
+	free(rows);
+}
+
+static void
+a_source_keeps_its_index_over_a_reopen(void **state)
+{
+	struct fixture *fx = *state;
+	int32_t a, b, again;
+
+	OK(fx, store_source(fx->ses, "stock", 1, &a, &fx->err));
+	OK(fx, store_source(fx->ses, "stock", 11, &b, &fx->err));
+	assert_int_not_equal(a, b);
+	fixture_close(fx);
+	fixture_open(fx);
+	OK(fx, store_source(fx->ses, "stock", 11, &again, &fx->err));
+	assert_int_equal(again, b);
+	OK(fx, store_source(fx->ses, "stock", 1, &again, &fx->err));
+	assert_int_equal(again, a);
+}
+
+/* ---- Checkpoints ------------------------------------------------------- */
+
+static void
+set_checkpoint(struct fixture *fx, const char *generation, int32_t source,
+	       int64_t next)
+{
+	struct store_checkpoint cp = {.source = source,
+				      .next = next,
+				      .epoch = 5,
+				      .anchor_offset = next - 1,
+				      .anchor_timestamp_ms = 1700000000000,
+				      .anchor_crc = UINT32_MAX};
+	struct store_batch batch = {.checkpoints = &cp, .n_checkpoints = 1};
+
+	strcpy(cp.generation, generation);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+}
+
+static void
+checkpoints_never_go_down(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_checkpoint *rows;
+	size_t n;
+
+	set_checkpoint(fx, "stock.1", 0, 10);
+	set_checkpoint(fx, "stock.1", 0, 20);
+	set_checkpoint(fx, "stock.1", 0, 15);
+	set_checkpoint(fx, "stock.1", 0, 20);
+	OK(fx, store_checkpoints(fx->ses, "stock.1", &rows, &n, &fx->err));
+	assert_int_equal(n, 1);
+	assert_string_equal(rows[0].generation, "stock.1");
+	assert_int_equal(rows[0].source, 0);
+	assert_int_equal(rows[0].next, 20);
+	assert_int_equal(rows[0].epoch, 5);
+	assert_int_equal(rows[0].anchor_offset, 19);
+	assert_int_equal(rows[0].anchor_timestamp_ms, 1700000000000);
+	assert_int_equal(rows[0].anchor_crc, UINT32_MAX);
+	free(rows);
+}
+
+static void
+checkpoints_are_listed_by_generation_exactly(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_checkpoint *rows;
+	size_t n;
+
+	set_checkpoint(fx, "stock.1", 2, 10);
+	set_checkpoint(fx, "stock.1", 10, 11);
+	set_checkpoint(fx, "stock.10", 2, 12);
+	set_checkpoint(fx, "stock_x.1", 2, 13);
+	OK(fx, store_checkpoints(fx->ses, "stock.1", &rows, &n, &fx->err));
+	assert_int_equal(n, 2);
+	assert_int_equal(rows[0].source, 2);
+	assert_int_equal(rows[1].source, 10);
+	free(rows);
+	OK(fx, store_checkpoints(fx->ses, NULL, &rows, &n, &fx->err));
+	assert_int_equal(n, 4);
+	free(rows);
+	OK(fx, store_checkpoints(fx->ses, "none.1", &rows, &n, &fx->err));
+	assert_int_equal(n, 0);
+	free(rows);
+}
+
+static void *
+race_checkpoints(void *arg)
+{
+	struct racer *r = arg;
+	int i;
+
+	for (i = 1; i <= 20; i++) {
+		struct store_checkpoint cp = {.generation = "stock.1",
+					      .next = i * 10 + r->rank,
+					      .anchor_offset = -1};
+		struct store_batch batch = {.checkpoints = &cp,
+					    .n_checkpoints = 1};
+
+		if (store_apply(r->ses, &batch, &r->err))
+			r->failed = 1;
+	}
+	return NULL;
+}
+
+static void
+racing_checkpoints_end_at_the_highest(void **state)
+{
+	struct fixture *fx = *state;
+	struct racer racers[4] = {0};
+	struct store_checkpoint *rows;
+	size_t n;
+
+	race(fx, racers, 4, race_checkpoints);
+	OK(fx, store_checkpoints(fx->ses, "stock.1", &rows, &n, &fx->err));
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].next, 203);
+	free(rows);
+}
+
+/* ---- Generations and live pointers ------------------------------------- */
+
+static struct store_generation
+generation_of(const char *projection, int32_t number)
+{
+	struct store_generation gen = {
+		.number = number,
+		.version = 3,
+		.code_hash = "abc",
+		.created_at_ms = 1700000000123,
+		.reader_json = (char *)(uintptr_t)
+			"{\"summary\":\"s\",\"filters\":[\"shopId\"]}",
+	};
+
+	strcpy(gen.projection, projection);
+	readmodel_generation_id(gen.collection, projection, number);
+	return gen;
+}
+
+static void
+generations_are_made_once_and_listed_in_order(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_generation *rows, gen = generation_of("stock", 10);
+	bool created;
+	size_t n;
+
+	OK(fx, store_generation_create(fx->ses, &gen, &created, &fx->err));
+	assert_true(created);
+	gen = generation_of("stock", 2);
+	OK(fx, store_generation_create(fx->ses, &gen, &created, &fx->err));
+	gen.version = 99;
+	OK(fx, store_generation_create(fx->ses, &gen, &created, &fx->err));
+	assert_false(created);
+	gen = generation_of("sales", 11);
+	OK(fx, store_generation_create(fx->ses, &gen, &created, &fx->err));
+	OK(fx, store_generation_set_state(fx->ses, "stock", 2, STORE_GEN_READY,
+					  &fx->err));
+	OK(fx, store_generations(fx->ses, &rows, &n, &fx->err));
+	assert_int_equal(n, 3);
+	assert_string_equal(rows[0].projection, "sales");
+	assert_string_equal(rows[1].collection, "stock.2");
+	assert_int_equal(rows[1].number, 2);
+	assert_int_equal(rows[1].version, 3);
+	assert_int_equal(rows[1].state, STORE_GEN_READY);
+	assert_string_equal(rows[1].code_hash, "abc");
+	assert_int_equal(rows[1].created_at_ms, 1700000000123);
+	assert_string_equal(rows[1].reader_json, gen.reader_json);
+	assert_int_equal(rows[2].number, 10);
+	assert_int_equal(rows[2].state, STORE_GEN_BUILDING);
+	store_generations_free(rows, n);
+	assert_int_equal(store_generation_set_state(fx->ses, "stock", 3,
+						    STORE_GEN_READY, &fx->err),
+			 -1);
+}
+
+static void *
+race_generation(void *arg)
+{
+	struct racer *r = arg;
+	struct store_generation gen = generation_of("stock", 1);
+
+	gen.version = r->rank;
+	if (store_generation_create(r->ses, &gen, &r->moved, &r->err))
+		r->failed = 1;
+	return NULL;
+}
+
+static void
+one_of_racing_creators_makes_the_generation(void **state)
+{
+	struct fixture *fx = *state;
+	struct racer racers[4] = {0};
+	struct store_generation *rows;
+	size_t n;
+	int i, made = 0;
+
+	race(fx, racers, 4, race_generation);
+	OK(fx, store_generations(fx->ses, &rows, &n, &fx->err));
+	assert_int_equal(n, 1);
+	for (i = 0; i < 4; i++) {
+		made += racers[i].moved;
+		if (racers[i].moved)
+			assert_int_equal(rows[0].version, i);
+	}
+	assert_int_equal(made, 1);
+	store_generations_free(rows, n);
+}
+
+static void *
+race_live(void *arg)
+{
+	struct racer *r = arg;
+
+	if (store_live_move(r->ses, "stock", 1, 2 + r->rank, &r->moved,
+			    &r->err))
+		r->failed = 1;
+	return NULL;
+}
+
+static void
+the_live_pointer_moves_from_where_it_is_and_for_one_mover_only(void **state)
+{
+	struct fixture *fx = *state;
+	struct racer racers[2] = {0};
+	struct store_live *rows;
+	bool moved;
+	size_t n;
+
+	OK(fx, store_live(fx->ses, &rows, &n, &fx->err));
+	assert_int_equal(n, 0);
+	free(rows);
+	OK(fx, store_live_move(fx->ses, "stock", 7, 8, &moved, &fx->err));
+	assert_false(moved);
+	OK(fx, store_live_move(fx->ses, "stock", 0, 1, &moved, &fx->err));
+	assert_true(moved);
+	OK(fx, store_live_move(fx->ses, "stock", 0, 5, &moved, &fx->err));
+	assert_false(moved);
+	race(fx, racers, 2, race_live);
+	assert_int_equal(racers[0].moved + racers[1].moved, 1);
+	OK(fx, store_live(fx->ses, &rows, &n, &fx->err));
+	assert_int_equal(n, 1);
+	assert_string_equal(rows[0].projection, "stock");
+	assert_int_equal(rows[0].number, racers[0].moved ? 2 : 3);
+	free(rows);
+}
+
+#include "tests/component/store_parked.h"
+
+/* ---- Read-only --------------------------------------------------------- */
+
+static void
+a_read_only_store_reads_and_changes_nothing(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_settings settings = fx->settings;
+	struct store_generation gen = generation_of("stock", 1), *rows;
+	struct store *store;
+	struct store_session *ses;
+	struct store_batch batch = {0};
+	int32_t index;
+	size_t n;
+	bool done;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	settings.read_only = true;
+	OK(fx, store_open(&settings, &store, &fx->err));
+	OK(fx, store_session_open(store, &ses, &fx->err));
+	OK(fx, store_check(ses, &fx->err));
+	OK(fx, store_generations(ses, &rows, &n, &fx->err));
+	assert_int_equal(n, 0);
+	store_generations_free(rows, n);
+	assert_int_equal(stored_token(fx, ses, DOCS, PJ_STR("a")), 1);
+	assert_int_equal(store_apply(ses, &batch, &fx->err), -1);
+	assert_int_equal(store_generation_create(ses, &gen, &done, &fx->err),
+			 -1);
+	assert_int_equal(store_generation_set_state(ses, "stock", 1,
+						    STORE_GEN_READY, &fx->err),
+			 -1);
+	assert_int_equal(store_live_move(ses, "stock", 0, 1, &done, &fx->err),
+			 -1);
+	assert_int_equal(store_source(ses, "stock", 0, &index, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	store_session_close(ses);
+	store_close(store);
+}
+
+static void
+check_prepares_the_store_and_may_be_repeated(void **state)
+{
+	struct fixture *fx = *state;
+
+	OK(fx, store_check(fx->ses, &fx->err));
+	OK(fx, store_check(fx->ses, &fx->err));
+}
+
+/* ---- Both adapters ----------------------------------------------------- */
+
+#define TEST(f)                                                                \
+	{                                                                      \
+		#f, f, NULL, NULL, NULL                                        \
+	}
+
+static const struct CMUnitTest contract[] = {
+	TEST(loads_of_absent_keys_and_collections_are_absent),
+	TEST(an_insert_is_read_back_byte_for_byte),
+	TEST(an_insert_over_an_existing_document_is_unknown_and_changes_nothing),
+	TEST(a_replace_needs_the_base_token),
+	TEST(a_tombstone_is_a_document_like_any_other),
+	TEST(a_bulk_applies_whole_and_loads_in_the_order_asked),
+	TEST(misses_in_a_bulk_are_never_applied_and_hits_always_stored),
+	TEST(one_batch_mixes_inserts_replaces_and_collections),
+	TEST(keys_are_bytes_whatever_they_look_like),
+	TEST(what_can_never_be_stored_is_refused_and_the_rest_goes_on),
+	TEST(a_session_sees_what_another_session_wrote),
+	TEST(scan_goes_by_bytes_begins_behind_and_ends_early),
+	TEST(a_scan_gives_every_document_once_while_its_callback_writes),
+	TEST(racing_threads_get_one_index_per_source_and_one_source_per_index),
+	TEST(a_source_keeps_its_index_over_a_reopen),
+	TEST(checkpoints_never_go_down),
+	TEST(checkpoints_are_listed_by_generation_exactly),
+	TEST(racing_checkpoints_end_at_the_highest),
+	TEST(generations_are_made_once_and_listed_in_order),
+	TEST(one_of_racing_creators_makes_the_generation),
+	TEST(the_live_pointer_moves_from_where_it_is_and_for_one_mover_only),
+	TEST(parked_rows_come_back_whole),
+	TEST(parking_again_keeps_the_first_row),
+	TEST(parked_rows_are_scanned_by_unit_and_coordinates),
+	TEST(parked_units_are_told_apart_however_long),
+	TEST(a_parked_row_that_cannot_be_kept_is_a_named_stop),
+	TEST(a_read_only_store_reads_and_changes_nothing),
+	TEST(check_prepares_the_store_and_may_be_repeated),
+};
+enum { N_CONTRACT = sizeof(contract) / sizeof(contract[0]) };
+
+/* cmocka's macros take an array: one per adapter, with its own setup. */
+static int
+run_contract(const char *name, CMFixtureFunction setup)
+{
+	struct CMUnitTest tests[N_CONTRACT];
+	size_t i;
+
+	for (i = 0; i < N_CONTRACT; i++) {
+		tests[i] = contract[i];
+		tests[i].setup_func = setup;
+		tests[i].teardown_func = fixture_teardown;
+	}
+	return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+int
+main(void)
+{
+	int failed = run_contract("store contract: lmdb", fixture_setup_lmdb);
+
+	if (getenv(STORE_TEST_URI))
+		failed += run_contract("store contract: mongodb",
+				       fixture_setup_mongo);
+	else
+		puts("store contract: mongodb NOT RUN: " STORE_TEST_URI
+		     " is not set");
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Random events of all topics, as an archive, for interleavings and load.
+
+    generate_events.py --seed S --events N --out DIR
+                       [--partitions P] [--hostile-permille H] [--topics A,B]
+
+Ids come from small pools, so documents collide, events come before what they
+refer to, and deletions and revivals are frequent. Of a thousand records H are
+hostile: broken JSON, wrong types, missing fields, ids that are not allowed or
+awkward. The same arguments give the same archive.
+"""
+
+import argparse
+import datetime
+import random
+import sys
+import unicodedata
+
+from archive_writer import ArchiveWriter, to_json
+from reference_input import ALIASES, TOPICS
+
+AWKWARD = [
+    "a.b", "$set", "100%", "a:b", "x/y", "sp ace", "🍜", '"q"\\',
+    unicodedata.normalize("NFC", "카페"), unicodedata.normalize("NFD", "카페"),
+    "_m", "..", "가" * 85 + "a", "z" * 240, "%" * 80,
+]  # fmt: skip
+TEXTS = ["맛있어요", "보통", "", "다시 올게요 🍜", 'quote " and \\', "line\nbreak"]
+WEIGHTS = {
+    "shop": 4, "product": 12, "price": 12, "stock": 30, "order": 15,
+    "delivery": 12, "review": 10, "coupon": 8,
+}  # fmt: skip
+KEYS = {"order": "orderId", "delivery": "deliveryId", "coupon": "couponId"}
+KOREAN = {english: korean for korean, english in ALIASES.items()}
+TOMBSTONE_PERMILLE = {"shop": 20, "product": 2, "price": 2, "stock": 2}
+START_MS = 1793577600000  # 2026-11-02 09:00:00 in Seoul
+
+
+class Generator:
+    def __init__(self, seed, events, hostile):
+        self.random = random.Random(seed)
+        self.hostile = hostile
+        pool = max(4, int(events**0.5) // 4)
+        self.pools = {
+            "shopId": [f"shop-{n}" for n in range(max(3, pool // 2))],
+            "productId": [f"p-{n}" for n in range(8)],
+            "orderId": [f"o-{n}" for n in range(pool * 6)],
+            "deliveryId": [f"d-{n}" for n in range(pool * 5)],
+            "couponId": [f"c-{n}" for n in range(max(3, pool // 3))],
+            "memberId": [f"m-{n}" for n in range(pool * 2)],
+            "riderId": [f"rider-{n}" for n in range(6)],
+            "areaId": ["mapo", "yongsan"],
+            "categoryId": ["main", "side"],
+        }
+        self.posted, self.next_review = [], 0
+        self.clock = START_MS
+
+    def chance(self, permille):
+        return self.random.randrange(1000) < permille
+
+    def pick(self, name):
+        if self.hostile and self.chance(self.hostile):
+            return self.random.choice(AWKWARD)
+        return self.random.choice(self.pools[name])
+
+    def review_id(self, kind):
+        """Posted reviews are new; the others mostly mean one of the newest."""
+        if kind == "ReviewPosted" or not self.posted:
+            self.next_review += 1
+            self.posted = [*self.posted[-40:], f"r-{self.next_review}"]
+            return self.posted[-1]
+        return self.random.choice(self.posted)
+
+    def time(self):
+        """Milliseconds around a clock that moves on: late and equal times."""
+        self.clock += self.random.randrange(0, 90_000)
+        late = self.random.choice([0, 0, 0, 1_000, 3_600_000])
+        return self.clock - self.random.randrange(0, late + 1)
+
+    def written(self, ms):
+        form = self.random.randrange(4)
+        if form == 0:
+            return ms
+        seconds, millis = divmod(ms, 1000)
+        # Seoul has been at +09:00 all year round since 1988.
+        local = iso(seconds + 9 * 3600)
+        if form == 1:
+            return f"{local[:10]}T{local[11:]}.{millis:03d}+09:00"
+        if form == 2:
+            return f"{iso(seconds).replace(' ', 'T')}.{millis:03d}Z"
+        return f"{local}.{millis:03d}"
+
+    def value(self, name, kind):
+        draw = self.random
+        if name == "reviewId":
+            return self.review_id(kind)
+        if name in self.pools:
+            return self.pick(name)
+        if name in ("quantity", "version"):
+            return draw.randint(-2, 9)
+        if name in ("rating", "previousRating"):
+            return draw.randint(1, 10)
+        if name == "soldOut":
+            return draw.random() < 0.5
+        if name in ("eta", "opensAt", "closesAt"):
+            return self.written(self.clock + draw.randrange(10**7))
+        if name == "totalQuantity":
+            return draw.randint(0, 60)
+        if name == "location":
+            return {"lat": 37.5, "lng": 126 + draw.randrange(100) / 128}
+        if name in ("hours", "options", "imageUrls"):
+            return [draw.choice(TEXTS) for _ in range(draw.randint(0, 2))]
+        if name == "lines":
+            return [self.line() for _ in range(draw.randint(0, 3))]
+        if name in ("name", "text", "description", "reason", "address",
+                    "category", "imageUrl"):  # fmt: skip
+            return draw.choice(TEXTS)
+        return draw.randint(0, 50) * 100
+
+    def line(self):
+        line = {"productId": self.pick("productId")}
+        if self.chance(500):
+            line["name"] = self.random.choice(TEXTS)
+        line["quantity"] = self.random.randint(0, 4)
+        line["unitPrice"] = self.random.randint(0, 50) * 100
+        return line
+
+    def data(self, kind, fields):
+        data = {}
+        for field in fields.split():
+            name, mark = field.rstrip("!~?"), field[-1]
+            if mark == "!":
+                data[name] = self.value(name, kind)
+            elif self.chance(450):
+                null = mark != "~" and self.chance(200)
+                data[name] = None if null else self.value(name, kind)
+        return data
+
+    def record(self):
+        """(topic, key, value, timestamp); a value in bytes goes as it is."""
+        topic = self.random.choices(list(WEIGHTS), weights=WEIGHTS.values())[0]
+        types = list(TOPICS[topic])
+        kind = self.random.choice(types)
+        data = self.data(kind, TOPICS[topic][kind])
+        key, ms = data[KEYS.get(topic, "shopId")], self.time()
+        if self.chance(TOMBSTONE_PERMILLE.get(topic, 10)):
+            return topic, key, None, ms
+        spelling = self.random.choice(["occurrence", "occurence"])
+        name = KOREAN[kind] if kind in KOREAN and self.chance(300) else kind
+        value = {"eventId": key, "eventType": name, "data": data}
+        if not self.chance(50):
+            value[spelling + "DateTime"] = self.written(ms)
+        if self.hostile and self.chance(self.hostile):
+            value = self.spoil(value)
+        return topic, key, value, ms
+
+    def spoil(self, value):
+        data, draw = value["data"], self.random
+        how = draw.randrange(9)
+        victim = draw.choice(list(data))
+        if how == 0:
+            return to_json(value).encode("utf-8")[: -draw.randint(1, 20)]
+        if how == 1:
+            return to_json(value).encode("utf-8").replace(b":", b":\xff", 1)
+        if how == 2:
+            text = to_json(value)
+            return text.replace('"data":', '"data":{},"data":', 1).encode("utf-8")
+        if how == 3:
+            del data[victim]
+        elif how == 4:
+            data[victim] = draw.choice([None, 1.5, True, "", [], {"a": 1}])
+        elif how == 5:
+            data[victim] = draw.choice([2**63, -(2**63) - 1, 2**53 + 1])
+        elif how == 6:
+            value["eventType"] = draw.choice([None, "", 5, "Unheard", "CouponApplied"])
+        elif how == 7:
+            value["occurrenceDateTime"] = draw.choice(["soon", True, "2026-02-30 00:00:00"])
+        else:
+            value["data"] = draw.choice([None, [], "x"])
+        if how == 5:
+            return to_json(value).encode("utf-8")
+        return value
+
+
+def iso(seconds):
+    """UTC `yyyy-MM-dd HH:mm:ss`."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--events", type=int, required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--hostile-permille", type=int, default=0)
+    parser.add_argument("--topics", default=",".join(TOPICS))
+    args = parser.parse_args()
+    topics = args.topics.split(",")
+    if unknown := set(topics) - set(TOPICS):
+        sys.exit(f"generate_events: unknown topics {sorted(unknown)}")
+    for topic in set(TOPICS) - set(topics):
+        del WEIGHTS[topic]
+    archive = ArchiveWriter(args.out, args.partitions)
+    if archive.topics:
+        sys.exit(f"generate_events: {args.out} holds an archive already")
+    for topic in topics:
+        archive.open_topic(topic, args.partitions)
+    source = Generator(args.seed, args.events, args.hostile_permille)
+    for _ in range(args.events):
+        archive.append(*source.record())
+    archive.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,430 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records in, events out, for the reference projections.
+
+Reads archive lines, holds values to strict JSON, and validates the bundled
+topics' events field by field. Written from the domain contract only.
+"""
+
+import base64
+import dataclasses
+import datetime
+import json
+import re
+import unicodedata
+import zoneinfo
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+MAX_DEPTH = 100
+MAX_ID_BYTES = 256
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+ZONE = zoneinfo.ZoneInfo("Asia/Seoul")
+MILLISECOND = datetime.timedelta(milliseconds=1)
+
+ALIASES = {
+    "배달생성": "DeliveryCreated",
+    "배차완료": "RiderAssigned",
+    "배차취소": "RiderUnassigned",
+    "픽업완료": "PickedUp",
+    "배달완료": "DeliveryCompleted",
+    "배달취소": "DeliveryCancelled",
+}
+ALIASES = {unicodedata.normalize("NFC", k): v for k, v in ALIASES.items()}
+
+# Field names of each event type. `!` required; `~` may be absent but not
+# null; `?` null removes; otherwise null is the same as absent.
+TOPICS = {
+    "shop": {
+        "ShopRegistered": "shopId! name! category address areaId location"
+        " minOrderAmount deliveryTip hours imageUrl",
+        "ShopInfoChanged": "shopId! name~ category? address? areaId?"
+        " location? minOrderAmount? deliveryTip? hours? imageUrl?",
+        "ShopOpened": "shopId! reason",
+        "ShopClosed": "shopId! reason",
+        "ShopSuspended": "shopId! reason",
+        "ShopTerminated": "shopId!",
+    },
+    "product": {
+        "ProductRegistered": "shopId! productId! name! price! categoryId"
+        " imageUrl description options",
+        "ProductInfoChanged": "shopId! productId! name~ price~ categoryId?"
+        " imageUrl? description? options?",
+        "ProductHidden": "shopId! productId!",
+        "ProductShown": "shopId! productId!",
+        "ProductDeleted": "shopId! productId!",
+    },
+    "price": {"PriceChanged": "shopId! productId! price! salePrice"},
+    "stock": {
+        "StockChanged": "shopId! productId! quantity! soldOut version",
+        "SoldOut": "shopId! productId!",
+        "Restocked": "shopId! productId! quantity!",
+    },
+    "order": {
+        "OrderCreated": "orderId! shopId! memberId lines! totalAmount!",
+        "OrderAccepted": "orderId! shopId!",
+        "OrderRejected": "orderId! shopId!",
+        "OrderCompleted": "orderId! shopId!",
+        "OrderCancelled": "orderId! shopId! totalAmount! lines reason",
+    },
+    "delivery": {
+        "DeliveryCreated": "deliveryId! orderId! shopId! areaId",
+        "RiderAssigned": "deliveryId! riderId!",
+        "RiderUnassigned": "deliveryId! reason",
+        "PickedUp": "deliveryId! reason",
+        "DeliveryCompleted": "deliveryId! reason",
+        "DeliveryCancelled": "deliveryId! reason",
+        "EtaChanged": "deliveryId! eta!",
+    },
+    "review": {
+        "ReviewPosted": "reviewId! shopId! rating! text memberId imageUrls",
+        "ReviewEdited": "reviewId! shopId! rating! previousRating! text?",
+        "ReviewDeleted": "reviewId! shopId! rating!",
+        "ReviewBlinded": "reviewId! shopId! rating!",
+        "OwnerReplied": "reviewId! shopId! text!",
+    },
+    "coupon": {
+        "CouponPolicyCreated": "couponId! name! amount! totalQuantity! shopId"
+        " opensAt closesAt",
+        "CouponIssued": "couponId! memberId!",
+        "CouponIssueRejected": "couponId! memberId! reason",
+        "CouponUsed": "couponId! memberId! orderId",
+        "CouponUseCancelled": "couponId! memberId! orderId",
+        "CouponExpired": "couponId!",
+    },
+}
+LINE_FIELDS = "productId! name quantity! unitPrice!"
+
+INTEGERS = {
+    "minOrderAmount", "deliveryTip", "price", "salePrice", "quantity",
+    "version", "totalAmount", "amount", "totalQuantity", "unitPrice",
+}  # fmt: skip
+ARRAYS = {"hours", "options", "imageUrls"}
+DATES = {"eta", "opensAt", "closesAt"}
+RATINGS = {"rating", "previousRating"}
+
+
+class Parked(ValueError):
+    """The record cannot be applied; the text is the cause."""
+
+
+class BadArchive(ValueError):
+    """The archive itself is unreadable; nothing sensible can follow."""
+
+
+@dataclasses.dataclass
+class Record:
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int | None
+    key: str | None
+    value: object  # parsed JSON, TOMBSTONE, or the Parked that befell it
+
+    @property
+    def place(self):
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+@dataclasses.dataclass
+class Event:
+    topic: str
+    type: str | None  # None: tombstone
+    key: str | None
+    data: dict
+    time: int
+    sequence: int | None = None
+
+
+TOMBSTONE = object()
+
+# ---- Strict JSON ---------------------------------------------------------
+
+
+def _object(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("duplicate name")
+    return found
+
+
+def _integer(digits):
+    number = int(digits)
+    if not INT64_MIN <= number <= INT64_MAX:
+        raise ValueError("integer outside int64")
+    return number
+
+
+def _real(digits):
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError("number outside double")
+    return number
+
+
+def _constant(name):
+    raise ValueError(f"{name} is not JSON")
+
+
+DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_integer,
+    parse_float=_real,
+    parse_constant=_constant,
+)
+SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _check_strings(text, value):
+    """Lone surrogates survive Python's reader; they do not encode."""
+    if SURROGATE_ESCAPE.search(text):
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+
+
+def _depth(value):
+    deepest, todo = 0, [(value, 1)]
+    while todo:
+        node, level = todo.pop()
+        if isinstance(node, (dict, list)):
+            deepest = max(deepest, level)
+            inner = node.values() if isinstance(node, dict) else node
+            todo.extend((child, level + 1) for child in inner)
+    return deepest
+
+
+def strict_json(raw):
+    """Bytes to a value; raises Parked for anything but strict JSON."""
+    try:
+        text = raw.decode("utf-8")
+        value = DECODER.decode(text)
+        _check_strings(text, value)
+    except (ValueError, RecursionError) as fault:
+        raise Parked(f"undecodable: {fault}") from None
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        if _depth(value) > MAX_DEPTH:
+            raise Parked("undecodable: too deep")
+    return value
+
+
+# ---- Archive lines -------------------------------------------------------
+
+TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s"\[\]{},:]+', re.S)
+
+
+def _split_value(line):
+    """The line with its value replaced by null, and the value's bytes."""
+    depth, name, start = 0, None, None
+    for token in TOKEN.finditer(line):
+        text = token.group()
+        if start is not None and depth == 1 and text in (b",", b"}"):
+            end = token.start()
+            return line[:start] + b"null" + line[end:], line[start:end]
+        if text in (b"{", b"["):
+            depth += 1
+        elif text in (b"}", b"]"):
+            depth -= 1
+        elif depth == 1 and text == b":" and name == b'"value"':
+            start = token.end()
+        if depth == 1 and start is None:
+            name = text
+    raise BadArchive("line without a readable value")
+
+
+def _value_of(line):
+    """The line's members; its value parsed strictly or a Parked."""
+    try:
+        members = strict_json(line)
+        if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
+            return members, members.get("value")
+    except Parked:
+        pass
+    outside, raw = _split_value(line)
+    try:
+        members = strict_json(outside)
+    except Parked as fault:
+        raise BadArchive(str(fault)) from None
+    try:
+        return members, strict_json(raw)
+    except Parked as fault:
+        return members, fault
+
+
+def _record_key(members):
+    if members.get("keyBase64") is not None:
+        raw = base64.b64decode(members["keyBase64"], validate=True)
+    elif members.get("key") is not None:
+        raw = members["key"].encode("utf-8")
+    else:
+        return None
+    if raw.startswith(b'"'):
+        try:
+            quoted = strict_json(raw)
+            if isinstance(quoted, str):
+                return quoted
+        except Parked:
+            pass
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def read_record(line):
+    members, value = _value_of(line)
+    if members.get("valueBase64") is not None:
+        raw = base64.b64decode(members["valueBase64"], validate=True)
+        try:
+            value = strict_json(raw)
+            if value is None:
+                value = Parked("envelope: not an object")
+        except Parked as fault:
+            value = fault
+    elif value is None:
+        value = TOMBSTONE
+    timestamp = members.get("timestamp")
+    if timestamp is not None and timestamp < 0:
+        timestamp = None
+    return Record(
+        topic=members["topic"],
+        partition=members["partition"],
+        offset=members["offset"],
+        timestamp=timestamp,
+        key=_record_key(members),
+        value=value,
+    )
+
+
+# ---- Times ---------------------------------------------------------------
+
+DAY = r"(\d{4})-(\d\d)-(\d\d)"
+CLOCK = r"(\d\d):(\d\d):(\d\d)"
+LOCAL = re.compile(DAY + " " + CLOCK + r"(?:\.(\d{1,9}))?", re.ASCII)
+RFC3339 = re.compile(
+    DAY + "[Tt]" + CLOCK + r"(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
+)
+
+
+def read_time(value):
+    """Any of the contract's three forms to epoch milliseconds."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            moment = EPOCH + value * MILLISECOND
+        except OverflowError:
+            raise Parked("time: out of range") from None
+        return (moment - EPOCH) // MILLISECOND
+    if not isinstance(value, str):
+        raise Parked("time: neither a string nor an integer")
+    try:
+        if found := LOCAL.fullmatch(value):
+            zone = ZONE
+        elif found := RFC3339.fullmatch(value):
+            sign, hours, minutes = found.groups()[7:]
+            hours, minutes = int(hours or 0), int(minutes or 0)
+            if hours > 23 or minutes > 59:
+                raise ValueError("offset")
+            offset = datetime.timedelta(hours=hours, minutes=minutes)
+            zone = datetime.timezone(-offset if sign == "-" else offset)
+        else:
+            raise ValueError("form")
+        parts = [int(part) for part in found.groups()[:6]]
+        millis = int(((found.group(7) or "") + "000")[:3])
+        moment = datetime.datetime(*parts, tzinfo=zone)  # fold 0: the first
+        return (moment - EPOCH) // MILLISECOND + millis
+    except (ValueError, OverflowError):
+        raise Parked("time: unreadable") from None
+
+
+def served_time(ms):
+    moment = EPOCH + ms * MILLISECOND
+    head = moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
+    return head + "Z"
+
+
+def local_day(ms):
+    return (EPOCH + ms * MILLISECOND).astimezone(ZONE).date().isoformat()
+
+
+# ---- Fields --------------------------------------------------------------
+
+
+def _is_int(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_id(value):
+    return (
+        isinstance(value, str)
+        and 0 < len(value.encode("utf-8")) <= MAX_ID_BYTES
+        and "\0" not in value
+    )
+
+
+def read_field(name, value):
+    if name.endswith("Id"):
+        fine = _check_id(value)
+    elif name in INTEGERS:
+        fine = _is_int(value)
+    elif name in RATINGS:
+        fine = _is_int(value) and 1 <= value <= 10
+    elif name in ARRAYS:
+        fine = isinstance(value, list)
+    elif name == "location":
+        fine = isinstance(value, dict)
+    elif name == "soldOut":
+        fine = isinstance(value, bool)
+    elif name in DATES:
+        return read_time(value)
+    elif name == "lines":
+        if not isinstance(value, list):
+            raise Parked("lines: not a list")
+        return [read_fields(LINE_FIELDS, line) for line in value]
+    else:
+        fine = isinstance(value, str)
+    if not fine:
+        raise Parked(f"{name}: wrong type or out of range")
+    return value
+
+
+def read_fields(fields, data):
+    """The declared fields of data, validated; None marks a removal."""
+    if not isinstance(data, dict):
+        raise Parked("not an object")
+    found = {}
+    for field in fields.split():
+        name, mark = field.rstrip("!~?"), field[-1]
+        if data.get(name) is not None:
+            found[name] = read_field(name, data[name])
+        elif mark == "!" or (mark == "~" and name in data):
+            raise Parked(f"{name}: missing or null")
+        elif mark == "?" and name in data:
+            found[name] = None
+    return found
+
+
+def read_event(record, listed):
+    """The record as an event of its topic; data is None for a type that is
+    not listed (it still counts for the sequence)."""
+    value = record.value
+    if value is TOMBSTONE:
+        if record.timestamp is None:
+            raise Parked("time: none")
+        return Event(record.topic, None, record.key, {}, record.timestamp)
+    if isinstance(value, Parked):
+        raise value
+    if not isinstance(value, dict):
+        raise Parked("envelope: not an object")
+    kind = value.get("eventType")
+    if not isinstance(kind, str) or not kind:
+        raise Parked("eventType: missing or not a string")
+    if not isinstance(value.get("data"), dict):
+        raise Parked("data: missing or not an object")
+    kind = ALIASES.get(unicodedata.normalize("NFC", kind), kind)
+    sequence = value.get("sequence")
+    if sequence is not None and (not _is_int(sequence) or sequence < 1):
+        raise Parked("sequence: not a positive integer")
+    time = value.get("occurrenceDateTime")
+    if time is None:
+        time = value.get("occurenceDateTime")
+    fields = TOPICS[record.topic].get(kind) if kind in listed else None
+    if fields is None:
+        return Event(record.topic, kind, record.key, None, 0, sequence)
+    time = record.timestamp if time is None else read_time(time)
+    if time is None:
+        raise Parked("time: none")
+    data = read_fields(fields, value["data"])
+    return Event(record.topic, kind, record.key, data, time, sequence)
