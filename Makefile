@@ -61,7 +61,8 @@ LIBS_PROJECTOR := $(shell pkg-config --libs $(PKG_PROJECTOR) 2>/dev/null) -ldl
 LIBS_QUERYAPI := $(shell pkg-config --libs $(PKG_QUERYAPI) 2>/dev/null)
 LIBS_TESTS   = -lcmocka
 
-PROJECTIONS := $(patsubst projections/%/,%,$(sort $(dir $(wildcard projections/*/*.c))))
+# The template is compiled and tested, but is no projection that anybody runs.
+PROJECTIONS := $(filter-out template,$(patsubst projections/%/,%,$(sort $(dir $(wildcard projections/*/*.c)))))
 LIB_O       := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*.c))
 PROJECTOR_O := $(patsubst %.c,$(B)/%.o,$(filter-out projector/main.c,$(wildcard projector/*.c)))
 QUERYAPI_O  := $(patsubst %.c,$(B)/%.o,$(filter-out queryapi/main.c,$(wildcard queryapi/*.c)))
@@ -128,7 +129,7 @@ $(B)/queryapi/queryapi: $(B)/queryapi/main.o $(B)/queryapi.a $(B)/lib.a
 	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $^ $(LIBS_QUERYAPI) $(LIBS_LIB)
 
 .SECONDEXPANSION:
-$(B)/projections/%.so: $$(patsubst %.c,$(B)/%.o,$$(wildcard projections/$$*/*.c))
+$(B)/projections/%.so: $$(addprefix $(B)/,$$(addsuffix .o,$$(basename $$(wildcard projections/$$*/*.c))))
 	$(SAY) MOD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $^
 

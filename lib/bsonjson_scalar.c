@@ -61,38 +61,51 @@ add_escape(struct buf *out, unsigned char c)
 	}
 }
 
+/* Behind all that goes into JSON as it is: to an escape, a fault or the end. */
+static const unsigned char *
+skip_plain(const unsigned char *p, const unsigned char *end)
+{
+	for (;;) {
+		size_t n;
+
+		p += plain_run(p, (size_t)(end - p));
+		do {
+			if (p == end || *p < 0x80)
+				break;
+			n = utf8_char((const char *)p, (size_t)(end - p));
+			if (n == 0)
+				return p;
+			p += n;
+		} while (true);
+		if (p == end || *p < 0x20 || *p == '"' || *p == '\\')
+			return p;
+	}
+}
+
 bool
 bsonjson_text(struct buf *out, const char *s, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)s;
-	const unsigned char *run = p;
 	const unsigned char *end = p + len;
 	bool valid = true;
 
 	buf_reserve(out, len + 2);
 	buf_addch(out, '"');
-	while (p < end) {
-		size_t n;
+	for (;;) {
+		const unsigned char *run = p;
 
-		p += plain_run(p, (size_t)(end - p));
+		p = skip_plain(p, end);
+		buf_add(out, run, (size_t)(p - run));
 		if (p == end)
 			break;
-		n = *p < 0x80 ? 0
-			      : utf8_char((const char *)p, (size_t)(end - p));
-		if (n > 0) {
-			p += n;
-			continue;
-		}
-		buf_add(out, run, (size_t)(p - run));
 		if (*p < 0x80) {
 			add_escape(out, *p);
 		} else {
 			buf_addstr(out, "\xef\xbf\xbd"); /* U+FFFD */
 			valid = false;
 		}
-		run = ++p;
+		p++;
 	}
-	buf_add(out, run, (size_t)(p - run));
 	buf_addch(out, '"');
 	return valid;
 }

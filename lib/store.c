@@ -169,8 +169,8 @@ store_apply(struct store_session *ses, const struct store_batch *batch,
 	for (i = 0; i < batch->n_writes; i++) {
 		struct store_write *w = &batch->writes[i];
 
-		w->outcome = write_is_possible(w) ? STORE_PENDING
-						  : STORE_REFUSED;
+		w->outcome =
+			write_is_possible(w) ? STORE_PENDING : STORE_REFUSED;
 	}
 	if (job_rows(&job, batch, err))
 		goto out;

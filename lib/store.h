@@ -35,7 +35,8 @@ struct store_settings {
 	bool allow_standalone; /* mongodb: accept a server without replica set
 				*/
 	const char *path;      /* lmdb: directory, made when absent */
-	uint64_t map_bytes;    /* lmdb: the map's size limit */
+	uint64_t map_bytes;    /* lmdb: the map's first size (0: 1 GiB); it
+				* grows by itself */
 	bool read_only;	       /* queryapi: never creates or changes anything */
 	const char *app_name;  /* shown in the server's logs */
 };
@@ -44,8 +45,9 @@ struct store;
 struct store_session;
 
 /*
- * Does not wait for a server: a mongodb store opens without one (the first
- * operation says RETRY). Wrong settings are CONFIG errors here.
+ * Does not wait for a server: a mongodb store opens without one, a read-only
+ * lmdb store without a file (the operations say RETRY until it is there). Wrong
+ * settings are CONFIG errors here. lmdb: no fork() while a store is open.
  */
 int
 store_open(const struct store_settings *settings, struct store **ret_store,
@@ -177,7 +179,9 @@ store_apply(struct store_session *ses, const struct store_batch *batch,
 
 /*
  * Calls each() for every document in key order (bytes), beginning behind
- * `after` (len 0 = from the start). each() returns false to end early.
+ * `after` (len 0 = from the start). each() returns false to end early; it may
+ * use the store, through this session too. No snapshot: what is written
+ * meanwhile may be seen or not. On failure some were handed out already.
  */
 int
 store_scan(struct store_session *ses, const char *collection,
@@ -290,7 +294,10 @@ int
 store_parked_has(struct store_session *ses, const char *generation,
 		 struct pj_str unit, bool *ret_has, struct pj_error *err)
 	__attribute__((warn_unused_result));
-/* Calls each() with every row, in order of unit and coordinates. */
+/*
+ * Calls each() with every row, in order of unit and coordinates; units over 60
+ * bytes that begin alike come in any order, the rows of each together.
+ */
 int
 store_parked_scan(struct store_session *ses, const char *generation,
 		  bool (*each)(void *arg, const struct store_parked *row),

@@ -118,9 +118,8 @@ store_lmdb_open(const struct store_settings *settings, struct store **ret_store,
 	store->map_bytes = settings->map_bytes;
 	pthread_mutex_init(&store->lock, NULL);
 	/* A reader may be there before the writer has made anything. */
-	if (!settings->read_only &&
-	    lmdb_env_open(store->path, store->map_bytes, false, &store->env,
-			  err)) {
+	if (!settings->read_only && lmdb_env_open(store->path, store->map_bytes,
+						  false, &store->env, err)) {
 		lmdb_close(&store->base);
 		return -1;
 	}

@@ -158,12 +158,12 @@ lmdb_apply_open(struct lmdb_env *env, struct lmdb_applying *a,
 	bool found;
 	size_t i;
 
-	if (job->n_parked && lmdb_database(env, READMODEL_PARKED, true,
-					   &a->parked, &found, err))
+	if (job->n_parked &&
+	    lmdb_database(env, READMODEL_PARKED, true, &a->parked, &found, err))
 		return -1;
-	if (job->n_checkpoints && lmdb_database(env, READMODEL_CHECKPOINTS,
-						true, &a->checkpoints, &found,
-						err))
+	if (job->n_checkpoints &&
+	    lmdb_database(env, READMODEL_CHECKPOINTS, true, &a->checkpoints,
+			  &found, err))
 		return -1;
 	for (i = 0; i < job->n_writes; i++) {
 		const char *name = job->writes[i].collection;
@@ -188,10 +188,8 @@ lmdb_apply(struct store_session *ses, struct store_job *job,
 
 	a.dbis = mem_calloc(job->n_writes, sizeof(*a.dbis));
 	a.outcomes = mem_calloc(job->n_writes, sizeof(*a.outcomes));
-	if (lmdb_session_env(ses, &env, err) ||
-	    lmdb_apply_open(env, &a, err) ||
-	    lmdb_run(env, LMDB_WRITE, lmdb_apply_body, &a, "cannot write",
-		     err))
+	if (lmdb_session_env(ses, &env, err) || lmdb_apply_open(env, &a, err) ||
+	    lmdb_run(env, LMDB_WRITE, lmdb_apply_body, &a, "cannot write", err))
 		goto out;
 	for (i = 0; i < job->n_writes; i++)
 		job->writes[i].outcome = a.outcomes[i];

@@ -33,8 +33,8 @@ lmdb_insert_body(MDB_txn *txn, void *arg)
 {
 	struct lmdb_inserting *in = arg;
 	MDB_val key = lmdb_val(in->row->id, strlen(in->row->id));
-	MDB_val val = lmdb_val(bson_get_data(in->row->bson),
-			       in->row->bson->len);
+	MDB_val val =
+		lmdb_val(bson_get_data(in->row->bson), in->row->bson->len);
 	int rc = mdb_put(txn, in->dbi, &key, &val, MDB_NOOVERWRITE);
 
 	in->inserted = rc == 0;
@@ -96,10 +96,8 @@ lmdb_row_set(struct store_session *ses, const char *collection, const char *id,
 	     const char *field, const int32_t *expected, int32_t value,
 	     bool *ret_set, struct pj_error *err)
 {
-	struct lmdb_setting s = {.id = id,
-				 .field = field,
-				 .expected = expected,
-				 .value = value};
+	struct lmdb_setting s = {
+		.id = id, .field = field, .expected = expected, .value = value};
 	struct lmdb_env *env;
 
 	if (lmdb_open_fixed(ses, collection, &env, &s.dbi, err) ||

@@ -162,7 +162,8 @@ checkpoint_compare(const void *a, const void *b)
 	const struct store_checkpoint *x = a, *y = b;
 	int order = strcmp(x->generation, y->generation);
 
-	return order ? order : (x->source > y->source) - (x->source < y->source);
+	return order ? order
+		     : (x->source > y->source) - (x->source < y->source);
 }
 
 int
@@ -173,8 +174,8 @@ store_checkpoints(struct store_session *ses, const char *generation,
 	struct listing list = {.row_size = sizeof(struct store_checkpoint),
 			       .read = checkpoint_read};
 	/* "stock.3/" … "stock.30": '0' is the byte after '/'. */
-	char *after = generation ? mem_printf("%s/", generation)
-				 : mem_strdup("");
+	char *after =
+		generation ? mem_printf("%s/", generation) : mem_strdup("");
 	char *end = generation ? mem_printf("%s0", generation) : mem_strdup("");
 	int ret = -1;
 
@@ -283,8 +284,8 @@ store_generation_set_state(struct store_session *ses, const char *projection,
 		return -1;
 	if (!set)
 		return pj_error_set(err, PJ_ERROR_FATAL,
-				    "%s has no generation %s",
-				    ses->store->name, id);
+				    "%s has no generation %s", ses->store->name,
+				    id);
 	return 0;
 }
 
@@ -301,7 +302,8 @@ generation_compare(const void *a, const void *b)
 	const struct store_generation *x = a, *y = b;
 	int order = strcmp(x->projection, y->projection);
 
-	return order ? order : (x->number > y->number) - (x->number < y->number);
+	return order ? order
+		     : (x->number > y->number) - (x->number < y->number);
 }
 
 int
@@ -310,8 +312,8 @@ store_generations(struct store_session *ses, struct store_generation **ret_rows,
 {
 	struct listing list = {.row_size = sizeof(struct store_generation),
 			       .read = generation_read};
-	int failed = listing_run(&list, ses, READMODEL_GENERATIONS, "", "",
-				 err);
+	int failed =
+		listing_run(&list, ses, READMODEL_GENERATIONS, "", "", err);
 	struct store_generation *rows =
 		(struct store_generation *)(void *)list.rows;
 
@@ -460,10 +462,10 @@ parked_search_each(void *arg, const struct store_parked *row)
 {
 	struct parked_search *search = arg;
 
-	search->found = row->unit.len == search->unit.len &&
-			(row->unit.len == 0 ||
-			 memcmp(row->unit.ptr, search->unit.ptr,
-				row->unit.len) == 0);
+	search->found =
+		row->unit.len == search->unit.len &&
+		(row->unit.len == 0 ||
+		 memcmp(row->unit.ptr, search->unit.ptr, row->unit.len) == 0);
 	return !search->found;
 }
 

@@ -76,9 +76,10 @@ mongo_session_open(struct store *base, struct store_session **ret_session,
 	struct mongo_session *ses;
 
 	if (!client)
-		return pj_error_set(err, PJ_ERROR_RETRY,
-				    "%s: all connections of the pool are in use",
-				    base->name);
+		return pj_error_set(
+			err, PJ_ERROR_RETRY,
+			"%s: all connections of the pool are in use",
+			base->name);
 	ses = mem_calloc(1, sizeof(*ses));
 	ses->base.store = base;
 	ses->client = client;
@@ -166,11 +167,12 @@ mongo_check_journal(struct mongo_session *ses, struct pj_error *err)
 			 &it, "config.writeConcernMajorityJournalDefault",
 			 &at) &&
 		 !bson_iter_as_bool(&at))
-		ret = pj_error_set(err, PJ_ERROR_CONFIG,
-				   "%s: the replica set has "
-				   "writeConcernMajorityJournalDefault: false, "
-				   "so majority writes can be lost; set it true",
-				   ses->base.store->name);
+		ret = pj_error_set(
+			err, PJ_ERROR_CONFIG,
+			"%s: the replica set has "
+			"writeConcernMajorityJournalDefault: false, "
+			"so majority writes can be lost; set it true",
+			ses->base.store->name);
 	bson_destroy(&reply);
 	return ret;
 }

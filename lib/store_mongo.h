@@ -20,7 +20,8 @@
 #include "lib/store_impl.h"
 
 enum {
-	MONGO_WTIMEOUT_MS = 10000, /* < socketTimeoutMS: the reply comes first */
+	MONGO_WTIMEOUT_MS =
+		10000, /* < socketTimeoutMS: the reply comes first */
 	MONGO_SOCKET_TIMEOUT_MS = 15000,
 	MONGO_SELECTION_TIMEOUT_MS = 5000,
 };
@@ -71,7 +72,14 @@ mongo_error_class(const bson_error_t *error, const bson_t *reply);
 bool
 mongo_is_refusal(int32_t code);
 
-/* Fills *err: "store mongodb shopview: <what>: <message>". Returns -1. */
+/* True: the server could not even read the command, for its depth or size. */
+bool
+mongo_is_command_refusal(int32_t code);
+
+/*
+ * Fills *err, err->code with the server's code or 0:
+ * "store mongodb shopview: <what>: <message>". Returns -1.
+ */
 int
 mongo_error_set(struct pj_error *err, const struct store *store,
 		const char *what, const bson_error_t *error,
@@ -100,13 +108,13 @@ mongo_read(struct mongo_session *ses, const bson_t *command, bson_t *ret_reply,
 
 /* What the reply to a write command proves. */
 struct mongo_result {
-	bool clean;	  /* ok: 1, no writeErrors, no writeConcernError */
-	bool durable;	  /* ok: 1, no writeConcernError */
-	int64_t n;	  /* matched, inserted and upserted */
+	bool clean;   /* ok: 1, no writeErrors, no writeConcernError */
+	bool durable; /* ok: 1, no writeConcernError */
+	int64_t n;    /* matched, inserted and upserted */
 	bool upserted;
-	int32_t code;	  /* of the first write error */
-	char text[160];	  /* what made it unclean */
-	bson_t reply;	  /* by mongo_result_release() */
+	int32_t code;	/* of the first write error */
+	char text[160]; /* what made it unclean */
+	bson_t reply;	/* by mongo_result_release() */
 };
 
 /*
@@ -116,9 +124,9 @@ struct mongo_result {
  * released either way.
  */
 int
-mongo_write(struct mongo_session *ses, const bson_t *command,
-	    const char *what, struct mongo_result *ret_result,
-	    struct pj_error *err) __attribute__((warn_unused_result));
+mongo_write(struct mongo_session *ses, const bson_t *command, const char *what,
+	    struct mongo_result *ret_result, struct pj_error *err)
+	__attribute__((warn_unused_result));
 void
 mongo_result_release(struct mongo_result *result);
 
@@ -147,9 +155,9 @@ mongo_row_insert(struct store_session *ses, const char *collection,
 		 const struct store_row *row, bool *ret_inserted,
 		 struct pj_error *err);
 int
-mongo_row_set(struct store_session *ses, const char *collection,
-	      const char *id, const char *field, const int32_t *expected,
-	      int32_t value, bool *ret_set, struct pj_error *err);
+mongo_row_set(struct store_session *ses, const char *collection, const char *id,
+	      const char *field, const int32_t *expected, int32_t value,
+	      bool *ret_set, struct pj_error *err);
 int
 mongo_source_make(struct store_session *ses, const char *id, const char *topic,
 		  int32_t partition, int32_t *ret_index, struct pj_error *err);

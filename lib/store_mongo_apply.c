@@ -87,19 +87,18 @@ command_replace(struct mongo_command *cmd, const struct store_write *w)
 	const char *at = command_next(cmd, w->len, name);
 	bson_t doc, stmt, q;
 
-	mongo_must(
-		bson_init_static(&doc, w->bson, w->len) &&
-		bson_append_document_begin(&cmd->array, at, -1, &stmt) &&
-		bson_append_document_begin(&stmt, "q", -1, &q) &&
-		bson_append_utf8(&q, READMODEL_ID, -1, w->key.ptr,
-				 (int)w->key.len) &&
-		bson_append_binary(&q, READMODEL_META ".w", -1,
-				   BSON_SUBTYPE_BINARY, w->base.bytes,
-				   STORE_TOKEN_BYTES) &&
-		bson_append_document_end(&stmt, &q) &&
-		bson_append_document(&stmt, "u", -1, &doc) &&
-		bson_append_bool(&stmt, "upsert", -1, false) &&
-		bson_append_document_end(&cmd->array, &stmt));
+	mongo_must(bson_init_static(&doc, w->bson, w->len) &&
+		   bson_append_document_begin(&cmd->array, at, -1, &stmt) &&
+		   bson_append_document_begin(&stmt, "q", -1, &q) &&
+		   bson_append_utf8(&q, READMODEL_ID, -1, w->key.ptr,
+				    (int)w->key.len) &&
+		   bson_append_binary(&q, READMODEL_META ".w", -1,
+				      BSON_SUBTYPE_BINARY, w->base.bytes,
+				      STORE_TOKEN_BYTES) &&
+		   bson_append_document_end(&stmt, &q) &&
+		   bson_append_document(&stmt, "u", -1, &doc) &&
+		   bson_append_bool(&stmt, "upsert", -1, false) &&
+		   bson_append_document_end(&cmd->array, &stmt));
 }
 
 /* ---- Documents --------------------------------------------------------- */
@@ -177,10 +176,10 @@ chunk_takes(const struct mongo_chunk *chunk, const struct store_write *w)
 				 strcmp(chunk->collection, w->collection) == 0);
 }
 
-/* Sends writes of one kind and collection from *next on, in one command. */
+/* Sends up to max writes of one kind and collection from *next on. */
 static int
 mongo_send_chunk(struct mongo_session *ses, struct store_job *job,
-		 size_t *order, size_t *next, struct pj_error *err)
+		 size_t *order, size_t *next, size_t max, struct pj_error *err)
 {
 	const struct store_write *w = &job->writes[order[*next]];
 	struct mongo_chunk chunk = {.collection = w->collection,
@@ -190,7 +189,7 @@ mongo_send_chunk(struct mongo_session *ses, struct store_job *job,
 
 	command_begin(&cmd, w->insert ? "insert" : "update", w->collection,
 		      w->insert ? "documents" : "updates");
-	for (; *next < job->n_writes; (*next)++) {
+	for (; *next < job->n_writes && chunk.n < max; (*next)++) {
 		w = &job->writes[order[*next]];
 		if (w->outcome != STORE_PENDING || !chunk_takes(&chunk, w) ||
 		    !command_has_room(&cmd, w->len))
@@ -221,8 +220,7 @@ mongo_order_compare(const void *a, const void *b)
 		order = strcmp(x->w->collection, y->w->collection);
 	if (!order)
 		order = y->w->insert - x->w->insert;
-	return order ? order
-		     : (x->index > y->index) - (x->index < y->index);
+	return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
 static size_t *
@@ -243,6 +241,26 @@ mongo_order_writes(const struct store_job *job)
 	return order;
 }
 
+/*
+ * One document has made the server refuse the whole command, unread: each goes
+ * alone, to find it. Sent twice or not, the filter decides.
+ */
+static int
+mongo_send_singly(struct mongo_session *ses, struct store_job *job,
+		  size_t *order, size_t from, size_t end, struct pj_error *err)
+{
+	while (from < end) {
+		struct store_write *w = &job->writes[order[from]];
+
+		if (mongo_send_chunk(ses, job, order, &from, 1, err) == 0)
+			continue;
+		if (!mongo_is_command_refusal(err->code))
+			return -1;
+		w->outcome = STORE_REFUSED;
+	}
+	return 0;
+}
+
 static int
 mongo_send_writes(struct mongo_session *ses, struct store_job *job,
 		  struct pj_error *err)
@@ -252,8 +270,15 @@ mongo_send_writes(struct mongo_session *ses, struct store_job *job,
 	int ret = 0;
 
 	while (!ret && next < job->n_writes &&
-	       job->writes[order[next]].outcome == STORE_PENDING)
-		ret = mongo_send_chunk(ses, job, order, &next, err);
+	       job->writes[order[next]].outcome == STORE_PENDING) {
+		size_t from = next;
+
+		ret = mongo_send_chunk(ses, job, order, &next,
+				       MONGO_COMMAND_DOCS, err);
+		if (ret && mongo_is_command_refusal(err->code))
+			ret = mongo_send_singly(ses, job, order, from, next,
+						err);
+	}
 	free(order);
 	return ret;
 }
@@ -268,16 +293,15 @@ command_park(struct mongo_command *cmd, const struct store_row *row)
 	const char *at = command_next(cmd, row->bson->len, name);
 	bson_t stmt, q, u;
 
-	mongo_must(
-		bson_append_document_begin(&cmd->array, at, -1, &stmt) &&
-		bson_append_document_begin(&stmt, "q", -1, &q) &&
-		bson_append_utf8(&q, READMODEL_ID, -1, row->id, -1) &&
-		bson_append_document_end(&stmt, &q) &&
-		bson_append_document_begin(&stmt, "u", -1, &u) &&
-		bson_append_document(&u, "$setOnInsert", -1, row->bson) &&
-		bson_append_document_end(&stmt, &u) &&
-		bson_append_bool(&stmt, "upsert", -1, true) &&
-		bson_append_document_end(&cmd->array, &stmt));
+	mongo_must(bson_append_document_begin(&cmd->array, at, -1, &stmt) &&
+		   bson_append_document_begin(&stmt, "q", -1, &q) &&
+		   bson_append_utf8(&q, READMODEL_ID, -1, row->id, -1) &&
+		   bson_append_document_end(&stmt, &q) &&
+		   bson_append_document_begin(&stmt, "u", -1, &u) &&
+		   bson_append_document(&u, "$setOnInsert", -1, row->bson) &&
+		   bson_append_document_end(&stmt, &u) &&
+		   bson_append_bool(&stmt, "upsert", -1, true) &&
+		   bson_append_document_end(&cmd->array, &stmt));
 }
 
 /* Never down: a higher one stored makes the upsert a duplicate key. */
@@ -288,17 +312,16 @@ command_checkpoint(struct mongo_command *cmd, const struct store_row *row)
 	const char *at = command_next(cmd, row->bson->len, name);
 	bson_t stmt, q, next;
 
-	mongo_must(
-		bson_append_document_begin(&cmd->array, at, -1, &stmt) &&
-		bson_append_document_begin(&stmt, "q", -1, &q) &&
-		bson_append_utf8(&q, READMODEL_ID, -1, row->id, -1) &&
-		bson_append_document_begin(&q, "next", -1, &next) &&
-		bson_append_int64(&next, "$lte", -1, row->next) &&
-		bson_append_document_end(&q, &next) &&
-		bson_append_document_end(&stmt, &q) &&
-		bson_append_document(&stmt, "u", -1, row->bson) &&
-		bson_append_bool(&stmt, "upsert", -1, true) &&
-		bson_append_document_end(&cmd->array, &stmt));
+	mongo_must(bson_append_document_begin(&cmd->array, at, -1, &stmt) &&
+		   bson_append_document_begin(&stmt, "q", -1, &q) &&
+		   bson_append_utf8(&q, READMODEL_ID, -1, row->id, -1) &&
+		   bson_append_document_begin(&q, "next", -1, &next) &&
+		   bson_append_int64(&next, "$lte", -1, row->next) &&
+		   bson_append_document_end(&q, &next) &&
+		   bson_append_document_end(&stmt, &q) &&
+		   bson_append_document(&stmt, "u", -1, row->bson) &&
+		   bson_append_bool(&stmt, "upsert", -1, true) &&
+		   bson_append_document_end(&cmd->array, &stmt));
 }
 
 /* Write errors by kind: duplicate keys, and all others. */

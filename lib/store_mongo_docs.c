@@ -135,7 +135,8 @@ mongo_load(struct store_session *base, const char *collection,
 {
 	struct mongo_session *ses = (struct mongo_session *)base;
 	struct mongo_store *store = mongo_store_of(base);
-	struct store_doc **sorted = mem_calloc(n_docs, sizeof(struct store_doc *));
+	struct store_doc **sorted =
+		mem_calloc(n_docs, sizeof(struct store_doc *));
 	mongoc_collection_t *coll;
 	size_t i, n;
 	int ret = 0;
@@ -225,16 +226,15 @@ mongo_count_command(bson_t *command, const char *collection,
 		   bson_append_array_begin(command, "pipeline", -1, &pipeline));
 	bson_init(&filter);
 	mongo_range_filter(&filter, after, end);
-	mongo_must(
-		bson_append_document_begin(&pipeline, "0", -1, &stage) &&
-		bson_append_document(&stage, "$match", -1, &filter) &&
-		bson_append_document_end(&pipeline, &stage) &&
-		bson_append_document_begin(&pipeline, "1", -1, &stage) &&
-		bson_append_utf8(&stage, "$count", -1, "n", -1) &&
-		bson_append_document_end(&pipeline, &stage) &&
-		bson_append_array_end(command, &pipeline) &&
-		bson_append_document_begin(command, "cursor", -1, &cursor) &&
-		bson_append_document_end(command, &cursor));
+	mongo_must(bson_append_document_begin(&pipeline, "0", -1, &stage) &&
+		   bson_append_document(&stage, "$match", -1, &filter) &&
+		   bson_append_document_end(&pipeline, &stage) &&
+		   bson_append_document_begin(&pipeline, "1", -1, &stage) &&
+		   bson_append_utf8(&stage, "$count", -1, "n", -1) &&
+		   bson_append_document_end(&pipeline, &stage) &&
+		   bson_append_array_end(command, &pipeline) &&
+		   bson_append_document_begin(command, "cursor", -1, &cursor) &&
+		   bson_append_document_end(command, &cursor));
 	bson_destroy(&filter);
 }
 

@@ -14,20 +14,21 @@ struct mongo_code {
  * foresaw must neither park records nor end the process.
  */
 static const struct mongo_code mongo_codes[] = {
-	{2, PJ_ERROR_FATAL},	 /* BadValue */
-	{9, PJ_ERROR_FATAL},	 /* FailedToParse */
-	{13, PJ_ERROR_CONFIG},	 /* Unauthorized */
-	{14, PJ_ERROR_FATAL},	 /* TypeMismatch */
-	{18, PJ_ERROR_CONFIG},	 /* AuthenticationFailed */
-	{20, PJ_ERROR_CONFIG},	 /* IllegalOperation: standalone */
-	{59, PJ_ERROR_FATAL},	 /* CommandNotFound */
-	{72, PJ_ERROR_FATAL},	 /* InvalidOptions */
-	{73, PJ_ERROR_CONFIG},	 /* InvalidNamespace */
-	{166, PJ_ERROR_CONFIG},	 /* CommandNotSupportedOnView */
-	{8000, PJ_ERROR_CONFIG}, /* AtlasError: authentication, quota */
-	{10334, PJ_ERROR_FATAL}, /* BSONObjectTooLarge, of a command */
+	{2, PJ_ERROR_FATAL},	  /* BadValue */
+	{9, PJ_ERROR_FATAL},	  /* FailedToParse */
+	{13, PJ_ERROR_CONFIG},	  /* Unauthorized */
+	{14, PJ_ERROR_FATAL},	  /* TypeMismatch */
+	{15, PJ_ERROR_FATAL},	  /* Overflow: nested too deep to be read */
+	{18, PJ_ERROR_CONFIG},	  /* AuthenticationFailed */
+	{20, PJ_ERROR_CONFIG},	  /* IllegalOperation: standalone */
+	{59, PJ_ERROR_FATAL},	  /* CommandNotFound */
+	{72, PJ_ERROR_FATAL},	  /* InvalidOptions */
+	{73, PJ_ERROR_CONFIG},	  /* InvalidNamespace */
+	{166, PJ_ERROR_CONFIG},	  /* CommandNotSupportedOnView */
+	{8000, PJ_ERROR_CONFIG},  /* AtlasError: authentication, quota */
+	{10334, PJ_ERROR_FATAL},  /* BSONObjectTooLarge, of a command */
 	{13297, PJ_ERROR_CONFIG}, /* DatabaseDifferCase */
-	{40415, PJ_ERROR_FATAL}, /* unknown field of a command */
+	{40415, PJ_ERROR_FATAL},  /* unknown field of a command */
 };
 
 /* Client-side codes, with error API version 2. */
@@ -63,11 +64,11 @@ mongo_error_class(const bson_error_t *error, const bson_t *reply)
 	size_t i;
 
 	/* The server's own word that the same again may work. */
-	if (reply && (mongoc_error_has_label(reply, "RetryableWriteError") ||
-		      mongoc_error_has_label(reply, "RetryableReadError") ||
-		      mongoc_error_has_label(reply,
-					     "TransientTransactionError") ||
-		      mongoc_error_has_label(reply, "NetworkError")))
+	if (reply &&
+	    (mongoc_error_has_label(reply, "RetryableWriteError") ||
+	     mongoc_error_has_label(reply, "RetryableReadError") ||
+	     mongoc_error_has_label(reply, "TransientTransactionError") ||
+	     mongoc_error_has_label(reply, "NetworkError")))
 		return PJ_ERROR_RETRY;
 	if (error->domain != MONGOC_ERROR_SERVER)
 		return mongo_client_class(error);
@@ -86,7 +87,6 @@ mongo_is_refusal(int32_t code)
 {
 	static const int32_t codes[] = {
 		2,     /* BadValue: a value the server cannot keep, nesting */
-		15,    /* Overflow: nested deeper than the server reads */
 		52,    /* DollarPrefixedFieldName */
 		53,    /* InvalidIdField */
 		56,    /* EmptyFieldName */
@@ -104,6 +104,12 @@ mongo_is_refusal(int32_t code)
 	return false;
 }
 
+bool
+mongo_is_command_refusal(int32_t code)
+{
+	return code == 15 || code == 10334;
+}
+
 int
 mongo_error_set(struct pj_error *err, const struct store *store,
 		const char *what, const bson_error_t *error,
@@ -111,6 +117,7 @@ mongo_error_set(struct pj_error *err, const struct store *store,
 {
 	pj_error_set(err, mongo_error_class(error, reply), "%s: %s: %s",
 		     store->name, what, error->message);
-	err->code = (int)error->code;
+	if (error->domain == MONGOC_ERROR_SERVER)
+		err->code = (int)error->code;
 	return -1;
 }

@@ -109,19 +109,18 @@ mongo_index(struct mongo_session *ses, const char *collection,
 	char *name = bson_strdup_printf("by_%s", field);
 	int ret;
 
-	mongo_must(
-		bson_append_utf8(&command, "createIndexes", -1, collection,
-				 -1) &&
-		bson_append_array_begin(&command, "indexes", -1, &list) &&
-		bson_append_document_begin(&list, "0", -1, &index) &&
-		bson_append_document_begin(&index, "key", -1, &key) &&
-		bson_append_int32(&key, field, -1, 1) &&
-		(unique || bson_append_int32(&key, READMODEL_ID, -1, 1)) &&
-		bson_append_document_end(&index, &key) &&
-		bson_append_utf8(&index, "name", -1, name, -1) &&
-		bson_append_bool(&index, "unique", -1, unique) &&
-		bson_append_document_end(&list, &index) &&
-		bson_append_array_end(&command, &list));
+	mongo_must(bson_append_utf8(&command, "createIndexes", -1, collection,
+				    -1) &&
+		   bson_append_array_begin(&command, "indexes", -1, &list) &&
+		   bson_append_document_begin(&list, "0", -1, &index) &&
+		   bson_append_document_begin(&index, "key", -1, &key) &&
+		   bson_append_int32(&key, field, -1, 1) &&
+		   (unique || bson_append_int32(&key, READMODEL_ID, -1, 1)) &&
+		   bson_append_document_end(&index, &key) &&
+		   bson_append_utf8(&index, "name", -1, name, -1) &&
+		   bson_append_bool(&index, "unique", -1, unique) &&
+		   bson_append_document_end(&list, &index) &&
+		   bson_append_array_end(&command, &list));
 	ret = mongo_write(ses, &command, collection, &res, err);
 	if (!ret && !res.durable)
 		ret = pj_error_set(err, PJ_ERROR_RETRY, "%s: %s: %s",
@@ -248,6 +247,6 @@ mongo_source_make(struct store_session *base, const char *id, const char *topic,
 		}
 	}
 	return pj_error_set(err, PJ_ERROR_RETRY,
-			    "%s: source %s: too many at once", base->store->name,
-			    id);
+			    "%s: source %s: too many at once",
+			    base->store->name, id);
 }

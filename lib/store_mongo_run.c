@@ -112,9 +112,9 @@ mongo_read(struct mongo_session *ses, const bson_t *command, bson_t *ret_reply,
 		bson_init(ret_reply);
 		goto out;
 	}
-	if (mongoc_client_read_command_with_opts(
-		    ses->client, store->database, command, store->read_prefs,
-		    &opts, ret_reply, &error))
+	if (mongoc_client_read_command_with_opts(ses->client, store->database,
+						 command, store->read_prefs,
+						 &opts, ret_reply, &error))
 		ret = 0;
 	else
 		mongo_error_set(err, &store->base, what, &error, ret_reply);

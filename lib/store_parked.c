@@ -121,8 +121,8 @@ rows_parked(struct store_row *ret_row, const struct store_parked *parked)
 }
 
 static int
-parked_headers(const bson_iter_t *at, struct pj_str **ret_headers, size_t *ret_n,
-	       struct pj_error *err)
+parked_headers(const bson_iter_t *at, struct pj_str **ret_headers,
+	       size_t *ret_n, struct pj_error *err)
 {
 	struct pj_str *strs = NULL;
 	size_t n = 0, cap = 0;

@@ -68,8 +68,8 @@ rows_source_read(const uint8_t *bson, size_t len, struct store_source_row *ret,
 void
 rows_checkpoint(struct store_row *ret_row, const struct store_checkpoint *cp)
 {
-	row_begin(ret_row, mem_printf("%s/%" PRId32, cp->generation,
-				      cp->source));
+	row_begin(ret_row,
+		  mem_printf("%s/%" PRId32, cp->generation, cp->source));
 	ret_row->next = cp->next;
 	put_text(ret_row->bson, "generation", cp->generation);
 	put_int32(ret_row->bson, "source", cp->source);

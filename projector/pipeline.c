@@ -595,7 +595,8 @@ pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 		struct job *job = writers_take(pipe.writers, -1);
 		struct pj_error ignored, outage;
 
-		(void)core_job_done(pipe.core, job, 0, 0, &outage, &ignored);
+		if (core_job_done(pipe.core, job, 0, 0, &outage, &ignored))
+			continue; /* it was about work that is forgotten */
 	}
 	writers_stop(pipe.writers);
 	core_free(pipe.core);

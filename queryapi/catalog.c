@@ -195,9 +195,8 @@ catalog_stop(struct catalog *cat, int64_t until_mono_ms)
 	(void)pthread_mutex_lock(&cat->lock);
 	cat->stopping = true;
 	(void)pthread_cond_broadcast(&cat->changed);
-	while (!cat->ended &&
-	       pthread_cond_timedwait(&cat->changed, &cat->lock, &until) !=
-		       ETIMEDOUT)
+	while (!cat->ended && pthread_cond_timedwait(&cat->changed, &cat->lock,
+						     &until) != ETIMEDOUT)
 		;
 	ended = cat->ended;
 	(void)pthread_mutex_unlock(&cat->lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Takes bytes, gives bytes. Between: http_request.c reads a head, routes.c
- * answers it or makes a job, worker.c does the job, loop.c brings it back.
+ * answers it or makes a fetch, worker.c does the fetch, loop.c brings it back.
  */
 #include "queryapi/connection.h"
 
@@ -33,7 +33,7 @@ enum { KEEP_BYTES = 1 << 20 };
 enum phase {
 	PHASE_IDLE,   /* between requests: idle_timeout, closed silently */
 	PHASE_HEAD,   /* a head has begun: header_timeout, 408 */
-	PHASE_WAIT,   /* a job is out: request_timeout, 503 */
+	PHASE_WAIT,   /* a fetch is out: request_timeout, 503 */
 	PHASE_WRITE,  /* answers are on their way: by their size, cut off */
 	PHASE_LINGER, /* all said, half closed: LINGER_MS */
 };
@@ -45,7 +45,7 @@ struct current {
 	bool head_only;
 	bool last;	     /* the connection ends behind the answer */
 	bool say_keep_alive; /* HTTP/1.0 asked for it */
-	char request_id[JOB_REQUEST_ID_MAX];
+	char request_id[FETCH_REQUEST_ID_MAX];
 };
 
 struct connection {
@@ -60,9 +60,9 @@ struct connection {
 	int64_t armed_mono_ms; /* when the timer fires; 0 = not pending */
 	size_t scanned;	       /* of the head that has not ended */
 	struct current cur;
-	struct job *job; /* out with the workers, or NULL */
-	bool closing;	 /* nothing more is read as a request */
-	bool drop_input; /* the peer may still be sending: linger */
+	struct fetch *fetch; /* out with the workers, or NULL */
+	bool closing;	     /* nothing more is read as a request */
+	bool drop_input;     /* the peer may still be sending: linger */
 };
 
 static void
@@ -86,11 +86,11 @@ pending_output(struct connection *c)
 static void
 abandon(struct connection *c)
 {
-	if (!c->job)
+	if (!c->fetch)
 		return;
-	c->job->conn = NULL;
-	atomic_store(&c->job->abandoned, true);
-	c->job = NULL;
+	c->fetch->conn = NULL;
+	atomic_store(&c->fetch->abandoned, true);
+	c->fetch = NULL;
 	metrics_move(&c->loop->met->in_flight, -1);
 }
 
@@ -229,7 +229,7 @@ take_request_id(struct connection *c, const struct http_request *req)
 		http_request_header(req, "x-request-id", &from);
 
 	loop_request_id(c->loop, c->cur.request_id);
-	if (!h || h->value.len == 0 || h->value.len >= JOB_REQUEST_ID_MAX ||
+	if (!h || h->value.len == 0 || h->value.len >= FETCH_REQUEST_ID_MAX ||
 	    http_request_header(req, "x-request-id", &from))
 		return;
 	for (size_t i = 0; i < h->value.len; i++) {
@@ -251,8 +251,8 @@ begin(struct connection *c, const struct http_request *req)
 	bool body = req->body_bytes || req->expects_continue;
 
 	c->cur.begun_us = now_us();
-	c->cur.head_only = req->method.len == 4 &&
-			   memcmp(req->method.ptr, "HEAD", 4) == 0;
+	c->cur.head_only =
+		req->method.len == 4 && memcmp(req->method.ptr, "HEAD", 4) == 0;
 	c->cur.last = !req->keep_alive || body || c->loop->stopping;
 	c->cur.say_keep_alive = req->minor == 0 && req->keep_alive;
 	c->drop_input |= body || c->loop->stopping;
@@ -260,22 +260,22 @@ begin(struct connection *c, const struct http_request *req)
 }
 
 static void
-submit(struct connection *c, struct job *job)
+submit(struct connection *c, struct fetch *fetch)
 {
 	struct loop_shared *sh = c->loop->shared;
 
-	job->loop = c->loop;
-	job->conn = c;
-	job->deadline_mono_ms =
+	fetch->loop = c->loop;
+	fetch->conn = c;
+	fetch->deadline_mono_ms =
 		clock_mono_ms() + sh->set->queryapi.request_timeout_ms;
 	/* From here on a worker may have it: set before, not after. */
-	c->job = job;
-	if (queue_try_push(sh->jobs, job)) {
+	c->fetch = fetch;
+	if (queue_try_push(sh->fetches, fetch)) {
 		metrics_move(&c->loop->met->in_flight, 1);
 		return;
 	}
-	c->job = NULL;
-	job_free(job);
+	c->fetch = NULL;
+	fetch_free(fetch);
 	reply_problem(c, PROBLEM_OVERLOADED, "too many requests are waiting");
 }
 
@@ -298,8 +298,8 @@ handle(struct connection *c, const struct http_request *req)
 	ex.store_away = !catalog_store_is_well(lp->shared->catalog);
 	routes_dispatch(&ex);
 	c->cur.route = ex.route;
-	if (ex.job)
-		submit(c, ex.job);
+	if (ex.fetch)
+		submit(c, ex.fetch);
 	else
 		reply(c, &res);
 	http_response_release(&res);
@@ -366,10 +366,10 @@ connection_advance(struct connection *c)
 		(void)evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}
-	while (!c->closing && !c->job && pending_output(c) < OUTPUT_MAX_BYTES)
+	while (!c->closing && !c->fetch && pending_output(c) < OUTPUT_MAX_BYTES)
 		if (!next_request(c))
 			break;
-	if (c->job)
+	if (c->fetch)
 		phase = PHASE_WAIT;
 	else if (pending_output(c))
 		phase = PHASE_WRITE;
@@ -410,7 +410,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	struct connection *c = arg;
 
 	(void)bev;
-	if (c->job)
+	if (c->fetch)
 		metrics_count(&c->loop->met->hangups);
 	abandon(c);
 	/* Answers already made still go out to who closed only one side. */
@@ -463,18 +463,18 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-connection_complete(struct job *job)
+connection_complete(struct fetch *fetch)
 {
-	struct connection *c = job->conn;
+	struct connection *c = fetch->conn;
 
 	if (c) {
-		c->job = NULL;
+		c->fetch = NULL;
 		metrics_move(&c->loop->met->in_flight, -1);
 		c->cur.last |= c->loop->stopping;
 		c->drop_input |= c->loop->stopping;
-		reply(c, &job->res);
+		reply(c, &fetch->res);
 	}
-	job_free(job);
+	fetch_free(fetch);
 	if (c)
 		connection_advance(c);
 }

@@ -4,7 +4,7 @@
  *
  * One request is worked on at a time; what a client pipelines behind it waits
  * in the input buffer, which has an upper mark. While the store works the
- * socket is still read, so a client that hangs up is noticed and its job is
+ * socket is still read, so a client that hangs up is noticed and its fetch is
  * abandoned. (A client that closes its sending side only looks the same: it
  * has hung up.)
  *
@@ -17,7 +17,7 @@
 #define QUERYAPI_CONNECTION_H
 
 #include "queryapi/admission.h"
-#include "queryapi/job.h"
+#include "queryapi/fetch.h"
 
 struct connection;
 
@@ -25,9 +25,9 @@ struct connection;
 void
 connection_open(struct loop *lp, int fd, const struct admission_address *addr,
 		enum admission_result why);
-/* A job came back: answers, when somebody waits; frees the job. */
+/* A fetch came back: answers, when somebody waits; frees the fetch. */
 void
-connection_complete(struct job *job);
+connection_complete(struct fetch *fetch);
 /* The loop stops: idle connections end, others behind their answer. */
 void
 connection_stop_all(struct loop *lp);

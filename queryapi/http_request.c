@@ -151,7 +151,7 @@ parse_request_line(const char *line, const char *end, struct http_request *req,
 		return refuse(ret, 400, "malformed method");
 	req->method = (struct pj_str){line, (size_t)(p - line)};
 	line = ++p;
-	while (p < end && *p > ' ' && *p < 0x7f)
+	while (p<end && * p> ' ' && *p < 0x7f)
 		p++;
 	if (p == line || p == end || *p != ' ')
 		return refuse(ret, 400, "malformed request target");
@@ -283,7 +283,8 @@ check_connection(struct http_request *req, struct http_refusal *ret)
 	}
 	req->keep_alive = !close && (req->minor == 1 || keep);
 	for (size_t from = 0;
-	     req->minor == 1 && (h = http_request_header(req, "expect", &from));) {
+	     req->minor == 1 &&
+	     (h = http_request_header(req, "expect", &from));) {
 		if (!http_token_is(h->value, "100-continue"))
 			return refuse(ret, 417, "unknown expectation");
 		req->expects_continue = true;

@@ -106,11 +106,10 @@ http_date(char out[HTTP_DATE_MAX], long long at_s)
 	struct tm tm;
 
 	(void)gmtime_r(&at, &tm);
-	(void)snprintf(out, HTTP_DATE_MAX,
-		       "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
-		       days + 3 * tm.tm_wday, (unsigned)tm.tm_mday % 100,
-		       months + 3 * tm.tm_mon,
-		       (unsigned)(tm.tm_year + 1900) % 10000,
-		       (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-		       (unsigned)tm.tm_sec % 100);
+	(void)snprintf(
+		out, HTTP_DATE_MAX, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
+		days + 3 * tm.tm_wday, (unsigned)tm.tm_mday % 100,
+		months + 3 * tm.tm_mon, (unsigned)(tm.tm_year + 1900) % 10000,
+		(unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
+		(unsigned)tm.tm_sec % 100);
 }

@@ -30,8 +30,7 @@ struct http_reply {
 	bool head_only;		/* HEAD: no body, same fields */
 };
 
-#define HTTP_RESPONSE_INIT                                                     \
-	((struct http_response){0, NULL, BUF_INIT, BUF_INIT})
+#define HTTP_RESPONSE_INIT ((struct http_response){0, NULL, BUF_INIT, BUF_INIT})
 
 void
 http_response_release(struct http_response *res);

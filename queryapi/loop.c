@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Takes connections and finished jobs, gives both to connection.c. */
+/* Takes connections and finished fetches, gives both to connection.c. */
 #define _GNU_SOURCE /* accept4, which saves a call per connection */
 #include "queryapi/loop.h"
 
@@ -38,7 +38,7 @@ loop_date(struct loop *lp)
 
 /* 64 random bits per loop and a counter: unique, and cheap. */
 void
-loop_request_id(struct loop *lp, char out[JOB_REQUEST_ID_MAX])
+loop_request_id(struct loop *lp, char out[FETCH_REQUEST_ID_MAX])
 {
 	static const char hex[] = "0123456789abcdef";
 	uint64_t parts[2] = {lp->id_seed, ++lp->id_counter};
@@ -66,15 +66,15 @@ wake(struct loop *lp)
 }
 
 void
-loop_complete(struct job *job)
+loop_complete(struct fetch *fetch)
 {
-	struct loop *lp = job->loop;
+	struct loop *lp = fetch->loop;
 	bool first;
 
 	(void)pthread_mutex_lock(&lp->lock);
 	first = !lp->completed;
-	job->next = lp->completed;
-	lp->completed = job;
+	fetch->next = lp->completed;
+	lp->completed = fetch;
 	(void)pthread_mutex_unlock(&lp->lock);
 	if (first)
 		wake(lp);
@@ -113,29 +113,29 @@ static void
 on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *lp = arg;
-	struct job *jobs, *ordered = NULL;
+	struct fetch *fetches, *ordered = NULL;
 	uint64_t n;
 
 	(void)what;
 	if (read((int)fd, &n, sizeof(n)) < 0)
 		return;
 	(void)pthread_mutex_lock(&lp->lock);
-	jobs = lp->completed;
+	fetches = lp->completed;
 	lp->completed = NULL;
 	(void)pthread_mutex_unlock(&lp->lock);
 	/* The list is newest first. */
-	while (jobs) {
-		struct job *job = jobs;
+	while (fetches) {
+		struct fetch *fetch = fetches;
 
-		jobs = job->next;
-		job->next = ordered;
-		ordered = job;
+		fetches = fetch->next;
+		fetch->next = ordered;
+		ordered = fetch;
 	}
 	while (ordered) {
-		struct job *job = ordered;
+		struct fetch *fetch = ordered;
 
-		ordered = job->next;
-		connection_complete(job);
+		ordered = fetch->next;
+		connection_complete(fetch);
 	}
 	if (atomic_load(&lp->shared->stopping))
 		begin_stop(lp);
@@ -241,12 +241,11 @@ loop_init(struct loop *lp, struct loop_shared *shared, size_t index,
 				    "cannot make event loop %zu: %s", index,
 				    strerror(errno));
 	lp->space = mem_alloc(shared->set->queryapi.header_bytes);
-	lp->accept_ev = new_event(lp, lp->listen_fd, EV_READ | EV_PERSIST,
-				  on_accept);
+	lp->accept_ev =
+		new_event(lp, lp->listen_fd, EV_READ | EV_PERSIST, on_accept);
 	lp->resume_ev = new_event(lp, -1, 0, on_resume);
 	lp->tick_ev = new_event(lp, -1, EV_PERSIST, on_tick);
-	lp->wake_ev =
-		new_event(lp, lp->wake_fd, EV_READ | EV_PERSIST, on_wake);
+	lp->wake_ev = new_event(lp, lp->wake_fd, EV_READ | EV_PERSIST, on_wake);
 	atomic_init(&lp->beat_mono_ms, clock_mono_ms());
 	return 0;
 }
@@ -294,10 +293,10 @@ void
 loop_release(struct loop *lp)
 {
 	while (lp->completed) {
-		struct job *job = lp->completed;
+		struct fetch *fetch = lp->completed;
 
-		lp->completed = job->next;
-		job_free(job);
+		lp->completed = fetch->next;
+		fetch_free(fetch);
 	}
 	free_event(lp->accept_ev);
 	free_event(lp->resume_ev);

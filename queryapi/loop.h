@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One event-loop thread: accepts, owns its connections from first to last
- * byte, gets their jobs back.
+ * byte, gets their fetches back.
  *
  * All loops watch the one listening socket (each through a descriptor of its
  * own) and take one connection per wake-up: a loop that is busy leaves the
@@ -25,14 +25,14 @@
 #include "queryapi/admission.h"
 #include "queryapi/catalog.h"
 #include "queryapi/http_response.h"
-#include "queryapi/job.h"
+#include "queryapi/fetch.h"
 #include "queryapi/metrics.h"
 
 /* What all loops share; made by server.c, outlives them. */
 struct loop_shared {
 	const struct settings *set;
 	struct catalog *catalog;
-	struct queue *jobs;
+	struct queue *fetches;
 	struct admission *admission;
 	struct metrics *metrics;
 	atomic_bool stopping;
@@ -64,7 +64,7 @@ struct loop {
 	_Atomic int64_t beat_mono_ms;
 
 	pthread_mutex_t lock; /* completed; a leaf */
-	struct job *completed;
+	struct fetch *completed;
 };
 
 /* listen_fd is duplicated. */
@@ -81,19 +81,19 @@ loop_stop(struct loop *lp);
 /* Waits for the thread; it ends by shared->stop_by_mono_ms. */
 void
 loop_join(struct loop *lp);
-/* Frees what loop_init() made; no job may come back any more. */
+/* Frees what loop_init() made; no fetch may come back any more. */
 void
 loop_release(struct loop *lp);
 
-/* Any thread: gives a job back to the loop that made it. */
+/* Any thread: gives a fetch back to the loop that made it. */
 void
-loop_complete(struct job *job);
+loop_complete(struct fetch *fetch);
 
 /* For connections. */
 const char *
 loop_date(struct loop *lp);
 void
-loop_request_id(struct loop *lp, char out[JOB_REQUEST_ID_MAX]);
+loop_request_id(struct loop *lp, char out[FETCH_REQUEST_ID_MAX]);
 /* A connection is gone. */
 void
 loop_forget(struct loop *lp);

@@ -9,13 +9,13 @@
 #include "queryapi/routes.h"
 
 const uint32_t metrics_bounds_us[METRICS_BUCKETS - 1] = {
-	100,   250,    500,    1000,   2500,	5000,	 10000,
+	100,   250,   500,    1000,   2500,    5000,	10000,
 	25000, 50000, 100000, 250000, 1000000, 5000000,
 };
 
 const int metrics_statuses[METRICS_STATUSES + 1] = {
-	200, 304, 400, 404, 405, 408, 410, 412, 414,
-	417, 431, 500, 501, 503, 505, 0,
+	200, 304, 400, 404, 405, 408, 410, 412,
+	414, 417, 431, 500, 501, 503, 505, 0,
 };
 
 void
@@ -89,8 +89,8 @@ add_set(const struct metrics_set *set, struct metrics_sum *sum)
 	sum->refused += get(&set->refused);
 	sum->hangups += get(&set->hangups);
 	sum->cut_off += get(&set->cut_off);
-	sum->connections += atomic_load_explicit(&set->connections,
-						 memory_order_relaxed);
+	sum->connections +=
+		atomic_load_explicit(&set->connections, memory_order_relaxed);
 	sum->in_flight +=
 		atomic_load_explicit(&set->in_flight, memory_order_relaxed);
 }
@@ -130,8 +130,8 @@ write_histogram(const struct metrics_sum *sum, size_t r, struct buf *out)
 }
 
 static void
-write_one(struct buf *out, const char *name, const char *type,
-	  const char *help, int64_t value)
+write_one(struct buf *out, const char *name, const char *type, const char *help,
+	  int64_t value)
 {
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRId64 "\n", name,
 		   help, name, type, name, value);

@@ -81,9 +81,9 @@ static json_t *
 schema_of_field(const json_t *field, int depth)
 {
 	const char *type = json_string_value(json_object_get(field, "type"));
-	json_t *schema = schema_of_type(type ? type : "object",
-					json_object_get(field, "fields"),
-					depth);
+	json_t *schema =
+		schema_of_type(type ? type : "object",
+			       json_object_get(field, "fields"), depth);
 
 	if (json_is_true(json_object_get(field, "nullable")))
 		(void)json_object_set_new(
@@ -220,8 +220,8 @@ add_view(json_t *paths, json_t *schemas, const struct openapi_view *view)
 					 routes_summary(ROUTE_DOCUMENT));
 	json_t *batch = from_template(batch_operation, view->name,
 				      routes_summary(ROUTE_BATCH));
-	json_t *about = view->reader ? json_object_get(view->reader, "summary")
-				     : NULL;
+	json_t *about =
+		view->reader ? json_object_get(view->reader, "summary") : NULL;
 	char *path = mem_printf("/v1/%s/{key}", view->name);
 
 	if (json_is_string(about))

@@ -37,8 +37,8 @@ int
 reading_load(const struct reading *rdg, struct worker *wrk,
 	     struct store_doc *docs, size_t n_docs, struct pj_error *err)
 {
-	return store_load(wrk->ses, reading_view(rdg)->collection, docs,
-			  n_docs, err);
+	return store_load(wrk->ses, reading_view(rdg)->collection, docs, n_docs,
+			  err);
 }
 
 int
@@ -142,8 +142,8 @@ reading_position(const struct reading *rdg, const struct reading_meta *metas,
 			int32_t source = metas[i].positions[k].source;
 			const struct store_source_row *row =
 				snapshot_source(rdg->snap, source);
-			int64_t next = snapshot_next(rdg->snap, rdg->view,
-						     source);
+			int64_t next =
+				snapshot_next(rdg->snap, rdg->view, source);
 			int64_t least = INT64_MAX;
 
 			if (list.len > POSITION_BYTES_MAX)
@@ -152,8 +152,8 @@ reading_position(const struct reading *rdg, const struct reading_meta *metas,
 			    !is_quotable(row->topic))
 				continue;
 			for (size_t m = 0; m < n; m++) {
-				int64_t has = contained(&metas[m], source,
-							next - 1);
+				int64_t has =
+					contained(&metas[m], source, next - 1);
 
 				least = has < least ? has : least;
 			}

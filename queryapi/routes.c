@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Takes a request head, gives an answer or a job.
+ * Takes a request head, gives an answer or a fetch.
  * Next: view_get.c, view_batch.c.
  */
 #include "queryapi/routes.h"
@@ -72,7 +72,7 @@ match_path(struct exchange *ex, const char *template)
 
 		if (i == URI_MAX_SEGMENTS || *template != '/')
 			return false;
-		template++;
+		template ++;
 		len = strcspn(template, "/");
 		if (!match_segment(ex, template, len, ex->uri.segments[i]))
 			return false;
@@ -101,10 +101,9 @@ method_is(const struct http_request *req, const char *name)
 static bool
 is_known_method(const struct http_request *req)
 {
-	static const char *const known[] = {"GET",    "HEAD",	 "POST",
-					    "PUT",    "DELETE",	 "CONNECT",
-					    "OPTIONS", "TRACE",	 "PATCH",
-					    "QUERY"};
+	static const char *const known[] = {
+		"GET",	   "HEAD",    "POST",  "PUT",	"DELETE",
+		"CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (method_is(req, known[i]))
@@ -149,7 +148,7 @@ routes_dispatch(struct exchange *ex)
 		else
 			routes[ex->route].get(ex);
 	}
-	assert(!ex->job == (ex->res->status != 0));
+	assert(!ex->fetch == (ex->res->status != 0));
 }
 
 /* All lines of a list field as one, owned; ptr NULL = there is none. */
@@ -172,10 +171,10 @@ joined(const struct http_request *req, const char *name)
 	return (struct pj_str){text, len};
 }
 
-struct job *
-view_job(struct exchange *ex, size_t n_keys, size_t key_bytes)
+struct fetch *
+view_fetch(struct exchange *ex, size_t n_keys, size_t key_bytes)
 {
-	struct job *job;
+	struct fetch *fetch;
 
 	if (!ex->snap || ex->store_away) {
 		/* Told at once: a queue of these would only be in the way. */
@@ -188,16 +187,16 @@ view_job(struct exchange *ex, size_t n_keys, size_t key_bytes)
 				 "no view of this name");
 		return NULL;
 	}
-	job = job_new(n_keys, key_bytes);
-	memcpy(job->view, ex->view.ptr, ex->view.len);
-	job->n_keys = n_keys;
-	job->gzip = gzip_is_accepted(ex->req);
-	job->gzip_min_bytes = ex->gzip_min_bytes;
-	job->if_none_match = joined(ex->req, "if-none-match");
-	job->if_match = joined(ex->req, "if-match");
-	strcpy(job->request_id, ex->request_id);
-	ex->job = job;
-	return job;
+	fetch = fetch_new(n_keys, key_bytes);
+	memcpy(fetch->view, ex->view.ptr, ex->view.len);
+	fetch->n_keys = n_keys;
+	fetch->gzip = gzip_is_accepted(ex->req);
+	fetch->gzip_min_bytes = ex->gzip_min_bytes;
+	fetch->if_none_match = joined(ex->req, "if-none-match");
+	fetch->if_match = joined(ex->req, "if-match");
+	strcpy(fetch->request_id, ex->request_id);
+	ex->fetch = fetch;
+	return fetch;
 }
 
 static void

@@ -3,7 +3,7 @@
  * The table of what can be asked, and the way from a request to its handler.
  *
  * A handler runs on the loop and never blocks: it either fills ex->res, or
- * makes ex->job, which the connection hands to the workers.
+ * makes ex->fetch, which the connection hands to the workers.
  * Next: view_get.c, view_batch.c.
  */
 #ifndef QUERYAPI_ROUTES_H
@@ -14,7 +14,7 @@
 
 #include "queryapi/http_request.h"
 #include "queryapi/http_response.h"
-#include "queryapi/job.h"
+#include "queryapi/fetch.h"
 #include "queryapi/metrics.h"
 #include "queryapi/problem.h"
 #include "queryapi/snapshot.h"
@@ -36,7 +36,7 @@ struct exchange {
 
 	/* out: exactly one of the two */
 	struct http_response *res; /* status 0 = not filled */
-	struct job *job;
+	struct fetch *fetch;
 };
 
 void

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
-#include "queryapi/schema.h"
+#include "queryapi/viewset.h"
 
 /* The public part first; the rest is what it borrows from. */
 struct snapshot_owner {
@@ -34,8 +34,8 @@ by_index(const void *a, const void *b)
 
 /* Sorts the checkpoints into the views' lists. */
 static struct snapshot_checkpoints *
-deal_checkpoints(const struct snapshot_schema *sch,
-		 const struct store_checkpoint *rows, size_t n)
+deal_checkpoints(const struct viewset *sch, const struct store_checkpoint *rows,
+		 size_t n)
 {
 	struct snapshot_checkpoints *lists =
 		mem_calloc(sch->n_views + 1, sizeof(*lists));
@@ -60,7 +60,7 @@ deal_checkpoints(const struct snapshot_schema *sch,
 }
 
 static struct snapshot *
-make_snapshot(struct snapshot_schema *sch, const struct store_checkpoint *rows,
+make_snapshot(struct viewset *sch, const struct store_checkpoint *rows,
 	      size_t n_rows, struct store_source_row *sources, size_t n_sources)
 {
 	struct snapshot_owner *own = mem_calloc(1, sizeof(*own));
@@ -71,14 +71,13 @@ make_snapshot(struct snapshot_schema *sch, const struct store_checkpoint *rows,
 		qsort(sources, n_sources, sizeof(*sources), by_index);
 	own->sources = sources;
 	own->checkpoints = deal_checkpoints(sch, rows, n_rows);
-	snap->schema = sch;
+	snap->viewset = sch;
 	snap->views = sch->views;
 	snap->n_views = sch->n_views;
 	snap->checkpoints = own->checkpoints;
 	snap->sources = sources;
 	snap->n_sources = n_sources;
-	snap->openapi =
-		(struct pj_str){sch->openapi.data, sch->openapi.len};
+	snap->openapi = (struct pj_str){sch->openapi.data, sch->openapi.len};
 	snap->openapi_gzip =
 		(struct pj_str){sch->openapi_gzip.data, sch->openapi_gzip.len};
 	snap->openapi_tag = sch->tag;
@@ -94,7 +93,7 @@ snapshot_read(struct store_session *ses, const struct snapshot *before,
 	struct store_checkpoint *rows = NULL;
 	struct store_source_row *sources = NULL;
 	size_t n_live = 0, n_gens = 0, n_rows = 0, n_sources = 0;
-	struct snapshot_schema *sch;
+	struct viewset *sch;
 	int rc = -1;
 
 	/* Pointers before records: what a pointer names exists by then.
@@ -104,13 +103,13 @@ snapshot_read(struct store_session *ses, const struct snapshot *before,
 	    store_checkpoints(ses, NULL, &rows, &n_rows, err) < 0 ||
 	    store_sources(ses, &sources, &n_sources, err) < 0)
 		goto out;
-	sch = schema_new(live, n_live, gens, n_gens);
-	if (before && schema_same(before->schema, sch)) {
-		schema_unref(sch);
-		sch = before->schema;
+	sch = viewset_new(live, n_live, gens, n_gens);
+	if (before && viewset_same(before->viewset, sch)) {
+		viewset_unref(sch);
+		sch = before->viewset;
 		(void)atomic_fetch_add(&sch->refs, 1);
 	} else {
-		schema_finish(sch);
+		viewset_finish(sch);
 	}
 	*ret_snap = make_snapshot(sch, rows, n_rows, sources, n_sources);
 	sources = NULL;
@@ -141,7 +140,7 @@ snapshot_unref(struct snapshot *snap)
 		free(own->checkpoints[i].rows);
 	free(own->checkpoints);
 	free(own->sources);
-	schema_unref(snap->schema);
+	viewset_unref(snap->viewset);
 	free(own);
 }
 

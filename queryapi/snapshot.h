@@ -45,18 +45,18 @@ struct snapshot_checkpoints {
 	size_t n;
 };
 
-struct snapshot_schema; /* opaque: shared by pictures with the same views */
+struct viewset; /* opaque: shared by pictures with the same views */
 
 struct snapshot {
 	const struct snapshot_view *views; /* ascending by name */
 	size_t n_views;
 	const struct snapshot_checkpoints *checkpoints; /* one per view */
-	const struct store_source_row *sources; /* ascending by index */
+	const struct store_source_row *sources;		/* ascending by index */
 	size_t n_sources;
 	/* /openapi.json, ready in both codings */
 	struct pj_str openapi, openapi_gzip;
 	struct etag openapi_tag;
-	struct snapshot_schema *schema;
+	struct viewset *viewset;
 };
 
 /* Reads a picture; `before` (or NULL) lends what did not change. */

@@ -28,10 +28,10 @@ struct batch_get {
 
 /* The store is asked once for an id that is given twice. */
 static void
-collect(struct batch_get *bat, const struct job *job)
+collect(struct batch_get *bat, const struct fetch *fetch)
 {
-	for (size_t i = 0; i < job->n_keys; i++) {
-		struct pj_str key = job->keys[i];
+	for (size_t i = 0; i < fetch->n_keys; i++) {
+		struct pj_str key = fetch->keys[i];
 		size_t d = 0;
 
 		while (d < bat->n_docs &&
@@ -128,23 +128,23 @@ load(struct batch_get *bat, struct worker *wrk, struct reading *rdg,
 }
 
 static void
-answer(struct job *job, struct worker *wrk, const struct batch_get *bat,
+answer(struct fetch *fetch, struct worker *wrk, const struct batch_get *bat,
        const struct reading *rdg)
 {
-	struct http_response *res = &job->res;
+	struct http_response *res = &fetch->res;
 	struct buf json = BUF_INIT;
 
 	buf_addstr(&json, "{\"items\":[");
-	for (size_t i = 0; i < job->n_keys; i++) {
+	for (size_t i = 0; i < fetch->n_keys; i++) {
 		const struct buf *item = &bat->items[bat->of[i]];
 
 		buf_addstr(&json, i ? ",{\"id\":" : "{\"id\":");
-		bsonjson_string(&json, job->keys[i].ptr, job->keys[i].len);
+		bsonjson_string(&json, fetch->keys[i].ptr, fetch->keys[i].len);
 		buf_addch(&json, ',');
 		buf_add(&json, item->data, item->len);
 	}
 	buf_addstr(&json, "]}");
-	if (job->gzip && json.len >= job->gzip_min_bytes) {
+	if (fetch->gzip && json.len >= fetch->gzip_min_bytes) {
 		gzip_write(wrk->gz, &res->body, json.data, json.len);
 		http_response_field(res, "Content-Encoding", "gzip");
 		buf_release(&json);
@@ -161,35 +161,36 @@ answer(struct job *job, struct worker *wrk, const struct batch_get *bat,
 }
 
 static void
-view_batch_run(struct job *job, struct worker *wrk)
+view_batch_run(struct fetch *fetch, struct worker *wrk)
 {
 	struct batch_get *bat = mem_calloc(1, sizeof(*bat));
 	struct reading rdg;
 	struct pj_error err;
 	int rc;
 
-	collect(bat, job);
-	reading_open(&rdg, wrk, job->view);
+	collect(bat, fetch);
+	reading_open(&rdg, wrk, fetch->view);
 	rc = load(bat, wrk, &rdg, &err);
 	if (rc < 0)
-		reading_failed(wrk, &job->res, job->request_id, &err);
+		reading_failed(wrk, &fetch->res, fetch->request_id, &err);
 	else if (rdg.view < 0)
-		problem_write(&job->res, PROBLEM_VIEW_NOT_FOUND,
-			      job->request_id, "no view of this name");
+		problem_write(&fetch->res, PROBLEM_VIEW_NOT_FOUND,
+			      fetch->request_id, "no view of this name");
 	else if (bat->bytes > ANSWER_MAX_BYTES)
-		problem_write(&job->res, PROBLEM_BAD_REQUEST, job->request_id,
+		problem_write(&fetch->res, PROBLEM_BAD_REQUEST,
+			      fetch->request_id,
 			      "the answer would be larger than 32 MiB: ask for "
 			      "fewer ids");
 	else
-		answer(job, wrk, bat, &rdg);
+		answer(fetch, wrk, bat, &rdg);
 	forget(bat);
 	reading_release(&rdg);
 	free(bat);
 }
 
-/* One id of the list into the job; a detail when it is none. */
+/* One id of the list into the fetch; a detail when it is none. */
 static const char *
-add_id(struct job *job, struct pj_str raw, char **space)
+add_id(struct fetch *fetch, struct pj_str raw, char **space)
 {
 	const char *detail = NULL;
 	struct pj_str id;
@@ -200,7 +201,7 @@ add_id(struct job *job, struct pj_str raw, char **space)
 		return "an empty id in ids";
 	if (id.len > READMODEL_KEY_MAX)
 		return "an id is longer than 480 bytes";
-	job->keys[job->n_keys++] = id;
+	fetch->keys[fetch->n_keys++] = id;
 	*space += id.len;
 	return NULL;
 }
@@ -220,7 +221,7 @@ view_batch(struct exchange *ex)
 {
 	struct pj_str raw = {NULL, 0};
 	const char *detail = NULL, *p, *end;
-	struct job *job;
+	struct fetch *fetch;
 	char *space;
 
 	for (size_t i = 0; i < ex->uri.n_params; i++) {
@@ -239,23 +240,23 @@ view_batch(struct exchange *ex)
 		exchange_problem(ex, PROBLEM_BAD_REQUEST, detail);
 		return;
 	}
-	job = view_job(ex, count_ids(raw), raw.len);
-	if (!job)
+	fetch = view_fetch(ex, count_ids(raw), raw.len);
+	if (!fetch)
 		return;
-	job->run = view_batch_run;
-	job->n_keys = 0;
-	space = job->key_bytes;
+	fetch->run = view_batch_run;
+	fetch->n_keys = 0;
+	space = fetch->key_bytes;
 	for (p = raw.ptr, end = raw.ptr + raw.len; p <= end && !detail;) {
 		const char *comma = memchr(p, ',', (size_t)(end - p));
 		const char *to = comma ? comma : end;
 
-		detail = add_id(job, (struct pj_str){p, (size_t)(to - p)},
+		detail = add_id(fetch, (struct pj_str){p, (size_t)(to - p)},
 				&space);
 		p = to + 1;
 	}
 	if (detail) {
-		job_free(job);
-		ex->job = NULL;
+		fetch_free(fetch);
+		ex->fetch = NULL;
 		exchange_problem(ex, PROBLEM_BAD_REQUEST, detail);
 	}
 }

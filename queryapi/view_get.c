@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One document: 200, 304, 404, 410, 412.
- * Takes a routed request on the loop, gives a job; the job's second half runs
- * on a worker. Next: worker.c, reading.c.
+ * Takes a routed request on the loop, gives a fetch; the fetch's second half
+ * runs on a worker. Next: worker.c, reading.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,60 +22,61 @@ add_policy(const struct snapshot_view *view, struct http_response *res)
 /* 404 and 410 may be kept as long as a document, but not served stale: the
  * next event may be the document's first. */
 static void
-answer_none(struct job *job, const struct reading *rdg, enum problem kind,
+answer_none(struct fetch *fetch, const struct reading *rdg, enum problem kind,
 	    const char *detail)
 {
-	problem_write(&job->res, kind, job->request_id, detail);
-	http_response_field(&job->res, "Cache-Control", "public, max-age=%u",
+	problem_write(&fetch->res, kind, fetch->request_id, detail);
+	http_response_field(&fetch->res, "Cache-Control", "public, max-age=%u",
 			    (unsigned)reading_view(rdg)->max_age_s);
-	http_response_field(&job->res, "Vary",
+	http_response_field(&fetch->res, "Vary",
 			    "Accept-Encoding, Projection-Min-Position");
 }
 
 static void
-answer_absent(struct job *job, struct worker *wrk, const struct reading *rdg)
+answer_absent(struct fetch *fetch, struct worker *wrk,
+	      const struct reading *rdg)
 {
 	struct pj_error err;
 	bool parked;
 
 	if (store_parked_has(wrk->ses, reading_view(rdg)->generation_id,
-			     job->keys[0], &parked, &err) < 0) {
-		reading_failed(wrk, &job->res, job->request_id, &err);
+			     fetch->keys[0], &parked, &err) < 0) {
+		reading_failed(wrk, &fetch->res, fetch->request_id, &err);
 		return;
 	}
 	if (parked)
-		answer_none(job, rdg, PROBLEM_PARKED,
+		answer_none(fetch, rdg, PROBLEM_PARKED,
 			    "no document yet: this key has only parked "
 			    "records");
 	else
-		answer_none(job, rdg, PROBLEM_NOT_FOUND,
+		answer_none(fetch, rdg, PROBLEM_NOT_FOUND,
 			    "no document of this key was ever seen");
 }
 
 static void
-answer_body(struct job *job, struct worker *wrk, const struct etag *tag,
+answer_body(struct fetch *fetch, struct worker *wrk, const struct etag *tag,
 	    struct buf *json)
 {
 	const char *sent = tag->identity;
 
-	if (job->gzip && json->len >= job->gzip_min_bytes) {
-		gzip_write(wrk->gz, &job->res.body, json->data, json->len);
-		http_response_field(&job->res, "Content-Encoding", "gzip");
+	if (fetch->gzip && json->len >= fetch->gzip_min_bytes) {
+		gzip_write(wrk->gz, &fetch->res.body, json->data, json->len);
+		http_response_field(&fetch->res, "Content-Encoding", "gzip");
 		sent = tag->gzip;
 	} else {
-		job->res.body = *json;
+		fetch->res.body = *json;
 		*json = BUF_INIT;
 	}
-	job->res.status = 200;
-	job->res.type = "application/json";
-	http_response_field(&job->res, "ETag", "%s", sent);
+	fetch->res.status = 200;
+	fetch->res.type = "application/json";
+	http_response_field(&fetch->res, "ETag", "%s", sent);
 }
 
 /* A document that is there: preconditions before the body is made. */
 static int
-answer_document(struct job *job, struct worker *wrk, const struct reading *rdg,
-		const struct store_doc *doc, const struct reading_meta *meta,
-		struct pj_error *err)
+answer_document(struct fetch *fetch, struct worker *wrk,
+		const struct reading *rdg, const struct store_doc *doc,
+		const struct reading_meta *meta, struct pj_error *err)
 {
 	const struct snapshot_view *view = reading_view(rdg);
 	struct buf json = BUF_INIT;
@@ -83,60 +84,62 @@ answer_document(struct job *job, struct worker *wrk, const struct reading *rdg,
 	const char *match;
 
 	etag_of_document(&tag, view->generation, meta->meta.revision);
-	if (job->if_match.ptr &&
-	    !etag_match(&tag, job->if_match, job->gzip, true)) {
-		problem_write(&job->res, PROBLEM_PRECONDITION, job->request_id,
+	if (fetch->if_match.ptr &&
+	    !etag_match(&tag, fetch->if_match, fetch->gzip, true)) {
+		problem_write(&fetch->res, PROBLEM_PRECONDITION,
+			      fetch->request_id,
 			      "the document is not at an entity tag of "
 			      "If-Match");
 		return 0;
 	}
-	match = job->if_none_match.ptr
-			? etag_match(&tag, job->if_none_match, job->gzip, false)
+	match = fetch->if_none_match.ptr
+			? etag_match(&tag, fetch->if_none_match, fetch->gzip,
+				     false)
 			: NULL;
 	if (match) {
 		/* The tag that matched: it tells a cache which of its copies
 		 * this is about. */
-		job->res.status = 304;
-		http_response_field(&job->res, "ETag", "%s", match);
+		fetch->res.status = 304;
+		http_response_field(&fetch->res, "ETag", "%s", match);
 	} else {
 		if (bsonjson_write(&json, doc->bson, doc->len, err) < 0) {
 			buf_release(&json);
 			return -1;
 		}
-		answer_body(job, wrk, &tag, &json);
+		answer_body(fetch, wrk, &tag, &json);
 		buf_release(&json);
 	}
-	add_policy(view, &job->res);
+	add_policy(view, &fetch->res);
 	return 0;
 }
 
 static int
-answer(struct job *job, struct worker *wrk, const struct reading *rdg,
+answer(struct fetch *fetch, struct worker *wrk, const struct reading *rdg,
        const struct store_doc *doc, struct pj_error *err)
 {
 	struct reading_meta meta;
 	int rc = 0;
 
 	if (!doc->bson) {
-		answer_absent(job, wrk, rdg);
+		answer_absent(fetch, wrk, rdg);
 		return 0;
 	}
 	if (reading_meta_of(doc, &meta, err) < 0)
 		return -1;
 	switch (meta.meta.state) {
 	case READMODEL_LIVE_DOC:
-		rc = answer_document(job, wrk, rdg, doc, &meta, err);
+		rc = answer_document(fetch, wrk, rdg, doc, &meta, err);
 		break;
 	case READMODEL_DELETED:
-		answer_none(job, rdg, PROBLEM_DELETED,
+		answer_none(fetch, rdg, PROBLEM_DELETED,
 			    "the document was deleted");
 		break;
 	default:
-		answer_absent(job, wrk, rdg);
+		answer_absent(fetch, wrk, rdg);
 		break;
 	}
-	if (rc == 0 && job->res.status < 500)
-		reading_position(rdg, &meta, 1, &job->res);
+	if (rc == 0 && fetch->res.status < 500)
+		reading_position(rdg, &meta, 1, &fetch->res);
 	reading_meta_release(&meta);
 	return rc;
 }
@@ -158,22 +161,22 @@ load(struct reading *rdg, struct worker *wrk, struct store_doc *doc,
 }
 
 static void
-view_get_run(struct job *job, struct worker *wrk)
+view_get_run(struct fetch *fetch, struct worker *wrk)
 {
-	struct store_doc doc = {.key = job->keys[0]};
+	struct store_doc doc = {.key = fetch->keys[0]};
 	struct reading rdg;
 	struct pj_error err;
 	int rc;
 
-	reading_open(&rdg, wrk, job->view);
+	reading_open(&rdg, wrk, fetch->view);
 	rc = load(&rdg, wrk, &doc, &err);
 	if (rc == 0 && rdg.view < 0)
-		problem_write(&job->res, PROBLEM_VIEW_NOT_FOUND,
-			      job->request_id, "no view of this name");
+		problem_write(&fetch->res, PROBLEM_VIEW_NOT_FOUND,
+			      fetch->request_id, "no view of this name");
 	else if (rc == 0)
-		rc = answer(job, wrk, &rdg, &doc, &err);
+		rc = answer(fetch, wrk, &rdg, &doc, &err);
 	if (rc < 0)
-		reading_failed(wrk, &job->res, job->request_id, &err);
+		reading_failed(wrk, &fetch->res, fetch->request_id, &err);
 	free(doc.bson);
 	reading_release(&rdg);
 }
@@ -181,7 +184,7 @@ view_get_run(struct job *job, struct worker *wrk)
 void
 view_get(struct exchange *ex)
 {
-	struct job *job;
+	struct fetch *fetch;
 
 	if (ex->uri.n_params) {
 		exchange_problem(ex, PROBLEM_BAD_REQUEST,
@@ -193,10 +196,10 @@ view_get(struct exchange *ex)
 				 "the key is longer than 480 bytes");
 		return;
 	}
-	job = view_job(ex, 1, ex->key.len);
-	if (!job)
+	fetch = view_fetch(ex, 1, ex->key.len);
+	if (!fetch)
 		return;
-	job->run = view_get_run;
-	memcpy(job->key_bytes, ex->key.ptr, ex->key.len);
-	job->keys[0] = (struct pj_str){job->key_bytes, ex->key.len};
+	fetch->run = view_get_run;
+	memcpy(fetch->key_bytes, ex->key.ptr, ex->key.len);
+	fetch->keys[0] = (struct pj_str){fetch->key_bytes, ex->key.len};
 }

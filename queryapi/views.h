@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The handlers of the views' routes. Thread: the loop; what they leave for a
- * worker is in the job they make. */
+ * worker is in the fetch they make. */
 #ifndef QUERYAPI_VIEWS_H
 #define QUERYAPI_VIEWS_H
 
@@ -13,9 +13,9 @@ view_get(struct exchange *ex);
 void
 view_batch(struct exchange *ex);
 
-/* A job for the exchange's view, without keys; NULL when a problem was
+/* A fetch for the exchange's view, without keys; NULL when a problem was
  * answered instead. */
-struct job *
-view_job(struct exchange *ex, size_t n_keys, size_t key_bytes);
+struct fetch *
+view_fetch(struct exchange *ex, size_t n_keys, size_t key_bytes);
 
 #endif

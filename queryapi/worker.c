@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Takes jobs, gives them back done. Next: view_get.c or view_batch.c, then
+/* Takes fetches, gives them back done. Next: view_get.c or view_batch.c, then
  * loop.c. */
 #include "queryapi/worker.h"
 
@@ -10,12 +10,12 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
-#include "queryapi/job.h"
+#include "queryapi/fetch.h"
 #include "queryapi/loop.h"
 #include "queryapi/problem.h"
 
 struct workers {
-	struct queue *jobs;
+	struct queue *fetches;
 	struct catalog *catalog;
 	struct metrics *metrics;
 	pthread_t *threads;
@@ -40,29 +40,29 @@ need_session(struct worker *wrk, struct pj_error *err)
 }
 
 static void
-run_job(struct worker *wrk, struct job *job)
+run_fetch(struct worker *wrk, struct fetch *fetch)
 {
 	struct pj_error err;
 
 	/* The client is gone, or has been told that this took too long. */
-	if (atomic_load(&job->abandoned) ||
-	    clock_mono_ms() >= job->deadline_mono_ms) {
-		problem_write(&job->res, PROBLEM_TIMEOUT, job->request_id,
+	if (atomic_load(&fetch->abandoned) ||
+	    clock_mono_ms() >= fetch->deadline_mono_ms) {
+		problem_write(&fetch->res, PROBLEM_TIMEOUT, fetch->request_id,
 			      "the request waited too long for the store");
 		return;
 	}
 	if (need_session(wrk, &err) < 0) {
-		problem_write(&job->res, PROBLEM_STORE, job->request_id,
+		problem_write(&fetch->res, PROBLEM_STORE, fetch->request_id,
 			      "the store is not reachable");
 		return;
 	}
 	catalog_update(wrk->catalog, &wrk->hold);
 	if (!wrk->hold.snap) {
-		problem_write(&job->res, PROBLEM_STORE, job->request_id,
+		problem_write(&fetch->res, PROBLEM_STORE, fetch->request_id,
 			      "the store has not been reached yet");
 		return;
 	}
-	job->run(job, wrk);
+	fetch->run(fetch, wrk);
 }
 
 static void *
@@ -70,12 +70,12 @@ worker_thread(void *arg)
 {
 	struct workers *wks = arg;
 	struct worker wrk = {.catalog = wks->catalog, .metrics = wks->metrics};
-	struct job *job;
+	struct fetch *fetch;
 
 	wrk.gz = gzip_new();
-	while ((job = queue_pop(wks->jobs, -1))) {
-		run_job(&wrk, job);
-		loop_complete(job);
+	while ((fetch = queue_pop(wks->fetches, -1))) {
+		run_fetch(&wrk, fetch);
+		loop_complete(fetch);
 	}
 	if (wrk.ses)
 		store_session_close(wrk.ses);
@@ -89,13 +89,13 @@ worker_thread(void *arg)
 }
 
 struct workers *
-workers_start(uint32_t n, struct queue *jobs, struct catalog *cat,
+workers_start(uint32_t n, struct queue *fetches, struct catalog *cat,
 	      struct metrics *met, struct pj_error *err)
 {
 	struct workers *wks = mem_calloc(1, sizeof(*wks));
 	pthread_condattr_t attr;
 
-	wks->jobs = jobs;
+	wks->fetches = fetches;
 	wks->catalog = cat;
 	wks->metrics = met;
 	wks->threads = mem_calloc(n, sizeof(*wks->threads));
@@ -128,7 +128,7 @@ workers_stop(struct workers *wks, int64_t until_mono_ms)
 				 until_mono_ms % 1000 * 1000000};
 	bool all;
 
-	queue_close(wks->jobs);
+	queue_close(wks->fetches);
 	(void)pthread_mutex_lock(&wks->lock);
 	while (wks->n_running && pthread_cond_timedwait(&wks->ended, &wks->lock,
 							&until) != ETIMEDOUT)

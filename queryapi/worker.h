@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Worker threads: the only ones that read documents. Each has a session of its
- * own for life, takes jobs from the one queue, runs them and gives them back.
+ * own for life, takes fetches from the one queue, runs them and gives them
+ * back.
  */
 #ifndef QUERYAPI_WORKER_H
 #define QUERYAPI_WORKER_H
@@ -15,7 +16,7 @@
 #include "queryapi/gzip.h"
 #include "queryapi/metrics.h"
 
-/* What a job works with; the thread's own. */
+/* What a fetch works with; the thread's own. */
 struct worker {
 	struct catalog *catalog;
 	struct metrics *metrics;
@@ -27,7 +28,7 @@ struct worker {
 struct workers;
 
 struct workers *
-workers_start(uint32_t n, struct queue *jobs, struct catalog *cat,
+workers_start(uint32_t n, struct queue *fetches, struct catalog *cat,
 	      struct metrics *met, struct pj_error *err);
 /*
  * Closes the queue and waits for the threads; false when some did not end in

@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* The tables themselves; defined by the host. */
 extern const struct pj_topic pj_topic_shop;
@@ -192,6 +193,7 @@ enum {
 	PJ_COUPON__ORDER_ID,
 };
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

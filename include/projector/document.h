@@ -29,6 +29,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct pj_doc;	/* opaque */
 struct pj_node; /* opaque: an object or an array within a document */
@@ -211,6 +212,7 @@ pj_list_remove(struct pj_node *list, const char *field, struct pj_str value);
 bool
 pj_remember(struct pj_node *list, struct pj_str value, size_t cap);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

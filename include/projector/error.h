@@ -17,6 +17,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define PJ_ERROR_TEXT 320
 
@@ -41,6 +42,7 @@ int
 pj_error_set(struct pj_error *err, enum pj_error_class cls, const char *fmt,
 	     ...) __attribute__((format(printf, 3, 4)));
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -23,6 +23,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct pj_event; /* opaque */
 struct pj_data;	 /* opaque: the declared fields of one JSON object */
@@ -139,6 +140,7 @@ pj_list_len(const struct pj_data *data, unsigned field);
 const struct pj_data *
 pj_list_at(const struct pj_data *data, unsigned field, size_t index);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

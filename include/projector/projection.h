@@ -28,6 +28,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define PJ_ABI_MAJOR 1
 #define PJ_ABI_MINOR 0
@@ -143,6 +144,7 @@ struct pj_projection {
 	}                                                                      \
 	static const struct pj_projection pj_descriptor_##NAME =
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

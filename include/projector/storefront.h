@@ -19,6 +19,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /*
  * What a tombstone does to a document fed by one topic: a live one is forgotten
@@ -68,6 +69,7 @@ void
 pj_serve_price(struct pj_node *obj, const struct pj_node *product,
 	       const struct pj_node *price);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

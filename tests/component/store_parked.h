@@ -163,13 +163,13 @@ parked_rows_are_scanned_by_unit_and_coordinates(void **state)
 	rows[4].partition = 10;
 	rows[5].topic = "stock-x";
 	park(fx, rows, 6);
-	OK(fx, store_parked_scan(fx->ses, "stock.1", see_parked, &all,
-				 &fx->err));
+	OK(fx,
+	   store_parked_scan(fx->ses, "stock.1", see_parked, &all, &fx->err));
 	assert_string_equal(all.text,
 			    "a/stock/3@9 a/stock/3@10 a/stock/10@11 "
 			    "a/stock-x/3@12 ab/stock/3@2 b/stock/3@1 ");
-	OK(fx, store_parked_scan(fx->ses, "stock.1", see_parked, &some,
-				 &fx->err));
+	OK(fx,
+	   store_parked_scan(fx->ses, "stock.1", see_parked, &some, &fx->err));
 	assert_string_equal(some.text, "a/stock/3@9 a/stock/3@10 ");
 }
 

@@ -145,8 +145,7 @@ a_bulk_applies_whole_and_loads_in_the_order_asked(void **state)
 	OK(fx, store_load(fx->ses, DOCS, b->docs, BULK, &fx->err));
 	for (i = 0; i < BULK; i++) {
 		assert_int_equal(b->docs[i].len, b->bsons[i]->len);
-		assert_memory_equal(b->docs[i].bson,
-				    bson_get_data(b->bsons[i]),
+		assert_memory_equal(b->docs[i].bson, bson_get_data(b->bsons[i]),
 				    b->docs[i].len);
 	}
 	bulk_free(b);
@@ -171,9 +170,9 @@ misses_in_a_bulk_are_never_applied_and_hits_always_stored(void **state)
 		bool miss = i % BULK_STEP == 0 && i < BULK / 2;
 		enum store_outcome outcome = second->writes[i].outcome;
 
-		assert_int_equal(stored_token(fx, fx->ses, DOCS,
-					      second->docs[i].key),
-				 miss ? 1 : 2);
+		assert_int_equal(
+			stored_token(fx, fx->ses, DOCS, second->docs[i].key),
+			miss ? 1 : 2);
 		assert_true(outcome == STORE_UNKNOWN ||
 			    (outcome == STORE_APPLIED && !miss));
 		n_applied += outcome == STORE_APPLIED;
@@ -214,13 +213,17 @@ keys_are_bytes_whatever_they_look_like(void **state)
 	struct fixture *fx = *state;
 	char longest[READMODEL_KEY_MAX];
 	const struct pj_str keys[] = {
-		PJ_STR("a.b.c"),     PJ_STR("$where"),
-		PJ_STR("%2F%00"),    PJ_STR("a/b//c"),
+		PJ_STR("a.b.c"),
+		PJ_STR("$where"),
+		PJ_STR("%2F%00"),
+		PJ_STR("a/b//c"),
 		PJ_STR("\xf0\x9f\x9b\xb5"), /* an emoji */
-		PJ_STR("caf\xc3\xa9"),	     /* NFC */
-		PJ_STR("cafe\xcc\x81"),	     /* NFD */
-		PJ_STR(" "),	     PJ_STR("{\"$gt\":\"\"}"),
-		PJ_STR("_id"),	     {longest, sizeof(longest)},
+		PJ_STR("caf\xc3\xa9"),	    /* NFC */
+		PJ_STR("cafe\xcc\x81"),	    /* NFD */
+		PJ_STR(" "),
+		PJ_STR("{\"$gt\":\"\"}"),
+		PJ_STR("_id"),
+		{longest, sizeof(longest)},
 		{longest, sizeof(longest) - 1},
 	};
 	enum { N = sizeof(keys) / sizeof(keys[0]) };
@@ -364,8 +367,7 @@ a_scan_gives_every_document_once_while_its_callback_writes(void **state)
 	struct bulk *b = bulk_new(1);
 
 	bulk_apply(fx, b);
-	OK(fx,
-	   store_scan(r.other, DOCS, PJ_STR(""), rewrite, &r, &fx->err));
+	OK(fx, store_scan(r.other, DOCS, PJ_STR(""), rewrite, &r, &fx->err));
 	assert_int_equal(r.n, BULK);
 	store_session_close(r.other);
 	bulk_free(b);
@@ -569,8 +571,8 @@ generation_of(const char *projection, int32_t number)
 		.version = 3,
 		.code_hash = "abc",
 		.created_at_ms = 1700000000123,
-		.reader_json = (char *)(uintptr_t)
-			"{\"summary\":\"s\",\"filters\":[\"shopId\"]}",
+		.reader_json = (char *)(uintptr_t) "{\"summary\":\"s\","
+						   "\"filters\":[\"shopId\"]}",
 	};
 
 	strcpy(gen.projection, projection);
@@ -739,7 +741,7 @@ check_prepares_the_store_and_may_be_repeated(void **state)
 
 #define TEST(f)                                                                \
 	{                                                                      \
-		#f, f, NULL, NULL, NULL                                        \
+#f, f, NULL, NULL, NULL                                        \
 	}
 
 static const struct CMUnitTest contract[] = {

@@ -94,8 +94,8 @@ static inline void
 fixture_drop_database(const struct fixture *fx)
 {
 	mongoc_client_t *client = mongoc_client_new(fx->settings.uri);
-	mongoc_database_t *db = mongoc_client_get_database(client,
-							   fx->database);
+	mongoc_database_t *db =
+		mongoc_client_get_database(client, fx->database);
 
 	assert_true(mongoc_database_drop(db, NULL));
 	mongoc_database_destroy(db);

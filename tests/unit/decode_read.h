@@ -92,8 +92,8 @@ decode_record(struct decoded *d, const struct pj_topic *topic, const char *key,
 		assert_int_equal(d->err.cls, PJ_ERROR_INPUT);
 		assert_non_null(d->cause);
 	}
-	assert_true((d->ev != NULL) == (d->result == DECODE_EVENT ||
-					d->result == DECODE_INVALID));
+	assert_true((d->ev != NULL) ==
+		    (d->result == DECODE_EVENT || d->result == DECODE_INVALID));
 }
 
 static inline void

@@ -13,9 +13,8 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct pj_topic *const topics[] = {
-	&pj_topic_shop,	 &pj_topic_product,  &pj_topic_price,
-	&pj_topic_stock, &pj_topic_order,    &pj_topic_delivery,
-	&pj_topic_review, &pj_topic_coupon,
+	&pj_topic_shop,	 &pj_topic_product,  &pj_topic_price,  &pj_topic_stock,
+	&pj_topic_order, &pj_topic_delivery, &pj_topic_review, &pj_topic_coupon,
 };
 
 static const struct pj_topic *
@@ -212,9 +211,9 @@ every_field_number_is_the_position_of_the_field_of_that_name(void **state)
 		char name[64];
 
 		camel(fields[i].constant, false, name);
-		assert_int_equal(fields[i].number,
-				 field_named(topic->fields, topic->n_fields,
-					     name));
+		assert_int_equal(
+			fields[i].number,
+			field_named(topic->fields, topic->n_fields, name));
 	}
 	for (size_t i = 0; i < COUNT(topics); i++)
 		n += topics[i]->n_fields;
@@ -224,8 +223,7 @@ every_field_number_is_the_position_of_the_field_of_that_name(void **state)
 static void
 a_lines_fields_stand_at_their_numbers(void **state)
 {
-	const struct pj_field *lines =
-		&pj_topic_order.fields[PJ_ORDER__LINES];
+	const struct pj_field *lines = &pj_topic_order.fields[PJ_ORDER__LINES];
 
 	(void)state;
 	assert_int_equal(lines->n_items, 4);

@@ -109,16 +109,16 @@ without_an_object_a_type_or_data_it_is_unreadable(void **state)
 		     "not an object", no_object);
 	decode_fault(d, stock, "{}", DECODE_UNREADABLE, "no event type",
 		     no_type);
-	decode_fault(d, stock, "{" DATA "}", DECODE_UNREADABLE,
-		     "no event type", no_type);
+	decode_fault(d, stock, "{" DATA "}", DECODE_UNREADABLE, "no event type",
+		     no_type);
 	decode_fault(d, stock, "{\"eventType\":\"\"," DATA "}",
 		     DECODE_UNREADABLE, "no event type", no_type);
 	decode_fault(d, stock, "{\"eventType\":null," DATA "}",
 		     DECODE_UNREADABLE, "no event type", no_type);
 	decode_fault(d, stock, "{\"eventType\":7," DATA "}", DECODE_UNREADABLE,
 		     "no event type", no_type);
-	decode_fault(d, stock, "{\"eventType\":\"SoldOut\"}",
-		     DECODE_UNREADABLE, "no data", no_data);
+	decode_fault(d, stock, "{\"eventType\":\"SoldOut\"}", DECODE_UNREADABLE,
+		     "no data", no_data);
 	decode_fault(d, stock, "{\"eventType\":\"SoldOut\",\"data\":null}",
 		     DECODE_UNREADABLE, "no data", no_data);
 	decode_fault(d, stock, "{\"eventType\":\"SoldOut\",\"data\":[]}",
@@ -268,9 +268,15 @@ static void
 an_unreadable_time_is_a_fault_but_the_document_is_known(void **state)
 {
 	static const char *const times[] = {
-		"\"\"",	   "\"yesterday\"",	    "1700017204000.0",
-		"1.7e12",  "true",		    "{}",
-		"[]",	   "\"2023-13-01 00:00:00\"", "9223372036854775807",
+		"\"\"",
+		"\"yesterday\"",
+		"1700017204000.0",
+		"1.7e12",
+		"true",
+		"{}",
+		"[]",
+		"\"2023-13-01 00:00:00\"",
+		"9223372036854775807",
 		"\"1700017204000\"",
 	};
 	struct decoded *d = *state;

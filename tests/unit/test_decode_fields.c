@@ -123,8 +123,8 @@ every_type_takes_its_own_values_only(void **state)
 		{&pj_topic_stock, stock_ok, "soldOut", "true false",
 		 "1 \"true\" {} []", "field soldOut: integer, not a boolean"},
 		{&pj_topic_coupon, coupon_ok, "opensAt",
-		 "0 \"2023-11-15T03:00:04Z\" 1700017204000",
-		 "true 1.5 {} []", "field opensAt: boolean, not a time"},
+		 "0 \"2023-11-15T03:00:04Z\" 1700017204000", "true 1.5 {} []",
+		 "field opensAt: boolean, not a time"},
 	};
 	struct decoded *d = *state;
 
@@ -148,8 +148,7 @@ every_type_takes_its_own_values_only(void **state)
 					 value);
 			assert_string_equal(d->cause, "wrong type");
 			if (value == list)
-				assert_string_equal(d->err.text,
-						    cases[i].text);
+				assert_string_equal(d->err.text, cases[i].text);
 		}
 	}
 }
@@ -166,8 +165,8 @@ an_id_is_not_empty_at_most_256_bytes_and_without_nul(void **state)
 	id[258] = '\0';
 	try_value(d, shop, "\"name\":\"n\",", "shopId", id);
 	assert_int_equal(d->result, DECODE_EVENT);
-	assert_int_equal(
-		pj_string(pj_event_data(d->ev), PJ_SHOP__SHOP_ID).len, 256);
+	assert_int_equal(pj_string(pj_event_data(d->ev), PJ_SHOP__SHOP_ID).len,
+			 256);
 	id[257] = 'x';
 	id[258] = '"';
 	id[259] = '\0';
@@ -214,12 +213,10 @@ a_date_in_data_has_the_event_times_forms(void **state)
 
 	try_value(d, &pj_topic_coupon, before, "opensAt",
 		  "\"2023-11-15 12:00:04\"");
-	assert_int_equal(pj_date_ms(pj_event_data(d->ev),
-				    PJ_COUPON__OPENS_AT),
+	assert_int_equal(pj_date_ms(pj_event_data(d->ev), PJ_COUPON__OPENS_AT),
 			 1700017204000);
 	try_value(d, &pj_topic_coupon, before, "opensAt", "-5");
-	assert_int_equal(pj_date_ms(pj_event_data(d->ev),
-				    PJ_COUPON__OPENS_AT),
+	assert_int_equal(pj_date_ms(pj_event_data(d->ev), PJ_COUPON__OPENS_AT),
 			 -5);
 	try_value(d, &pj_topic_coupon, before, "opensAt", "\"soon\"");
 	assert_int_equal(d->result, DECODE_INVALID);
@@ -242,12 +239,10 @@ a_kept_value_is_handed_on_as_it_stands_unless_a_name_has_a_nul(void **state)
 	value = event_data_value(pj_event_data(d->ev), PJ_SHOP__HOURS);
 	assert_int_equal(value.tape[value.index].type, JSON_ARRAY);
 	assert_int_equal(value.tape[value.index].count, 2);
-	assert_int_equal(
-		event_data_type(pj_event_data(d->ev), PJ_SHOP__HOURS),
-		PJ_TYPE_ARRAY);
-	assert_ptr_equal(
-		event_data_field(pj_event_data(d->ev), PJ_SHOP__HOURS),
-		&shop->fields[PJ_SHOP__HOURS]);
+	assert_int_equal(event_data_type(pj_event_data(d->ev), PJ_SHOP__HOURS),
+			 PJ_TYPE_ARRAY);
+	assert_ptr_equal(event_data_field(pj_event_data(d->ev), PJ_SHOP__HOURS),
+			 &shop->fields[PJ_SHOP__HOURS]);
 	assert_int_equal(event_data_n_fields(pj_event_data(d->ev)),
 			 shop->n_fields);
 	try_value(d, shop, before, "hours", "[{\"a\":[{\"\\u0000\":1}]}]");
@@ -298,8 +293,7 @@ a_fault_in_an_item_is_the_lists_and_says_where(void **state)
 	static const struct {
 		const char *item, *cause, *text;
 	} cases[] = {
-		{"7", "wrong type",
-		 "field lines[1]: integer, not an object"},
+		{"7", "wrong type", "field lines[1]: integer, not an object"},
 		{"null", "wrong type", "field lines[1]: null, not an object"},
 		{"{\"productId\":\"a\",\"quantity\":2}", "missing field",
 		 "field lines[1].unitPrice: missing"},
@@ -324,8 +318,7 @@ a_fault_in_an_item_is_the_lists_and_says_where(void **state)
 			       cases[i].item, good);
 		decode_fault(d, &pj_topic_order, text, DECODE_INVALID,
 			     cases[i].cause, cases[i].text);
-		assert_int_equal(pj_has(pj_event_data(d->ev),
-					PJ_ORDER__LINES),
+		assert_int_equal(pj_has(pj_event_data(d->ev), PJ_ORDER__LINES),
 				 PJ_ABSENT);
 		assert_str(pj_string(pj_event_data(d->ev), PJ_ORDER__ORDER_ID),
 			   "o");
@@ -333,11 +326,12 @@ a_fault_in_an_item_is_the_lists_and_says_where(void **state)
 	decode_fault(d, &pj_topic_order, ORDER("{}"), DECODE_INVALID,
 		     "wrong type", "field lines: object, not an array");
 	/* A cancellation need not have lines, but those it has are read. */
-	decode_fault(d, &pj_topic_order,
-		     "{\"eventType\":\"OrderCancelled\",\"data\":{\"orderId\":"
-		     "\"o\",\"shopId\":\"s\",\"totalAmount\":5,\"lines\":[{}]}}",
-		     DECODE_INVALID, "missing field",
-		     "field lines[0].productId: missing");
+	decode_fault(
+		d, &pj_topic_order,
+		"{\"eventType\":\"OrderCancelled\",\"data\":{\"orderId\":"
+		"\"o\",\"shopId\":\"s\",\"totalAmount\":5,\"lines\":[{}]}}",
+		DECODE_INVALID, "missing field",
+		"field lines[0].productId: missing");
 }
 
 static void
@@ -437,9 +431,12 @@ a_table_of_64_fields_is_read_by_name(void **state)
 	static struct pj_field fields[64];
 	static const struct pj_event_type type = {
 		.name = "T", .fields = UINT64_MAX, .required = PJ_BIT(63)};
-	static struct pj_topic topic = {
-		.size = sizeof(topic), .name = "wide", .fields = fields,
-		.n_fields = 64, .types = &type, .n_types = 1};
+	static struct pj_topic topic = {.size = sizeof(topic),
+					.name = "wide",
+					.fields = fields,
+					.n_fields = 64,
+					.types = &type,
+					.n_types = 1};
 	struct decoded *d = *state;
 	struct buf text = BUF_INIT;
 	const struct pj_data *data;

@@ -117,7 +117,8 @@ a_repeated_local_time_is_the_first_and_a_skipped_one_takes_the_offset_before(
 		{"1988-10-09 02:30:00", 592331400000},
 	};
 	static const struct parse_case apia[] = {
-		/* The whole of 2011-12-30 was skipped: -10 before, +14 after. */
+		/* The whole of 2011-12-30 was skipped: -10 before, +14 after.
+		 */
 		{"2011-12-29 23:59:59", 1325239199000},
 		{"2011-12-30 12:00:00", 1325282400000},
 		{"2011-12-31 00:00:00", 1325239200000},
@@ -316,7 +317,8 @@ an_unknown_zone_is_a_configuration_error_that_names_it(void **state)
 		"tzdata.zi",
 		"zone.tab",
 		"leapseconds",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaa",
 	};
 
 	(void)state;

@@ -6,8 +6,8 @@
  *
  * Thread: immutable once finished; counted by references.
  */
-#ifndef QUERYAPI_SCHEMA_H
-#define QUERYAPI_SCHEMA_H
+#ifndef QUERYAPI_VIEWSET_H
+#define QUERYAPI_VIEWSET_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,7 +15,7 @@
 #include "lib/buf.h"
 #include "queryapi/snapshot.h"
 
-struct snapshot_schema {
+struct viewset {
 	atomic_uint refs;
 	struct snapshot_view *views; /* ascending by name */
 	size_t n_views;
@@ -24,16 +24,16 @@ struct snapshot_schema {
 };
 
 /* The views with their live generations; cheap, to be compared. */
-struct snapshot_schema *
-schema_new(const struct store_live *live, size_t n_live,
-	   const struct store_generation *gens, size_t n_gens);
+struct viewset *
+viewset_new(const struct store_live *live, size_t n_live,
+	    const struct store_generation *gens, size_t n_gens);
 bool
-schema_same(const struct snapshot_schema *a, const struct snapshot_schema *b);
+viewset_same(const struct viewset *a, const struct viewset *b);
 /* The dear part: what is made of the generations' JSON. Once, before use. */
 void
-schema_finish(struct snapshot_schema *sch);
+viewset_finish(struct viewset *sch);
 /* NULL is allowed. */
 void
-schema_unref(struct snapshot_schema *sch);
+viewset_unref(struct viewset *sch);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "queryapi/schema.h"
+#include "queryapi/viewset.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -11,7 +11,7 @@
 #include "queryapi/openapi.h"
 
 void
-schema_unref(struct snapshot_schema *sch)
+viewset_unref(struct viewset *sch)
 {
 	if (!sch || atomic_fetch_sub(&sch->refs, 1) > 1)
 		return;
@@ -47,25 +47,24 @@ read_policy(struct snapshot_view *view, const json_t *reader)
 	view->max_age_s = (uint32_t)seconds(cache, "maxAge");
 	swr = seconds(cache, "staleWhileRevalidate");
 	sie = seconds(cache, "staleIfError");
-	view->cache_control = mem_printf(
-		"public, max-age=%" PRIu32
-		", stale-while-revalidate=%" JSON_INTEGER_FORMAT
-		", stale-if-error=%" JSON_INTEGER_FORMAT,
-		view->max_age_s, swr, sie);
+	view->cache_control =
+		mem_printf("public, max-age=%" PRIu32
+			   ", stale-while-revalidate=%" JSON_INTEGER_FORMAT
+			   ", stale-if-error=%" JSON_INTEGER_FORMAT,
+			   view->max_age_s, swr, sie);
 }
 
 static void
-make_openapi(struct snapshot_schema *sch, json_t **readers)
+make_openapi(struct viewset *sch, json_t **readers)
 {
-	struct openapi_view *about = mem_calloc(sch->n_views + 1,
-						sizeof(*about));
+	struct openapi_view *about =
+		mem_calloc(sch->n_views + 1, sizeof(*about));
 	struct gzip *gz = gzip_new();
 	char *text;
 
 	for (size_t i = 0; i < sch->n_views; i++)
-		about[i] = (struct openapi_view){sch->views[i].name,
-						 sch->views[i].version,
-						 readers[i]};
+		about[i] = (struct openapi_view){
+			sch->views[i].name, sch->views[i].version, readers[i]};
 	text = openapi_write(about, sch->n_views, 0);
 	buf_addstr(&sch->openapi, text);
 	gzip_write(gz, &sch->openapi_gzip, text, strlen(text));
@@ -103,11 +102,11 @@ is_served(const struct store_live *live)
 	       strcmp(live->projection, "pages") != 0;
 }
 
-struct snapshot_schema *
-schema_new(const struct store_live *live, size_t n_live,
+struct viewset *
+viewset_new(const struct store_live *live, size_t n_live,
 	    const struct store_generation *gens, size_t n_gens)
 {
-	struct snapshot_schema *sch = mem_calloc(1, sizeof(*sch));
+	struct viewset *sch = mem_calloc(1, sizeof(*sch));
 
 	atomic_init(&sch->refs, 1);
 	sch->views = mem_calloc(n_live + 1, sizeof(*sch->views));
@@ -135,7 +134,7 @@ schema_new(const struct store_live *live, size_t n_live,
 }
 
 void
-schema_finish(struct snapshot_schema *sch)
+viewset_finish(struct viewset *sch)
 {
 	json_t **readers = mem_calloc(sch->n_views + 1, sizeof(json_t *));
 
@@ -160,7 +159,7 @@ same_text(const char *a, const char *b)
 }
 
 bool
-schema_same(const struct snapshot_schema *a, const struct snapshot_schema *b)
+viewset_same(const struct viewset *a, const struct viewset *b)
 {
 	if (a->n_views != b->n_views)
 		return false;

@@ -12,8 +12,8 @@
  * `abandoned` is the loop's word to a worker that this need not be done;
  * everything else is written by whoever owns it.
  */
-#ifndef QUERYAPI_JOB_H
-#define QUERYAPI_JOB_H
+#ifndef QUERYAPI_FETCH_H
+#define QUERYAPI_FETCH_H
 
 #include <projector/event.h>
 
@@ -28,12 +28,12 @@ struct connection;
 struct loop;
 struct worker;
 
-enum { JOB_VIEW_MAX = 33, JOB_REQUEST_ID_MAX = 129 };
+enum { FETCH_VIEW_MAX = 33, FETCH_REQUEST_ID_MAX = 129 };
 
-struct job {
+struct fetch {
 	/* What is to be done, on a worker. */
-	void (*run)(struct job *job, struct worker *wrk);
-	char view[JOB_VIEW_MAX];
+	void (*run)(struct fetch *fetch, struct worker *wrk);
+	char view[FETCH_VIEW_MAX];
 	struct pj_str *keys;
 	size_t n_keys;
 	char *key_bytes; /* what keys point into */
@@ -41,7 +41,7 @@ struct job {
 	struct pj_str if_none_match, if_match;
 	bool gzip; /* the client takes it */
 	uint32_t gzip_min_bytes;
-	char request_id[JOB_REQUEST_ID_MAX];
+	char request_id[FETCH_REQUEST_ID_MAX];
 	int64_t deadline_mono_ms; /* later nobody waits */
 
 	struct http_response res; /* the worker's answer */
@@ -49,12 +49,12 @@ struct job {
 	struct loop *loop;
 	struct connection *conn;
 	atomic_bool abandoned;
-	struct job *next; /* list of completed jobs */
+	struct fetch *next; /* list of completed fetches */
 };
 
-struct job *
-job_new(size_t n_keys, size_t key_bytes);
+struct fetch *
+fetch_new(size_t n_keys, size_t key_bytes);
 void
-job_free(struct job *job);
+fetch_free(struct fetch *fetch);
 
 #endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queryapi/server.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/queue.h"
+#include "queryapi/admin.h"
+#include "queryapi/admission.h"
+#include "queryapi/catalog.h"
+#include "queryapi/listener.h"
+#include "queryapi/loop.h"
+#include "queryapi/metrics.h"
+#include "queryapi/worker.h"
+
+/* What threads other than the loops get beyond the stop's deadline to end. */
+enum { STOP_GRACE_MS = 500 };
+
+struct server {
+	const struct settings *set;
+	struct store_settings store;
+	struct metrics metrics;
+	struct loop_shared shared;
+	struct loop *loops;
+	size_t n_loops; /* initialised */
+	size_t n_running;
+	struct workers *workers;
+	struct admin *admin;
+	int data_fd, admin_fd;
+	char data_address[LISTENER_ADDRESS_MAX];
+	char admin_address[LISTENER_ADDRESS_MAX];
+};
+
+const char *
+server_data_address(const struct server *srv)
+{
+	return srv->data_address;
+}
+
+const char *
+server_admin_address(const struct server *srv)
+{
+	return srv->admin_address;
+}
+
+static size_t
+loops_wanted(const struct settings *set)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (set->queryapi.loops)
+		return set->queryapi.loops;
+	return cores > 0 ? (size_t)cores : 1;
+}
+
+static int
+open_listeners(struct server *srv, struct pj_error *err)
+{
+	const struct settings *set = srv->set;
+
+	if (listener_open(set->queryapi.listen, set->queryapi.public,
+			  &srv->data_fd, srv->data_address, err) < 0 ||
+	    listener_open(set->queryapi.admin_listen, set->queryapi.public,
+			  &srv->admin_fd, srv->admin_address, err) < 0)
+		return -1;
+	log_info("listen", "listener=data address=%s", srv->data_address);
+	log_info("listen", "listener=admin address=%s", srv->admin_address);
+	return 0;
+}
+
+static int
+start_loops(struct server *srv, size_t n, struct pj_error *err)
+{
+	srv->loops = mem_calloc(n, sizeof(*srv->loops));
+	for (size_t i = 0; i < n; i++) {
+		srv->n_loops++;
+		if (loop_init(&srv->loops[i], &srv->shared, i, srv->data_fd,
+			      err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (loop_start(&srv->loops[i], err) < 0)
+			return -1;
+		srv->n_running++;
+	}
+	return 0;
+}
+
+static int
+start_all(struct server *srv, struct pj_error *err)
+{
+	const struct settings *set = srv->set;
+	size_t n = loops_wanted(set);
+
+	metrics_init(&srv->metrics, n);
+	srv->shared.set = set;
+	srv->shared.metrics = &srv->metrics;
+	srv->shared.fetches = queue_new(set->queryapi.queue_depth);
+	srv->shared.admission =
+		admission_new(set->queryapi.max_connections,
+			      set->queryapi.max_connections_per_address);
+	srv->store = settings_store(set, true, "shopview-queryapi");
+	srv->shared.catalog = catalog_new(&srv->store);
+	if (open_listeners(srv, err) < 0 ||
+	    catalog_start(srv->shared.catalog, err) < 0)
+		return -1;
+	srv->workers = workers_start(set->queryapi.workers, srv->shared.fetches,
+				     srv->shared.catalog, &srv->metrics, err);
+	if (!srv->workers || start_loops(srv, n, err) < 0)
+		return -1;
+	/* The loops watch descriptors of their own. */
+	(void)close(srv->data_fd);
+	srv->data_fd = -1;
+	return admin_start(&srv->shared, srv->loops, srv->n_loops,
+			   &srv->admin_fd, &srv->admin, err);
+}
+
+static void
+server_free(struct server *srv)
+{
+	for (size_t i = 0; i < srv->n_loops; i++)
+		loop_release(&srv->loops[i]);
+	free(srv->loops);
+	catalog_free(srv->shared.catalog);
+	admission_free(srv->shared.admission);
+	queue_free(srv->shared.fetches);
+	metrics_release(&srv->metrics);
+	if (srv->data_fd >= 0)
+		(void)close(srv->data_fd);
+	if (srv->admin_fd >= 0)
+		(void)close(srv->admin_fd);
+	free(srv);
+}
+
+int
+server_start(const struct settings *set, struct server **ret_srv,
+	     struct pj_error *err)
+{
+	struct server *srv = mem_calloc(1, sizeof(*srv));
+
+	srv->set = set;
+	srv->data_fd = srv->admin_fd = -1;
+	if (start_all(srv, err) < 0) {
+		(void)server_stop(srv);
+		return -1;
+	}
+	*ret_srv = srv;
+	return 0;
+}
+
+bool
+server_stop(struct server *srv)
+{
+	int64_t until = clock_mono_ms() + srv->set->queryapi.stop_timeout_ms;
+	bool ended = true;
+
+	atomic_store(&srv->shared.stop_by_mono_ms, until);
+	atomic_store(&srv->shared.stopping, true);
+	for (size_t i = 0; i < srv->n_running; i++)
+		loop_stop(&srv->loops[i]);
+	for (size_t i = 0; i < srv->n_running; i++)
+		loop_join(&srv->loops[i]);
+	/* Jobs go back to loops until the last worker has ended. */
+	until = clock_mono_ms() > until ? clock_mono_ms() : until;
+	until += STOP_GRACE_MS;
+	if (srv->workers)
+		ended = workers_stop(srv->workers, until);
+	ended = catalog_stop(srv->shared.catalog, until) && ended;
+	if (srv->admin)
+		admin_stop(srv->admin);
+	if (ended)
+		server_free(srv);
+	return ended;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is MongoDB's own: fail points on a real replica set, indexes, the check.
+ * Runs when SHOPVIEW_TEST_MONGODB is set; the server needs enableTestCommands.
+ */
+#include "tests/support/store_fixture.h"
+
+#define DOCS "stock.1"
+
+/* ---- Fail points ------------------------------------------------------- */
+
+static bson_t *
+run_admin(const struct fixture *fx, const char *database, const char *json)
+{
+	mongoc_client_t *client = mongoc_client_new(fx->settings.uri);
+	bson_error_t error;
+	bson_t *command = bson_new_from_json((const uint8_t *)json, -1, &error);
+	bson_t *reply, answer;
+
+	assert_non_null(client);
+	if (!command)
+		fail_msg("%s", error.message);
+	if (!mongoc_client_command_simple(client, database, command, NULL,
+					  &answer, &error))
+		fail_msg("%s: %s", json, error.message);
+	reply = bson_copy(&answer);
+	bson_destroy(&answer);
+	bson_destroy(command);
+	mongoc_client_destroy(client);
+	return reply;
+}
+
+/* Only commands of this store's clients fail. */
+static void
+fail_commands(const struct fixture *fx, const char *mode, const char *what)
+{
+	char *json = mem_printf("{\"configureFailPoint\": \"failCommand\", "
+				"\"mode\": %s, \"data\": {%s, "
+				"\"appName\": \"store-test\"}}",
+				mode, what);
+	bson_t *reply = run_admin(fx, "admin", json);
+
+	bson_destroy(reply);
+	free(json);
+}
+
+static void
+fail_nothing(const struct fixture *fx)
+{
+	fail_commands(fx, "\"off\"", "\"failCommands\": []");
+}
+
+/* Also when a test has failed in the middle. */
+static int
+teardown(void **state)
+{
+	fail_nothing(*state);
+	return fixture_teardown(state);
+}
+
+static void
+a_cut_connection_is_an_outage_and_tells_nothing_of_the_outcome(void **state)
+{
+	struct fixture *fx = *state;
+	bson_t *doc = doc_new(PJ_STR("a"), 2, 0, 8);
+	struct store_write w = replace_of(DOCS, PJ_STR("a"), 1, doc);
+	struct store_batch batch = {.writes = &w, .n_writes = 1};
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"update\"], "
+		      "\"closeConnection\": true");
+	assert_int_equal(store_apply(fx->ses, &batch, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_int_equal(w.outcome, STORE_PENDING);
+	/* Verify by loading: reads still work, the base is there. */
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("a")), 1);
+	fail_nothing(fx);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	assert_int_equal(w.outcome, STORE_APPLIED);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("a")), 2);
+	bson_destroy(doc);
+}
+
+/* The write is done, its reply is lost: the retry must not count twice. */
+static void
+a_reply_lost_once_is_retried_by_the_driver_and_still_applied(void **state)
+{
+	struct fixture *fx = *state;
+	bson_t *reply;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	reply = run_admin(fx, "admin",
+			  "{\"configureFailPoint\": "
+			  "\"onPrimaryTransactionalWrite\", "
+			  "\"mode\": {\"times\": 1}}");
+	bson_destroy(reply);
+	assert_int_equal(put_over(fx, DOCS, PJ_STR("a"), 1, 2), STORE_APPLIED);
+	reply = run_admin(fx, "admin",
+			  "{\"configureFailPoint\": "
+			  "\"onPrimaryTransactionalWrite\", "
+			  "\"mode\": \"off\"}");
+	bson_destroy(reply);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("a")), 2);
+}
+
+static void
+a_write_concern_error_is_unknown_not_applied(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"update\", \"insert\"], "
+		      "\"writeConcernError\": {\"code\": 64, "
+		      "\"errmsg\": \"waiting timed out\"}");
+	assert_int_equal(put_over(fx, DOCS, PJ_STR("a"), 1, 2), STORE_UNKNOWN);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("b"), 1), STORE_UNKNOWN);
+	/* Both did happen: that is why they are to be read back. */
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("a")), 2);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("b")), 1);
+}
+
+static void
+rows_without_durability_are_not_reported_as_written(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_checkpoint cp = {.generation = "stock.1", .next = 5};
+	struct store_batch batch = {.checkpoints = &cp, .n_checkpoints = 1};
+	struct store_parked row = {.generation = "stock.1",
+				   .unit_type = "key",
+				   .topic = "stock",
+				   .type = "",
+				   .cause = "",
+				   .detail = ""};
+	bool moved;
+
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"update\", \"insert\"], "
+		      "\"writeConcernError\": {\"code\": 64, "
+		      "\"errmsg\": \"waiting timed out\"}");
+	assert_int_equal(store_apply(fx->ses, &batch, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	batch = (struct store_batch){.parked = &row, .n_parked = 1};
+	assert_int_equal(store_apply(fx->ses, &batch, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_int_equal(
+		store_live_move(fx->ses, "stock", 0, 1, &moved, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+}
+
+static void
+an_election_is_an_outage(void **state)
+{
+	struct fixture *fx = *state;
+	bson_t *doc = doc_new(PJ_STR("a"), 1, 0, 8);
+	struct store_write w = insert_of(DOCS, PJ_STR("a"), doc);
+	struct store_batch batch = {.writes = &w, .n_writes = 1};
+
+	OK(fx, store_check(fx->ses, &fx->err));
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"insert\"], \"errorCode\": 11602");
+	assert_int_equal(store_apply(fx->ses, &batch, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_int_equal(w.outcome, STORE_PENDING);
+	bson_destroy(doc);
+}
+
+static void
+a_failed_load_gives_nothing(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_doc doc = {.key = PJ_STR("a")};
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"find\"], "
+		      "\"closeConnection\": true");
+	assert_int_equal(store_load(fx->ses, DOCS, &doc, 1, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_null(doc.bson);
+}
+
+/* Inserts go first: they are known when the updates are cut off. */
+static void
+a_batch_cut_in_the_middle_tells_which_part_is_known(void **state)
+{
+	struct fixture *fx = *state;
+	bson_t *a = doc_new(PJ_STR("a"), 2, 0, 8);
+	bson_t *b = doc_new(PJ_STR("b"), 2, 0, 8);
+	struct store_write writes[2] = {
+		replace_of(DOCS, PJ_STR("a"), 1, a),
+		insert_of(DOCS, PJ_STR("b"), b),
+	};
+	struct store_batch batch = {.writes = writes, .n_writes = 2};
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"update\"], "
+		      "\"closeConnection\": true");
+	assert_int_equal(store_apply(fx->ses, &batch, &fx->err), -1);
+	assert_int_equal(writes[0].outcome, STORE_PENDING);
+	assert_int_equal(writes[1].outcome, STORE_APPLIED);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("b")), 2);
+	bson_destroy(a);
+	bson_destroy(b);
+}
+
+/* ---- Refusals by the server -------------------------------------------- */
+
+static void
+a_document_nested_too_deep_is_refused_and_the_others_are_written(void **state)
+{
+	struct fixture *fx = *state;
+	enum { DEPTH = 250 };
+	bson_t *deep = doc_new(PJ_STR("deep"), 1, 0, 1);
+	bson_t *good = doc_new(PJ_STR("good"), 1, 0, 1);
+	bson_t *inner = bson_new(), *outer;
+	struct store_write writes[2];
+	struct store_batch batch = {.writes = writes, .n_writes = 2};
+	int i;
+
+	for (i = 0; i < DEPTH; i++) {
+		outer = bson_new();
+		bson_append_document(outer, "d", 1, inner);
+		bson_destroy(inner);
+		inner = outer;
+	}
+	bson_append_document(deep, "d", 1, inner);
+	writes[0] = insert_of(DOCS, PJ_STR("deep"), deep);
+	writes[1] = insert_of(DOCS, PJ_STR("good"), good);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	assert_int_equal(writes[0].outcome, STORE_REFUSED);
+	assert_int_equal(writes[1].outcome, STORE_APPLIED);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("deep")), -1);
+	bson_destroy(inner);
+	bson_destroy(deep);
+	bson_destroy(good);
+}
+
+/* ---- Collections ------------------------------------------------------- */
+
+static void
+a_generation_brings_an_index_for_each_filter(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_generation gen = {
+		.projection = "stock",
+		.number = 1,
+		.collection = DOCS,
+		.reader_json = (char *)(uintptr_t) "{\"filters\":[\"areaId\","
+						   "\"state\"]}",
+	};
+	bool created;
+	bson_t *reply;
+	char *json;
+
+	OK(fx, store_generation_create(fx->ses, &gen, &created, &fx->err));
+	assert_true(created);
+	reply = run_admin(fx, fx->database, "{\"listIndexes\": \"" DOCS "\"}");
+	json = bson_as_relaxed_extended_json(reply, NULL);
+	assert_non_null(strstr(json, "{ \"areaId\" : 1, \"_id\" : 1 }"));
+	assert_non_null(strstr(json, "{ \"state\" : 1, \"_id\" : 1 }"));
+	bson_free(json);
+	bson_destroy(reply);
+}
+
+static size_t
+count_collections(const struct fixture *fx)
+{
+	bson_t *reply = run_admin(fx, fx->database, "{\"listCollections\": 1}");
+	bson_iter_t it, batch, each;
+	size_t n = 0;
+
+	assert_true(bson_iter_init(&it, reply));
+	assert_true(
+		bson_iter_find_descendant(&it, "cursor.firstBatch", &batch));
+	assert_true(bson_iter_recurse(&batch, &each));
+	while (bson_iter_next(&each))
+		n++;
+	bson_destroy(reply);
+	return n;
+}
+
+static void
+check_makes_the_fixed_collections_but_not_for_a_reader(void **state)
+{
+	struct fixture *fx = *state;
+
+	fixture_close(fx);
+	fx->settings.read_only = true;
+	fixture_open(fx);
+	OK(fx, store_check(fx->ses, &fx->err));
+	assert_int_equal(count_collections(fx), 0);
+	fixture_close(fx);
+	fx->settings.read_only = false;
+	fixture_open(fx);
+	OK(fx, store_check(fx->ses, &fx->err));
+	assert_int_equal(count_collections(fx), 5);
+}
+
+/* The real configuration with that one setting given. */
+static void
+set_journal_default(const struct fixture *fx, bool on)
+{
+	bson_t *reply = run_admin(fx, "admin", "{\"replSetGetConfig\": 1}");
+	bson_iter_t it, at;
+	const uint8_t *data;
+	uint32_t len;
+	bson_t config;
+	char *json, *command;
+
+	assert_true(bson_iter_init(&it, reply));
+	assert_true(bson_iter_find_descendant(
+		&it, "config.writeConcernMajorityJournalDefault", &at));
+	bson_iter_overwrite_bool(&at, on);
+	assert_true(bson_iter_init(&it, reply));
+	assert_true(bson_iter_find_descendant(&it, "config.version", &at));
+	bson_iter_overwrite_int32(&at, bson_iter_int32(&at) + 1);
+	assert_true(bson_iter_init_find(&it, reply, "config"));
+	bson_iter_document(&it, &len, &data);
+	assert_true(bson_init_static(&config, data, len));
+	json = bson_as_canonical_extended_json(&config, NULL);
+	command = mem_printf("{\"replSetReconfig\": %s}", json);
+	bson_destroy(run_admin(fx, "admin", command));
+	free(command);
+	bson_free(json);
+	bson_destroy(reply);
+}
+
+static void
+a_set_that_acknowledges_from_memory_is_refused(void **state)
+{
+	struct fixture *fx = *state;
+	int failed;
+
+	set_journal_default(fx, false);
+	failed = store_check(fx->ses, &fx->err);
+	/* First of all the server as it was, for the other tests. */
+	set_journal_default(fx, true);
+	assert_int_equal(failed, -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_CONFIG);
+	assert_non_null(
+		strstr(fx->err.text, "writeConcernMajorityJournalDefault"));
+	OK(fx, store_check(fx->ses, &fx->err));
+}
+
+#define TEST(f)                                                                \
+	cmocka_unit_test_setup_teardown(f, fixture_setup_mongo, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_cut_connection_is_an_outage_and_tells_nothing_of_the_outcome),
+		TEST(a_reply_lost_once_is_retried_by_the_driver_and_still_applied),
+		TEST(a_write_concern_error_is_unknown_not_applied),
+		TEST(rows_without_durability_are_not_reported_as_written),
+		TEST(an_election_is_an_outage),
+		TEST(a_failed_load_gives_nothing),
+		TEST(a_batch_cut_in_the_middle_tells_which_part_is_known),
+		TEST(a_document_nested_too_deep_is_refused_and_the_others_are_written),
+		TEST(a_generation_brings_an_index_for_each_filter),
+		TEST(check_makes_the_fixed_collections_but_not_for_a_reader),
+		TEST(a_set_that_acknowledges_from_memory_is_refused),
+	};
+
+	if (!getenv(STORE_TEST_URI)) {
+		puts("store mongodb: NOT RUN: " STORE_TEST_URI " is not set");
+		return EXIT_SUCCESS;
+	}
+	return cmocka_run_group_tests_name("store mongodb", tests, NULL, NULL);
+}
