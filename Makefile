@@ -102,6 +102,8 @@ $(B)/%.o: %.c $(B)/flags
 $(B)/projections/%.o: SOURCE_HASH = -DPJ_SOURCE_HASH='"$(shell cat $(<D)/*.[ch] | sha256sum | cut -c1-64)"'
 
 $(B)/flags: FORCE
+	@pkg-config --exists --print-errors $(PKG_LIB) $(PKG_PROJECTOR) $(PKG_QUERYAPI) || \
+		{ echo "libraries are missing: 'make deps-build' installs them" >&2; exit 1; }
 	@mkdir -p $(B)
 	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' | cmp -s - $@ || \
 		echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' > $@
@@ -155,10 +157,116 @@ $(FUZZ_REPLAY): %: %.o $(B)/tests/fuzz/replay.o $(TEST_LIBS)
 	$(Q)$(TEST_LINK)
 endif
 
+include mk/projections.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
+# ---- For users ----------------------------------------------------------
+
+# What is installed can only be seen by a make that starts afterwards.
+AGAIN = @$(MAKE) --no-print-directory
+
+demo: deps-build ## The main job on sample events, no server needed (ONCE=1: check and leave)
+	$(AGAIN) all
+	@python3 tests/sample/demo.py $(B) $(if $(ONCE),--once)
+
+stack: deps-test ## Start a real Kafka and MongoDB on loopback and print their addresses
+	$(AGAIN) all tests
+	@BUILD=$(B) tests/support/stack.sh start .stack
+
+stack-down: ## Stop them
+	@BUILD=$(B) tests/support/stack.sh stop .stack
+
+install: all ## Install programs, modules, headers (DESTDIR, PREFIX, LIBDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/projector \
+		$(DESTDIR)$(LIBDIR)/shopview/projections
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 include/projector/*.h $(DESTDIR)$(PREFIX)/include/projector
+	install -m 755 $(MODULES) $(DESTDIR)$(LIBDIR)/shopview/projections
+
+uninstall: ## Remove exactly what install put there
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS))) \
+		$(MODULES:$(B)/projections/%=$(DESTDIR)$(LIBDIR)/shopview/projections/%)
+	rm -rf $(DESTDIR)$(PREFIX)/include/projector
+	-rmdir $(DESTDIR)$(LIBDIR)/shopview/projections $(DESTDIR)$(LIBDIR)/shopview
+
+# ---- For developers -----------------------------------------------------
+
+deps-build: ## Install missing Debian packages needed to build and run
+	@tests/support/deps.sh build
+deps-test: ## The same for the tests
+	@tests/support/deps.sh test
+
+# NAME:BUDGET_SECONDS:COMMAND, added up by tests/support/run.py; a suite's
+# output goes to build/logs/NAME.log.
+SUITES = python3 tests/support/run.py build/logs
+all_of = rc=0; for t in $(1); do $$t || rc=1; done; exit $$rc
+replays = rc=0; $(foreach f,$(FUZZ),$(1)/tests/fuzz/$(f) tests/fuzz/corpus/$(f:fuzz_%=%) || rc=1;) exit $$rc
+# Expected documents of real shops; without them, the sample's are used.
+export SHOPVIEW_DATA ?= $(wildcard ../shared/data)
+export BUILD = $(B)
+
+CHECKS = 'unit:60:$(call all_of,$(UNIT))' \
+	'golden:90:$(call all_of,$(GOLDEN))' \
+	'component:120:$(call all_of,$(COMPONENT))' \
+	'corpora:60:$(call replays,$(B))' \
+	$(foreach t,$(wildcard tests/support/test_*.py tests/component/test_*.py),\
+		'$(basename $(notdir $(t))):120:python3 $(t)') \
+	'layers:20:sh tests/support/check_layers.sh' \
+	'abi:20:sh tests/support/check_abi.sh $(B)' \
+	'format:60:tests/support/check_format.sh' \
+	'docs:60:python3 tests/support/check_docs.py'
+
+SAN_B = build/asan
+SAN_RUN = $(patsubst $(B)/%,$(SAN_B)/%,$(1))
+REAL = 'clang-build:600:$(MAKE) --no-print-directory VARIANT=clang DEV=1 all tests && echo 1 passed, 0 failed' \
+	'asan-build:900:$(MAKE) --no-print-directory VARIANT=asan all tests && echo 1 passed, 0 failed' \
+	'asan-unit:240:$(call all_of,$(call SAN_RUN,$(UNIT)))' \
+	'asan-golden:240:$(call all_of,$(call SAN_RUN,$(GOLDEN)))' \
+	'asan-component:300:$(call all_of,$(call SAN_RUN,$(COMPONENT)))' \
+	'asan-corpora:120:$(call replays,$(SAN_B))' \
+	'new-projection:240:sh tests/support/test_new_projection.sh' \
+	'demo:120:python3 tests/sample/demo.py $(B) --once && echo 1 passed, 0 failed' \
+	'install:60:tests/support/test_install.sh' \
+	$(foreach t,$(wildcard tests/integration/test_*.py),\
+		'$(basename $(notdir $(t))):600:python3 $(t)')
+
+check: deps-test ## Everything that needs no server (under 3 minutes)
+	$(AGAIN) all tests
+	@$(SUITES) $(CHECKS)
+
+test: deps-test ## Everything, real Kafka and MongoDB included
+	$(AGAIN) all tests
+	@$(SUITES) $(CHECKS) $(REAL)
+
+tsan: deps-test ## Unit, golden and component tests under ThreadSanitizer
+	$(AGAIN) VARIANT=tsan all tests
+	@$(SUITES) 'tsan-unit:600:$(call all_of,$(UNIT:$(B)/%=build/tsan/%))' \
+		'tsan-golden:600:$(call all_of,$(GOLDEN:$(B)/%=build/tsan/%))' \
+		'tsan-component:900:$(call all_of,$(COMPONENT:$(B)/%=build/tsan/%))'
+
+FUZZ_SECONDS ?= 60
+fuzz: deps-test ## Fuzz every parser for FUZZ_SECONDS each
+	$(AGAIN) VARIANT=fuzz tests
+	@for f in $(FUZZ); do mkdir -p build/corpus/$$f && \
+		build/fuzz/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) \
+		-print_final_stats=1 build/corpus/$$f \
+		tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
+
+analyze: deps-test ## clang-tidy and gcc -fanalyzer
+	clang-tidy --quiet $(wildcard lib/*.c projector/*.c queryapi/*.c projections/*/*.c) -- \
+		$(CPPFLAGS_ALL) $(CFLAGS_PKG)
+	$(MAKE) B=build/analyzer CFLAGS='-O1 -fanalyzer' all
+
+check-format: ## clang-format agrees
+	@tests/support/check_format.sh
+check-docs: all ## Generated documents are current, links and commands exist
+	@python3 tests/support/check_docs.py
+docs: all ## Regenerate docs/configuration.md
+	@$(B)/projector/projector config --reference > docs/configuration.md
+
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
 clean: ## Remove everything that was built
 	rm -rf build
-.PHONY: help clean FORCE
+.PHONY: demo stack stack-down install uninstall deps-build deps-test check test \
+	tsan fuzz analyze check-format check-docs docs help clean FORCE

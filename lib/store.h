@@ -180,7 +180,7 @@ store_apply(struct store_session *ses, const struct store_batch *batch,
 /*
  * Calls each() for every document in key order (bytes), beginning behind
  * `after` (len 0 = from the start). each() returns false to end early; it may
- * use the store, through this session too. No snapshot: what is written
+ * use the store, through this one too. No snapshot: what is written
  * meanwhile may be seen or not. On failure some were handed out already.
  */
 int

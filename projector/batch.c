@@ -75,11 +75,35 @@ batch_changed(struct batch *bat, struct entry *e, struct record *rec)
 		workset_move(&bat->work, e, LIST_DIRTY);
 }
 
-void
-batch_park_take(struct batch *bat, struct parked_row *row)
+bool
+batch_unchanged(struct entry *e, struct record *rec)
+{
+	if (e->changed.n)
+		records_add(&e->changed, rec);
+	else if (e->flight)
+		records_add(&e->flight->recs, rec);
+	else
+		return false;
+	return true;
+}
+
+static void
+queue_row(struct batch *bat, struct parked_row *row)
 {
 	MEM_GROW(bat->parked, bat->n_parked, bat->parked_cap);
 	bat->parked[bat->n_parked++] = row;
+}
+
+void
+batch_park_take(struct batch *bat, struct parked_row *row, struct entry *e)
+{
+	queue_row(bat, row);
+	row->entry = e;
+	if (!e)
+		return;
+	e->rows++;
+	if (e->list == LIST_NONE || e->list == LIST_DIRTY)
+		workset_move(&bat->work, e, LIST_ROWS);
 }
 
 bool
@@ -142,9 +166,9 @@ batch_load_job(struct batch *bat)
 	job->era = bat->era;
 	job->entries = mem_calloc(n, sizeof(*job->entries));
 	job->docs = mem_calloc(n, sizeof(*job->docs));
-	job->loads = mem_calloc(bat->work.n_entries < n ? bat->work.n_entries
-							: n,
-				sizeof(*job->loads));
+	job->loads =
+		mem_calloc(bat->work.n_entries < n ? bat->work.n_entries : n,
+			   sizeof(*job->loads));
 	while (job->n_entries < n) {
 		e = TAILQ_FIRST(&bat->work.lists[LIST_LOAD]);
 		workset_move(&bat->work, e, LIST_LOADING);
@@ -339,7 +363,10 @@ mark_ready(struct batch *bat, struct entry *e)
 static void
 settle_entry(struct batch *bat, struct entry *e)
 {
-	workset_move(&bat->work, e, e->changed.n ? LIST_DIRTY : LIST_NONE);
+	workset_move(&bat->work, e,
+		     e->rows	    ? LIST_ROWS
+		     : e->changed.n ? LIST_DIRTY
+				    : LIST_NONE);
 	if (e->backlog.n && !e->changed.n)
 		mark_ready(bat, e);
 	else if (!e->backlog.n && !e->changed.n)
@@ -416,8 +443,8 @@ verify(struct batch *bat, struct entry *e, const struct store_doc *got,
 	    bsonjson_meta(got->bson, got->len, &meta, NULL, 0, err))
 		return -1;
 	bat->n_verified++;
-	if (got->bson && token_equal((struct store_token *)meta.token,
-				     &e->flight->token)) {
+	if (got->bson &&
+	    token_equal((struct store_token *)meta.token, &e->flight->token)) {
 		flight_landed(bat, e);
 		return 0;
 	}
@@ -459,6 +486,18 @@ load_done(struct batch *bat, struct job *job, struct pj_error *err)
 }
 
 static void
+row_landed(struct batch *bat, struct parked_row *row)
+{
+	struct entry *e = row->entry;
+
+	offsets_done(bat->offsets, row->rec);
+	parked_free(row);
+	if (e && --e->rows == 0 && e->list == LIST_ROWS)
+		workset_move(&bat->work, e,
+			     e->changed.n ? LIST_DIRTY : LIST_NONE);
+}
+
+static void
 apply_done(struct batch *bat, struct job *job)
 {
 	for (size_t i = 0; i < job->n_entries; i++) {
@@ -474,12 +513,10 @@ apply_done(struct batch *bat, struct job *job)
 	for (size_t i = 0; i < job->n_parked; i++) {
 		struct parked_row *row = job->parked[i];
 
-		if (job->rc) {
-			batch_park_take(bat, row);
-			continue;
-		}
-		offsets_done(bat->offsets, row->rec);
-		parked_free(row);
+		if (job->rc)
+			queue_row(bat, row);
+		else
+			row_landed(bat, row);
 	}
 	offsets_rows_done(bat->offsets, job->batch.checkpoints,
 			  job->batch.n_checkpoints, job->rc == 0);

@@ -27,7 +27,7 @@
 struct batch_settings {
 	size_t max_documents; /* of one apply job */
 	size_t max_bytes;
-	size_t max_load; /* documents of one load job */
+	size_t max_load;       /* documents of one load job */
 	uint64_t token_random; /* distinct per process run */
 };
 
@@ -36,7 +36,7 @@ struct batch {
 	struct workset work;
 	struct offsets *offsets;
 	uint64_t token_counter;
-	uint32_t era; /* jobs of an earlier one are void */
+	uint32_t era;		    /* jobs of an earlier one are void */
 	struct parked_row **parked; /* not yet sent */
 	size_t n_parked, parked_cap;
 	uint64_t n_writes, n_conflicts, n_verified;
@@ -44,7 +44,7 @@ struct batch {
 	struct refusal {
 		struct entry *entry;
 		struct record *rec;
-	} *refusals;
+	} * refusals;
 	size_t n_refusals, refusals_cap;
 	/* Entries whose document is here and whose backlog may be folded. */
 	struct entry **ready;
@@ -72,9 +72,19 @@ batch_defer(struct batch *bat, struct entry *e, struct record *rec);
 /* The record, already pending, is in the document and not in the store. */
 void
 batch_changed(struct batch *bat, struct entry *e, struct record *rec);
-/* Sends the row with the next batch; takes it. */
+/*
+ * The record, already pending, changed nothing in the document. True: that was
+ * decided on changes that are not durable yet, so it shares their fate and
+ * stays pending.
+ */
+bool
+batch_unchanged(struct entry *e, struct record *rec);
+/*
+ * Sends the row with the next batch; takes it. e: the document that the record
+ * was not folded into (NULL: unknown); its next write waits for the row.
+ */
 void
-batch_park_take(struct batch *bat, struct parked_row *row);
+batch_park_take(struct batch *bat, struct parked_row *row, struct entry *e);
 
 /* The next load, or NULL. */
 struct job *

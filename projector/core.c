@@ -83,16 +83,25 @@ core_reached(struct core *core, const struct partition *part, int64_t end)
 }
 
 static void
+core_park_of(struct core *core, struct entry *e, struct lane *lane,
+	     struct record *rec, const struct pj_event *ev, struct pj_str key,
+	     const char *cause, const char *detail)
+{
+	struct parked_row *row =
+		parked_new(lane, rec, ev, key, cause, detail, core->now_at_ms);
+
+	core->counts.parked++;
+	core->on_parked(core->arg, &row->row);
+	batch_park_take(&core->batch, row, e);
+}
+
+/* A record of which no document is held: its key, or the whole, is at fault. */
+static void
 core_park(struct core *core, struct lane *lane, struct record *rec,
 	  const struct pj_event *ev, struct pj_str key, const char *cause,
 	  const char *detail)
 {
-	struct parked_row *row = parked_new(lane, rec, ev, key, cause, detail,
-					    core->now_at_ms);
-
-	core->counts.parked++;
-	core->on_parked(core->arg, &row->row);
-	batch_park_take(&core->batch, row);
+	core_park_of(core, NULL, lane, rec, ev, key, cause, detail);
 }
 
 /* One event into one document that is here. True: the document changed. */
@@ -108,10 +117,13 @@ core_fold(struct core *core, struct entry *e, struct record *rec,
 		workset_count(&core->batch.work, e);
 		return true;
 	case FOLD_REJECTED:
-		core_park(core, e->lane, rec, ev, e->key, "rejected by fold",
-			  err.text);
+		core_park_of(core, e, e->lane, rec, ev, e->key,
+			     "rejected by fold", err.text);
 		break;
 	case FOLD_UNCHANGED:
+		if (batch_unchanged(e, rec))
+			return false;
+		break;
 	case FOLD_REPEATED:
 		break;
 	}
@@ -259,9 +271,9 @@ core_park_refusals(struct core *core)
 
 		(void)decode(core->decoder, core_topic(core, r->rec), r->rec,
 			     &ev, &cause, &err);
-		core_park(core, r->entry->lane, r->rec, ev, r->entry->key,
-			  "document too large",
-			  "with this event the document cannot be stored");
+		core_park_of(core, r->entry, r->entry->lane, r->rec, ev,
+			     r->entry->key, "document too large",
+			     "with this event the document cannot be stored");
 		offsets_done(core->offsets, r->rec);
 	}
 	bat->n_refusals = 0;
@@ -288,8 +300,8 @@ core_back_off(struct core *core, int64_t now_mono_ms)
 {
 	int64_t half;
 
-	core->backoff_ms = core->backoff_ms ? core->backoff_ms * 2
-					    : BACKOFF_FIRST_MS;
+	core->backoff_ms =
+		core->backoff_ms ? core->backoff_ms * 2 : BACKOFF_FIRST_MS;
 	if (core->backoff_ms > BACKOFF_LAST_MS)
 		core->backoff_ms = BACKOFF_LAST_MS;
 	core->jitter ^= core->jitter << 13;
@@ -316,9 +328,9 @@ core_next_job(struct core *core, int64_t now_mono_ms)
 	}
 	if (core->apply_out >= core->set.max_apply_jobs)
 		return NULL;
-	checkpoints = batch_is_idle(&core->batch) ||
-		      now_mono_ms - core->checkpoint_mono_ms >=
-			      CHECKPOINT_EVERY_MS;
+	checkpoints =
+		batch_is_idle(&core->batch) ||
+		now_mono_ms - core->checkpoint_mono_ms >= CHECKPOINT_EVERY_MS;
 	job = batch_apply_job(&core->batch, checkpoints);
 	/* Taking off may have refused documents. */
 	core_park_refusals(core);

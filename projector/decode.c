@@ -3,7 +3,6 @@
 
 #include "projector/decode_format.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

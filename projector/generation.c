@@ -33,7 +33,7 @@ generation_live_number(struct store_session *ses, const char *projection,
 static int
 generation_create(struct store_session *ses, const struct settings *set,
 		  const struct module *mod, int32_t number, int64_t now_at_ms,
-		  struct pj_error *err)
+		  bool *ret_created, struct pj_error *err)
 {
 	struct store_generation gen = {
 		.number = number,
@@ -41,7 +41,6 @@ generation_create(struct store_session *ses, const struct settings *set,
 		.state = STORE_GEN_BUILDING,
 		.created_at_ms = now_at_ms,
 	};
-	bool created;
 	int rc;
 
 	(void)memcpy(gen.projection, mod->desc->name,
@@ -49,7 +48,7 @@ generation_create(struct store_session *ses, const struct settings *set,
 	readmodel_generation_id(gen.collection, mod->desc->name, number);
 	module_code_hash(mod, set, gen.code_hash);
 	gen.reader_json = module_reader_json(mod);
-	rc = store_generation_create(ses, &gen, &created, err);
+	rc = store_generation_create(ses, &gen, ret_created, err);
 	free(gen.reader_json);
 	return rc;
 }
@@ -92,52 +91,6 @@ find_generation(const struct store_generation *rows, size_t n,
 	return highest;
 }
 
-/* The first generation: whoever moves the pointer first decides. */
-static int
-make_first(struct store_session *ses, const struct settings *set,
-	   const struct module *mod, int64_t now_at_ms, struct pj_error *err)
-{
-	bool moved;
-
-	if (generation_create(ses, set, mod, 1, now_at_ms, err) ||
-	    store_live_move(ses, mod->desc->name, 0, 1, &moved, err))
-		return -1;
-	return store_generation_set_state(ses, mod->desc->name, 1,
-					  STORE_GEN_READY, err);
-}
-
-int
-generation_attach_live(struct store_session *ses, const struct settings *set,
-		       const struct module *mod, int64_t now_at_ms,
-		       struct lane *lane, struct pj_error *err)
-{
-	const struct store_generation *row;
-	struct store_generation *rows;
-	const char *name = mod->desc->name;
-	int32_t number;
-	size_t n;
-	int rc;
-
-	if (generation_live_number(ses, name, &number, err))
-		return -1;
-	if (number == 0 &&
-	    (make_first(ses, set, mod, now_at_ms, err) ||
-	     generation_live_number(ses, name, &number, err)))
-		return -1;
-	if (store_generations(ses, &rows, &n, err))
-		return -1;
-	(void)find_generation(rows, n, name, number, &row);
-	rc = row ? check_code(row, mod, set, err)
-		 : pj_error_set(err, PJ_ERROR_FATAL,
-				"projection %s: live points to generation "
-				"%" PRId32 ", which the store does not have",
-				name, number);
-	store_generations_free(rows, n);
-	if (rc == 0)
-		lane_point(lane, mod, number);
-	return rc;
-}
-
 /* An unfinished generation of the same code above the live one, or 0. */
 static int32_t
 find_unfinished(const struct store_generation *rows, size_t n,
@@ -156,6 +109,86 @@ find_unfinished(const struct store_generation *rows, size_t n,
 	return 0;
 }
 
+/*
+ * A generation above the live one to fill: one that was begun with this code,
+ * else the next number. When somebody else takes that number at this moment,
+ * what he made of it is looked at again: it may be other code's.
+ */
+static int
+begin_generation(struct store_session *ses, const struct settings *set,
+		 const struct module *mod, int64_t now_at_ms, int32_t live,
+		 int32_t *ret_number, bool *ret_resumed, struct pj_error *err)
+{
+	const struct store_generation *row;
+	struct store_generation *rows;
+	int32_t highest, number;
+	bool created = false;
+	size_t n;
+
+	do {
+		if (store_generations(ses, &rows, &n, err))
+			return -1;
+		highest = find_generation(rows, n, mod->desc->name, live, &row);
+		number = find_unfinished(rows, n, mod, set, live);
+		store_generations_free(rows, n);
+		*ret_resumed = number != 0;
+		*ret_number = number ? number : highest + 1;
+		if (number == 0 && generation_create(ses, set, mod, *ret_number,
+						     now_at_ms, &created, err))
+			return -1;
+	} while (number == 0 && !created);
+	return 0;
+}
+
+/* The first generation: whoever moves the pointer first decides. */
+static int
+make_first(struct store_session *ses, const struct settings *set,
+	   const struct module *mod, int64_t now_at_ms, struct pj_error *err)
+{
+	bool resumed, moved;
+	int32_t number;
+
+	if (begin_generation(ses, set, mod, now_at_ms, 0, &number, &resumed,
+			     err))
+		return -1;
+	return store_live_move(ses, mod->desc->name, 0, number, &moved, err);
+}
+
+int
+generation_attach_live(struct store_session *ses, const struct settings *set,
+		       const struct module *mod, int64_t now_at_ms,
+		       struct lane *lane, struct pj_error *err)
+{
+	const struct store_generation *row;
+	struct store_generation *rows;
+	const char *name = mod->desc->name;
+	int32_t number;
+	size_t n;
+	int rc;
+
+	if (generation_live_number(ses, name, &number, err))
+		return -1;
+	if (number == 0 && (make_first(ses, set, mod, now_at_ms, err) ||
+			    generation_live_number(ses, name, &number, err)))
+		return -1;
+	if (store_generations(ses, &rows, &n, err))
+		return -1;
+	(void)find_generation(rows, n, name, number, &row);
+	rc = row ? check_code(row, mod, set, err)
+		 : pj_error_set(err, PJ_ERROR_FATAL,
+				"projection %s: live points to generation "
+				"%" PRId32 ", which the store does not have",
+				name, number);
+	/* Also when who made it live did not come to say so. */
+	if (rc == 0 && row->state == STORE_GEN_BUILDING)
+		rc = store_generation_set_state(ses, name, number,
+						STORE_GEN_READY, err);
+	store_generations_free(rows, n);
+	if (rc == 0)
+		lane_point(lane, mod, number);
+	return rc;
+}
+
 int
 generation_attach_candidate(struct store_session *ses,
 			    const struct settings *set,
@@ -163,25 +196,16 @@ generation_attach_candidate(struct store_session *ses,
 			    struct lane *lane, int32_t *ret_live,
 			    bool *ret_resumed, struct pj_error *err)
 {
-	const struct store_generation *row;
-	struct store_generation *rows;
-	int32_t live, highest, number;
-	size_t n;
+	int32_t live, number;
+	bool resumed;
 
 	if (generation_live_number(ses, mod->desc->name, &live, err) ||
-	    store_generations(ses, &rows, &n, err))
+	    begin_generation(ses, set, mod, now_at_ms, live, &number, &resumed,
+			     err))
 		return -1;
-	highest = find_generation(rows, n, mod->desc->name, live, &row);
-	number = find_unfinished(rows, n, mod, set, live);
-	store_generations_free(rows, n);
-	*ret_resumed = number != 0;
-	if (number == 0) {
-		number = highest + 1;
-		if (generation_create(ses, set, mod, number, now_at_ms, err))
-			return -1;
-	}
 	lane_point(lane, mod, number);
 	*ret_live = live;
+	*ret_resumed = resumed;
 	return 0;
 }
 

@@ -14,9 +14,7 @@
 #include "lib/cli.h"
 #include "lib/mem.h"
 #include "lib/readmodel.h"
-
-/* What every 1.x descriptor has; stays at the 1.0 size when 1.1 adds fields. */
-enum { DESC_SIZE_1_0 = sizeof(struct pj_projection) };
+#include "projector/module_check.h"
 
 static bool
 is_directory(const char *path)
@@ -87,76 +85,6 @@ module_names(const char *dir, char ***ret_names, size_t *ret_n,
 	*ret_names = names;
 	*ret_n = n;
 	return 0;
-}
-
-static int
-check_abi(const struct pj_projection *desc, const char *file,
-	  struct pj_error *err)
-{
-	unsigned major = desc->abi >> 16, minor = desc->abi & 0xffff;
-
-	if (major != PJ_ABI_MAJOR || minor > PJ_ABI_MINOR)
-		return pj_error_set(err, PJ_ERROR_CONFIG,
-				    "%s: abi: expected %d.0 to %d.%d, "
-				    "found %u.%u; rebuild the module",
-				    file, PJ_ABI_MAJOR, PJ_ABI_MAJOR,
-				    PJ_ABI_MINOR, major, minor);
-	if (desc->size < DESC_SIZE_1_0)
-		return pj_error_set(err, PJ_ERROR_CONFIG,
-				    "%s: size: expected at least %d, "
-				    "found %" PRIu32,
-				    file, (int)DESC_SIZE_1_0, desc->size);
-	return 0;
-}
-
-static int
-check_reads(const struct pj_projection *desc, const char *file,
-	    struct pj_error *err)
-{
-	if (!desc->reads || !desc->reads[0].topic)
-		return pj_error_set(err, PJ_ERROR_CONFIG,
-				    "%s: reads: expected a topic, found none",
-				    file);
-	for (const struct pj_reads *r = desc->reads; r->topic; r++) {
-		if (r->topic->size < sizeof(struct pj_topic))
-			return pj_error_set(err, PJ_ERROR_CONFIG,
-					    "%s: topic %s: size: expected %zu, "
-					    "found %" PRIu32,
-					    file, r->topic->name,
-					    sizeof(struct pj_topic),
-					    r->topic->size);
-		if (r->topic->n_fields > 64 || r->topic->n_types > 64)
-			return pj_error_set(err, PJ_ERROR_CONFIG,
-					    "%s: topic %s: expected at most 64 "
-					    "fields and types, found %u and %u",
-					    file, r->topic->name,
-					    r->topic->n_fields,
-					    r->topic->n_types);
-	}
-	return 0;
-}
-
-static int
-check_descriptor(const struct pj_projection *desc, const char *name,
-		 const char *file, struct pj_error *err)
-{
-	if (check_abi(desc, file, err))
-		return -1;
-	if (!desc->name || strcmp(desc->name, name) != 0)
-		return pj_error_set(err, PJ_ERROR_CONFIG,
-				    "%s: name: expected '%s', found '%s'", file,
-				    name, desc->name ? desc->name : "");
-	if (desc->version == 0 || desc->version > INT32_MAX)
-		return pj_error_set(err, PJ_ERROR_CONFIG,
-				    "%s: version: expected 1 or more, "
-				    "found %" PRIu32,
-				    file, desc->version);
-	if (!desc->summary || !desc->key || !desc->fold || !desc->shape)
-		return pj_error_set(err, PJ_ERROR_CONFIG,
-				    "%s: summary, key, fold and shape: "
-				    "expected all four, found one missing",
-				    file);
-	return check_reads(desc, file, err);
 }
 
 static const struct pj_option *
@@ -246,7 +174,7 @@ module_adopt(const struct pj_projection *desc, const char *name,
 	struct module *mod;
 	size_t size;
 
-	if (check_descriptor(desc, name, file, err))
+	if (module_check(desc, name, file, err))
 		return -1;
 	mod = mem_calloc(1, sizeof(*mod));
 	size = desc->size < sizeof(*desc) ? desc->size : sizeof(*desc);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a generation's record says of its module: hash and reader description. */
+/* What a generation's record says of its module: hash and reader description.
+ */
 #include <jansson.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -36,8 +37,7 @@ module_code_hash(const struct module *mod, const struct settings *set,
 	const struct pj_option *o = mod->desc->options;
 
 	buf_printf(&text, "host %s\nsource %s\nversion %" PRIu32 "\n",
-		   HOST_SEMANTICS, mod->desc->source_hash,
-		   mod->desc->version);
+		   HOST_SEMANTICS, mod->desc->source_hash, mod->desc->version);
 	for (size_t i = 0; o && o[i].name; i++)
 		buf_printf(&text, "option %s=%" PRId64 "\n", o[i].name,
 			   mod->option_values[i]);
@@ -75,10 +75,10 @@ describe_fields(const struct pj_shape *shape)
 	json_t *fields = json_array();
 
 	for (; shape->name; shape++) {
-		json_t *field = json_pack(
-			"{s:s, s:s, s:b, s:b}", "name", shape->name, "type",
-			type_name(shape), "required", (int)shape->required,
-			"nullable", (int)shape->nullable);
+		json_t *field = json_pack("{s:s, s:s, s:b, s:b}", "name",
+					  shape->name, "type", type_name(shape),
+					  "required", (int)shape->required,
+					  "nullable", (int)shape->nullable);
 
 		if (shape->of)
 			(void)json_object_set_new(field, "fields",

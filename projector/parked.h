@@ -21,9 +21,12 @@
 #include "projector/lane.h"
 #include "projector/record.h"
 
+struct entry;
+
 struct parked_row {
 	struct record *rec;
 	struct lane *lane;
+	struct entry *entry; /* whose fold was refused, or NULL; batch.c's */
 	struct store_parked row;
 	struct buf bytes; /* all that row points to */
 	struct pj_str *headers;

@@ -17,7 +17,7 @@ enum {
 	POLL_BUSY_MS = 1,    /* jobs are out: their news matters */
 	POLL_IDLE_MS = 100,
 	LOAD_THREADS = 1,
-	MAX_LOAD = 500,	     /* documents per load: 238 k docs/s, bounded */
+	MAX_LOAD = 500,	      /* documents per load: 238 k docs/s, bounded */
 	OUTAGE_WAIT_MS = 200, /* between looks at a log that is away */
 	/* Below a third of the group's session timeout (45 s). */
 	REVOKE_FLUSH_MS = 10000,
@@ -41,7 +41,7 @@ struct pipeline {
 	bool assigned; /* parts are ours */
 	bool reading;  /* and are being read, from positions of the store */
 	bool paused;
-	bool outage; /* the store is away, as far as we know */
+	bool outage;	    /* the store is away, as far as we know */
 	struct goal *goals; /* until_end */
 	size_t n_goals;
 	uint32_t assignment;
@@ -117,8 +117,8 @@ log_progress(struct pipeline *pipe, int64_t now_mono_ms, bool last)
 	struct core_counts c = core_counts(pipe->core);
 	int64_t ms = now_mono_ms - pipe->progress_mono_ms;
 
-	if (!last && (ms < PROGRESS_EVERY_MS ||
-		      c.consumed == pipe->progress_consumed))
+	if (!last &&
+	    (ms < PROGRESS_EVERY_MS || c.consumed == pipe->progress_consumed))
 		return;
 	log_info(last ? "run.done" : "progress",
 		 "events=%" PRIu64 " per_second=%" PRIu64 " skipped=%" PRIu64
@@ -154,7 +154,8 @@ job_came_back(struct pipeline *pipe, struct job *job, struct pj_error *err)
 	return 0;
 }
 
-/* Takes what is done (waiting up to wait_ms for the first), gives what is due. */
+/* Takes what is done (waiting up to wait_ms for the first), gives what is due.
+ */
 static int
 turn_store(struct pipeline *pipe, int wait_ms, struct pj_error *err)
 {
@@ -239,7 +240,7 @@ set_goals(struct pipeline *pipe, struct pj_error *err)
 			return -1;
 		pipe->goals[pipe->n_goals++] = (struct goal){
 			.part = pipe->parts[p],
-			.end = high > low ? high : 0,
+			.end = high > low ? high : -1,
 		};
 	}
 	return 0;
@@ -311,6 +312,9 @@ turn_begin(struct pipeline *pipe, struct pj_error *err)
 	if (pipe->reading || !pipe->assigned ||
 	    clock_mono_ms() < pipe->begin_mono_ms)
 		return 0;
+	/* Jobs name their collections by the lanes, which are about to move. */
+	if (core_jobs_out(pipe->core) > 0)
+		return 0;
 	if ((pipe->set.follow_live && attach_lanes(pipe, err)) ||
 	    begin_reading(pipe, err)) {
 		if (err->cls != PJ_ERROR_RETRY)
@@ -320,8 +324,8 @@ turn_begin(struct pipeline *pipe, struct pj_error *err)
 		return 0;
 	}
 	pipe->reading = true;
-	log_info("reading", "partitions=%zu assignment=%" PRIu32,
-		 pipe->n_parts, pipe->assignment);
+	log_info("reading", "partitions=%zu assignment=%" PRIu32, pipe->n_parts,
+		 pipe->assignment);
 	return 0;
 }
 
@@ -341,13 +345,12 @@ on_assigned(struct pipeline *pipe, const struct source_event *event)
 static void
 mirror(struct pipeline *pipe)
 {
-	struct source_position *at =
-		mem_calloc(pipe->n_parts, sizeof(*at));
+	struct source_position *at = mem_calloc(pipe->n_parts, sizeof(*at));
 	size_t n = 0;
 
 	for (size_t p = 0; p < pipe->n_parts; p++) {
-		struct progress *pro = offsets_of(core_offsets(pipe->core),
-						  pipe->parts[p]);
+		struct progress *pro =
+			offsets_of(core_offsets(pipe->core), pipe->parts[p]);
 
 		if (pro && pro->next >= 0)
 			at[n++] = (struct source_position){pipe->parts[p],
@@ -588,6 +591,8 @@ pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 	if (pipeline_init(&pipe, settings, err))
 		return -1;
 	rc = pipeline_loop(&pipe, err);
+	if (rc == 0)
+		err->cls = PJ_ERROR_NONE; /* outages that passed */
 	log_progress(&pipe, clock_mono_ms(), true);
 	core_drop(pipe.core);
 	/* Void by now, but their memory is the core's to free. */

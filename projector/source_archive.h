@@ -39,7 +39,7 @@ struct archive_tail {
 	size_t start;	/* where the next line begins in data */
 	size_t scanned; /* no newline in data[start..scanned) */
 	off_t pos;
-	off_t read_to; /* end of the farthest line read so far */
+	off_t read_to;		    /* end of the farthest line read so far */
 	struct archive_mark *marks; /* sparse: offset → position */
 	size_t n_marks, cap_marks;
 };
@@ -71,8 +71,8 @@ int
 archive_tail_check(const struct archive_tail *tail, struct pj_error *err);
 /* First offset and one past the last, of the file as it is now. */
 int
-archive_bounds(const char *path, const struct partition *part,
-	       int64_t *ret_low, int64_t *ret_high, struct pj_error *err);
+archive_bounds(const char *path, const struct partition *part, int64_t *ret_low,
+	       int64_t *ret_high, struct pj_error *err);
 
 /* ---- The adapter ------------------------------------------------------- */
 

@@ -113,8 +113,9 @@ open_part(struct archive *a, struct archive_part *ap, struct pj_error *err)
 
 		(void)close(fd);
 		errno = code;
-		return code == EWOULDBLOCK ? 0
-					   : opened_wrong(ap->path, "lock", err);
+		return code == EWOULDBLOCK
+			       ? 0
+			       : opened_wrong(ap->path, "lock", err);
 	}
 	archive_tail_init(&ap->tail, &ap->part, ap->path, fd);
 	ap->open = ap->ready = true;
@@ -129,7 +130,8 @@ partition_number(const char *name)
 	char *end;
 	long number;
 
-	if (name[0] < '0' || name[0] > '9' || (name[0] == '0' && name[1] != '.'))
+	if (name[0] < '0' || name[0] > '9' ||
+	    (name[0] == '0' && name[1] != '.'))
 		return -1;
 	errno = 0;
 	number = strtol(name, &end, 10);

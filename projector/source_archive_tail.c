@@ -18,10 +18,9 @@ static int
 stop_at(const struct partition *part, int64_t pos, const char *what,
 	struct pj_error *err)
 {
-	return pj_error_set(err, PJ_ERROR_STOP,
-			    "archive %.100s/%d.ndjson, byte %lld: %s",
-			    part->topic, (int)part->number, (long long)pos,
-			    what);
+	return pj_error_set(
+		err, PJ_ERROR_STOP, "archive %.100s/%d.ndjson, byte %lld: %s",
+		part->topic, (int)part->number, (long long)pos, what);
 }
 
 static int
@@ -233,10 +232,9 @@ archive_tail_next(struct archive_tail *tail, struct archive_reader *reader,
 	if (!nl) {
 		/* Everything was read: is the start in it, or right behind? */
 		if (tail->next > tail->last + 1)
-			return outside(tail,
-				       tail->n_marks ? tail->marks[0].offset
-						     : 0,
-				       tail->last + 1, err);
+			return outside(
+				tail, tail->n_marks ? tail->marks[0].offset : 0,
+				tail->last + 1, err);
 		*ret_step = ARCHIVE_END;
 		return 0;
 	}

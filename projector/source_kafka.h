@@ -140,6 +140,10 @@ kafka_list(const struct kafka *k, bool with_stopped);
 /* "prefix" + topic; valid until the next call in this thread. */
 const char *
 kafka_topic(const struct kafka *k, const char *topic);
+/* Fills in the first or last offsets of all partitions of the list. */
+int
+kafka_offsets(struct kafka *k, rd_kafka_topic_partition_list_t *list,
+	      int64_t logical, int timeout_ms, struct pj_error *err);
 int
 kafka_watermarks(struct source *src, const struct partition *part,
 		 int timeout_ms, int64_t *ret_low, int64_t *ret_high,

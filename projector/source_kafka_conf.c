@@ -28,6 +28,8 @@ static const struct {
 	{"queued.max.messages.kbytes", "262144"},
 	/* Latency at light load: 500 → 10 took p99 from 261 to 39 ms. */
 	{"fetch.wait.max.ms", "10"},
+	/* Back within a second of a broker that was away, not within ten. */
+	{"reconnect.backoff.max.ms", "1000"},
 	/* New topics and partitions are seen within a minute. */
 	{"topic.metadata.refresh.interval.ms", "60000"},
 	/* Brokers close idle connections; that is no news. */

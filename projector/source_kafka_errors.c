@@ -161,13 +161,12 @@ note_stop(struct kafka *k, struct kafka_part *part,
 		return; /* of an assignment that is gone */
 	part->stopped = true;
 	k->any_stopped = true;
-	(void)kafka_error_set(&err, msg->err,
-			      "%.100s/%d@%lld cannot be read (%s): %s; nothing "
-			      "behind it was applied",
-			      part->part.topic, (int)part->part.number,
-			      (long long)part->next,
-			      rd_kafka_err2name(msg->err),
-			      rd_kafka_message_errstr(msg));
+	(void)kafka_error_set(
+		&err, msg->err,
+		"%.100s/%d@%lld cannot be read (%s): %s; nothing "
+		"behind it was applied",
+		part->part.topic, (int)part->part.number, (long long)part->next,
+		rd_kafka_err2name(msg->err), rd_kafka_message_errstr(msg));
 	k->stop = err;
 	kafka_note(k, &err);
 }

@@ -8,8 +8,6 @@
  * source_unassign() after it has flushed. Assignment is eager: the whole set
  * comes and goes.
  */
-#include <string.h>
-
 #include "projector/source_kafka.h"
 
 /* For the first offset of a partition that was read before: see below. */
@@ -94,8 +92,8 @@ kafka_list(const struct kafka *k, bool with_stopped)
 		rd_kafka_topic_partition_list_add(
 			list, kafka_topic(k, part->part.topic),
 			part->part.number)
-			->offset = part->next < 0 ? RD_KAFKA_OFFSET_BEGINNING
-						  : part->next;
+			->offset =
+			part->next < 0 ? RD_KAFKA_OFFSET_BEGINNING : part->next;
 	}
 	return list;
 }
@@ -168,21 +166,35 @@ kafka_assign_again(struct kafka *k, struct pj_error *err)
 /*
  * librdkafka keeps the log's start as the last fetch saw it and takes "from
  * the beginning" to mean that: of a topic made anew in between, records would
- * be skipped. So a partition that was read before is asked for its first
+ * be skipped. So partitions that were read before are asked for their first
  * offset.
  */
 static int
-resolve_first(struct kafka *k, const struct source_position *pos,
-	      int64_t *ret_next, struct pj_error *err)
+resolve_first(struct kafka *k, struct pj_error *err)
 {
-	struct kafka_part *part = (struct kafka_part *)pos->partition;
-	int64_t high;
+	rd_kafka_topic_partition_list_t *list;
+	struct kafka_part *part;
+	int status = 0, at = 0;
+	size_t i;
 
-	*ret_next = pos->next;
-	if (pos->next >= 0 || !part->read_before || k->revoke_pending)
-		return 0;
-	return kafka_watermarks(&k->src, pos->partition, FIRST_TIMEOUT_MS,
-				ret_next, &high, err);
+	list = rd_kafka_topic_partition_list_new((int)k->src.n_mine);
+	for (i = 0; i < k->src.n_mine; i++) {
+		part = (struct kafka_part *)k->src.mine[i];
+		if (part->next < 0 && part->read_before)
+			rd_kafka_topic_partition_list_add(
+				list, kafka_topic(k, part->part.topic),
+				part->part.number);
+	}
+	if (list->cnt > 0)
+		status = kafka_offsets(k, list, RD_KAFKA_OFFSET_BEGINNING,
+				       FIRST_TIMEOUT_MS, err);
+	for (i = 0; status == 0 && i < k->src.n_mine; i++) {
+		part = (struct kafka_part *)k->src.mine[i];
+		if (part->next < 0 && part->read_before)
+			part->next = list->elems[at++].offset;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	return status;
 }
 
 int
@@ -191,17 +203,16 @@ kafka_assign(struct source *src, const struct source_position *positions,
 {
 	struct kafka *k = (struct kafka *)src;
 	struct kafka_part *part;
-	int64_t next;
 	size_t i;
 
 	k->any_suspect = k->any_stopped = false;
 	for (i = 0; i < n; i++) {
 		part = (struct kafka_part *)positions[i].partition;
-		if (resolve_first(k, &positions[i], &next, err))
-			return -1;
-		part->next = next;
+		part->next = positions[i].next;
 		part->suspect = part->stopped = false;
 	}
+	if (!k->revoke_pending && resolve_first(k, err))
+		return -1;
 	if (kafka_assign_again(k, err))
 		return -1;
 	for (i = 0; i < n; i++)

@@ -23,27 +23,32 @@ kafka_topic(const struct kafka *k, const char *topic)
  * rd_kafka_query_watermark_offsets() can outlast its timeout by a minute; this
  * call keeps to it and takes the two logical offsets as times.
  */
-static rd_kafka_resp_err_t
-query_offset(struct kafka *k, const struct partition *part, int64_t logical,
-	     int timeout_ms, int64_t *ret_offset)
+int
+kafka_offsets(struct kafka *k, rd_kafka_topic_partition_list_t *list,
+	      int64_t logical, int timeout_ms, struct pj_error *err)
 {
-	rd_kafka_topic_partition_list_t *list;
-	rd_kafka_topic_partition_t *elem;
+	const rd_kafka_topic_partition_t *elem;
 	rd_kafka_resp_err_t code;
+	int i;
 
-	list = rd_kafka_topic_partition_list_new(1);
-	elem = rd_kafka_topic_partition_list_add(
-		list, kafka_topic(k, part->topic), part->number);
-	elem->offset = logical;
+	for (i = 0; i < list->cnt; i++)
+		list->elems[i].offset = logical;
 	code = rd_kafka_offsets_for_times(k->rk, list, timeout_ms);
-	if (!code)
-		code = elem->err;
-	if (!code && elem->offset < 0)
-		code = RD_KAFKA_RESP_ERR__NOENT;
-	if (!code)
-		*ret_offset = elem->offset;
-	rd_kafka_topic_partition_list_destroy(list);
-	return code;
+	for (i = 0; i < list->cnt; i++) {
+		elem = &list->elems[i];
+		if (!code && elem->err)
+			code = elem->err;
+		if (!code && elem->offset < 0)
+			code = RD_KAFKA_RESP_ERR__NOENT;
+		if (code)
+			return kafka_error_set(err, code,
+					       "%.200s/%d: first and last "
+					       "offset: %s",
+					       elem->topic + k->prefix_len,
+					       (int)elem->partition,
+					       rd_kafka_err2str(code));
+	}
+	return 0;
 }
 
 int
@@ -53,23 +58,27 @@ kafka_watermarks(struct source *src, const struct partition *part,
 {
 	struct kafka *k = (struct kafka *)src;
 	int64_t end_mono_ms = clock_mono_ms() + timeout_ms;
-	int64_t low, high, left;
-	rd_kafka_resp_err_t code;
+	rd_kafka_topic_partition_list_t *list;
+	int64_t low = 0, left;
+	int status;
 
-	code = query_offset(k, part, RD_KAFKA_OFFSET_BEGINNING, timeout_ms,
-			    &low);
-	if (!code) {
+	list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_list_add(list, kafka_topic(k, part->topic),
+					  part->number);
+	status = kafka_offsets(k, list, RD_KAFKA_OFFSET_BEGINNING, timeout_ms,
+			       err);
+	if (status == 0) {
+		low = list->elems[0].offset;
 		left = end_mono_ms - clock_mono_ms();
-		code = query_offset(k, part, RD_KAFKA_OFFSET_END,
-				    left > 1 ? (int)left : 1, &high);
+		status = kafka_offsets(k, list, RD_KAFKA_OFFSET_END,
+				       left > 1 ? (int)left : 1, err);
 	}
-	if (code)
-		return kafka_error_set(
-			err, code, "%.200s/%d: first and last offset: %s",
-			part->topic, (int)part->number, rd_kafka_err2str(code));
-	*ret_low = low;
-	*ret_high = high;
-	return 0;
+	if (status == 0) {
+		*ret_low = low;
+		*ret_high = list->elems[0].offset;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	return status;
 }
 
 static int

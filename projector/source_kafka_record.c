@@ -161,8 +161,7 @@ kafka_record_take(struct kafka *k, rd_kafka_message_t *msg)
 		goto drop;
 	part = find_part(k, msg);
 	/* Below `next` = delivered before, or read under an older position. */
-	if (!part || part->stopped || part->suspect ||
-	    msg->offset < part->next)
+	if (!part || part->stopped || part->suspect || msg->offset < part->next)
 		goto drop;
 	part->next = msg->offset + 1;
 	return wrap(k, part, msg);

@@ -137,7 +137,8 @@ workset_grow(struct workset *set)
 	free(set->buckets);
 	set->n_buckets *= 2;
 	set->buckets = mem_calloc(set->n_buckets, sizeof(*set->buckets));
-	TAILQ_FOREACH(e, &set->lru, lru) {
+	TAILQ_FOREACH(e, &set->lru, lru)
+	{
 		struct entry **head =
 			&set->buckets[e->hash & (set->n_buckets - 1)];
 
@@ -186,8 +187,8 @@ workset_move(struct workset *set, struct entry *e, enum entry_list list)
 void
 workset_count(struct workset *set, struct entry *e)
 {
-	size_t memory = ENTRY_OVERHEAD + e->key.len +
-			(e->doc ? doc_memory(e->doc) : 0);
+	size_t memory =
+		ENTRY_OVERHEAD + e->key.len + (e->doc ? doc_memory(e->doc) : 0);
 
 	set->memory = set->memory - e->memory + memory;
 	e->memory = memory;

@@ -58,6 +58,7 @@ enum entry_list {
 	LIST_NONE,
 	LIST_LOAD,    /* waits for a load (or a verify) to be sent */
 	LIST_LOADING, /* in a load job */
+	LIST_ROWS,    /* waits until its parked rows are durable */
 	LIST_DIRTY,   /* has changes that may be sent */
 	LIST_RESEND,  /* its flight has to be sent again as it is */
 	LIST_SENT,    /* its flight is in an apply job */
@@ -75,13 +76,23 @@ struct entry {
 	struct store_token base;
 	struct flight *flight; /* sent, not yet resolved */
 
-	struct records changed; /* folded into doc, not yet sent */
+	/*
+	 * Folded into doc, not yet sent: what changed it, and what changed
+	 * nothing as long as the former stands.
+	 */
+	struct records changed;
 	struct records backlog; /* not yet folded: the document is not here */
 	/*
 	 * One record per write: a write of this document was refused, and the
 	 * record that makes it so has to be found.
 	 */
 	bool careful;
+	/*
+	 * Its parked rows that are not yet durable. Until they are, no write of
+	 * the document goes out: its positions would pass the parked records,
+	 * and after a crash nobody would look at them again.
+	 */
+	unsigned rows;
 
 	enum entry_list list;
 	TAILQ_ENTRY(entry) link;

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/mem.h"
-
 static const int64_t DAY_S = 86400;
 /* No zone has ever been farther from UTC; wide is harmless. */
 static const int64_t OFFSET_MAX_S = 26 * 3600;

@@ -3,79 +3,26 @@
  * Takes bytes, gives bytes. Between: http_request.c reads a head, routes.c
  * answers it or makes a fetch, worker.c does the fetch, loop.c brings it back.
  */
-#include "queryapi/connection.h"
+#include "queryapi/connection_impl.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "lib/clock.h"
 #include "lib/mem.h"
-#include "queryapi/http_request.h"
-#include "queryapi/loop.h"
-#include "queryapi/routes.h"
 
 /* A client that does not read what it asked for is asked for nothing more. */
 enum { OUTPUT_MAX_BYTES = 256 * 1024 };
 /* One write per response, whatever its size: two meet delayed ACKs. */
 enum { SINGLE_WRITE_BYTES = 64 << 20 };
-/* Slower than this on average and an answer is cut off. */
+/* A reader slower than this over a request_timeout is cut off. */
 enum { READER_BYTES_PER_MS = 16 };
 /* How long a closing side waits for the peer's end (RFC 9112, 9.6). */
 enum { LINGER_MS = 1000 };
-/* Buffers larger than this are not kept for the next response. */
-enum { KEEP_BYTES = 1 << 20 };
-
-enum phase {
-	PHASE_IDLE,   /* between requests: idle_timeout, closed silently */
-	PHASE_HEAD,   /* a head has begun: header_timeout, 408 */
-	PHASE_WAIT,   /* a fetch is out: request_timeout, 503 */
-	PHASE_WRITE,  /* answers are on their way: by their size, cut off */
-	PHASE_LINGER, /* all said, half closed: LINGER_MS */
-};
-
-/* The request being answered. */
-struct current {
-	enum route_id route;
-	int64_t begun_us;
-	bool head_only;
-	bool last;	     /* the connection ends behind the answer */
-	bool say_keep_alive; /* HTTP/1.0 asked for it */
-	char request_id[FETCH_REQUEST_ID_MAX];
-};
-
-struct connection {
-	struct loop *loop;
-	struct connection *prev, *next;
-	struct bufferevent *bev;
-	struct event *timer;
-	struct admission_address addr;
-	bool counted; /* by admission */
-	enum phase phase;
-	int64_t deadline_mono_ms;
-	int64_t armed_mono_ms; /* when the timer fires; 0 = not pending */
-	size_t scanned;	       /* of the head that has not ended */
-	struct current cur;
-	struct fetch *fetch; /* out with the workers, or NULL */
-	bool closing;	     /* nothing more is read as a request */
-	bool drop_input;     /* the peer may still be sending: linger */
-};
 
 static void
 connection_advance(struct connection *c);
-
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 static size_t
 pending_output(struct connection *c)
@@ -155,8 +102,8 @@ enter(struct connection *c, enum phase phase)
 		for_ms = set->queryapi.request_timeout_ms;
 		break;
 	case PHASE_WRITE:
-		for_ms = set->queryapi.request_timeout_ms +
-			 (int64_t)pending_output(c) / READER_BYTES_PER_MS;
+		for_ms = set->queryapi.request_timeout_ms;
+		c->unsent = pending_output(c);
 		break;
 	case PHASE_LINGER:
 		for_ms = LINGER_MS;
@@ -165,174 +112,6 @@ enter(struct connection *c, enum phase phase)
 	c->phase = phase;
 	c->deadline_mono_ms = clock_mono_ms() + for_ms;
 	arm(c);
-}
-
-/* ---- Answers ----------------------------------------------------------- */
-
-/* Writes the answer of the current request. */
-static void
-reply(struct connection *c, const struct http_response *res)
-{
-	struct loop *lp = c->loop;
-	struct http_reply how = {
-		.date = loop_date(lp),
-		.request_id = c->cur.request_id[0] ? c->cur.request_id : NULL,
-		.close = c->cur.last,
-		.say_keep_alive = c->cur.say_keep_alive,
-		.head_only = c->cur.head_only,
-	};
-
-	buf_clear(&lp->out);
-	http_response_write(&lp->out, res, &how);
-	(void)bufferevent_write(c->bev, lp->out.data, lp->out.len);
-	if (lp->out.cap > KEEP_BYTES)
-		buf_release(&lp->out);
-	metrics_request(lp->met, c->cur.route, res->status,
-			(uint64_t)(now_us() - c->cur.begun_us));
-	if (c->cur.last)
-		c->closing = true;
-}
-
-static void
-reply_problem(struct connection *c, enum problem kind, const char *detail)
-{
-	struct http_response res = HTTP_RESPONSE_INIT;
-
-	problem_write(&res, kind,
-		      c->cur.request_id[0] ? c->cur.request_id : NULL, detail);
-	reply(c, &res);
-	http_response_release(&res);
-}
-
-/* An answer to something that is no request; the connection ends with it. */
-static void
-reply_and_close(struct connection *c, enum problem kind, const char *detail)
-{
-	memset(&c->cur, 0, sizeof(c->cur));
-	c->cur.route = ROUTE_NONE;
-	c->cur.begun_us = now_us();
-	c->cur.last = true;
-	c->drop_input = true;
-	loop_request_id(c->loop, c->cur.request_id);
-	reply_problem(c, kind, detail);
-}
-
-/* ---- Requests ---------------------------------------------------------- */
-
-/* An id of the client's is taken over when it can stand in a URN and a header
- * as it is. */
-static void
-take_request_id(struct connection *c, const struct http_request *req)
-{
-	size_t from = 0;
-	const struct http_header *h =
-		http_request_header(req, "x-request-id", &from);
-
-	loop_request_id(c->loop, c->cur.request_id);
-	if (!h || h->value.len == 0 || h->value.len >= FETCH_REQUEST_ID_MAX ||
-	    http_request_header(req, "x-request-id", &from))
-		return;
-	for (size_t i = 0; i < h->value.len; i++) {
-		char ch = h->value.ptr[i];
-
-		if (!(ch >= '0' && ch <= '9') && !(ch >= 'a' && ch <= 'z') &&
-		    !(ch >= 'A' && ch <= 'Z') && !strchr("-._~+/=:@", ch))
-			return;
-	}
-	memcpy(c->cur.request_id, h->value.ptr, h->value.len);
-	c->cur.request_id[h->value.len] = '\0';
-}
-
-static void
-begin(struct connection *c, const struct http_request *req)
-{
-	/* A body that was announced is never read: no 100, end behind the
-	 * answer (RFC 9110, 10.1.1). */
-	bool body = req->body_bytes || req->expects_continue;
-
-	c->cur.begun_us = now_us();
-	c->cur.head_only =
-		req->method.len == 4 && memcmp(req->method.ptr, "HEAD", 4) == 0;
-	c->cur.last = !req->keep_alive || body || c->loop->stopping;
-	c->cur.say_keep_alive = req->minor == 0 && req->keep_alive;
-	c->drop_input |= body || c->loop->stopping;
-	take_request_id(c, req);
-}
-
-static void
-submit(struct connection *c, struct fetch *fetch)
-{
-	struct loop_shared *sh = c->loop->shared;
-
-	fetch->loop = c->loop;
-	fetch->conn = c;
-	fetch->deadline_mono_ms =
-		clock_mono_ms() + sh->set->queryapi.request_timeout_ms;
-	/* From here on a worker may have it: set before, not after. */
-	c->fetch = fetch;
-	if (queue_try_push(sh->fetches, fetch)) {
-		metrics_move(&c->loop->met->in_flight, 1);
-		return;
-	}
-	c->fetch = NULL;
-	fetch_free(fetch);
-	reply_problem(c, PROBLEM_OVERLOADED, "too many requests are waiting");
-}
-
-static void
-handle(struct connection *c, const struct http_request *req)
-{
-	struct loop *lp = c->loop;
-	struct http_response res = HTTP_RESPONSE_INIT;
-	struct exchange ex = {
-		.req = req,
-		.request_id = c->cur.request_id,
-		.space = lp->space,
-		.gzip_min_bytes = lp->shared->set->queryapi.gzip_min_bytes,
-		.res = &res,
-	};
-
-	begin(c, req);
-	catalog_update(lp->shared->catalog, &lp->hold);
-	ex.snap = lp->hold.snap;
-	ex.store_away = !catalog_store_is_well(lp->shared->catalog);
-	routes_dispatch(&ex);
-	c->cur.route = ex.route;
-	if (ex.fetch)
-		submit(c, ex.fetch);
-	else
-		reply(c, &res);
-	http_response_release(&res);
-}
-
-/* One request off the input; false when there is none to be had. */
-static bool
-next_request(struct connection *c)
-{
-	struct evbuffer *in = bufferevent_get_input(c->bev);
-	size_t len = evbuffer_get_length(in);
-	struct http_request req;
-	struct http_refusal no;
-	const char *data;
-
-	if (len == 0)
-		return false;
-	data = (const char *)evbuffer_pullup(in, -1);
-	switch (http_request_parse(data, len,
-				   c->loop->shared->set->queryapi.header_bytes,
-				   &c->scanned, &req, &no)) {
-	case HTTP_MORE:
-		return false;
-	case HTTP_BAD:
-		reply_and_close(c, problem_of_status(no.status), no.detail);
-		return false;
-	case HTTP_DONE:
-		break;
-	}
-	handle(c, &req);
-	(void)evbuffer_drain(in, req.bytes);
-	c->scanned = 0;
-	return true;
 }
 
 /* ---- The state machine ------------------------------------------------- */
@@ -367,7 +146,7 @@ connection_advance(struct connection *c)
 		return;
 	}
 	while (!c->closing && !c->fetch && pending_output(c) < OUTPUT_MAX_BYTES)
-		if (!next_request(c))
+		if (!connection_next(c))
 			break;
 	if (c->fetch)
 		phase = PHASE_WAIT;
@@ -427,6 +206,16 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	connection_free(c);
 }
 
+/* A long answer may take several deadlines, each with enough progress. */
+static bool
+reads_well(struct connection *c)
+{
+	size_t due = (size_t)c->loop->shared->set->queryapi.request_timeout_ms *
+		     READER_BYTES_PER_MS;
+
+	return pending_output(c) + due <= c->unsent;
+}
+
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
@@ -442,17 +231,21 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	switch (c->phase) {
 	case PHASE_HEAD:
 		metrics_count(&c->loop->met->cut_off);
-		reply_and_close(c, PROBLEM_REQUEST_TIMEOUT,
-				"the request head took too long");
+		connection_refuse(c, PROBLEM_REQUEST_TIMEOUT,
+				  "the request head took too long");
 		connection_advance(c);
 		return;
 	case PHASE_WAIT:
 		abandon(c);
-		reply_problem(c, PROBLEM_TIMEOUT,
-			      "the store did not answer in time");
+		connection_problem(c, PROBLEM_TIMEOUT,
+				   "the store did not answer in time");
 		connection_advance(c);
 		return;
 	case PHASE_WRITE:
+		if (reads_well(c)) {
+			enter(c, PHASE_WRITE);
+			return;
+		}
 		metrics_count(&c->loop->met->cut_off);
 		break;
 	case PHASE_IDLE:
@@ -472,7 +265,7 @@ connection_complete(struct fetch *fetch)
 		metrics_move(&c->loop->met->in_flight, -1);
 		c->cur.last |= c->loop->stopping;
 		c->drop_input |= c->loop->stopping;
-		reply(c, &fetch->res);
+		connection_reply(c, &fetch->res);
 	}
 	fetch_free(fetch);
 	if (c)
@@ -510,10 +303,10 @@ connection_open(struct loop *lp, int fd, const struct admission_address *addr,
 		return;
 	lp->n_refused++;
 	metrics_count(&lp->met->refused);
-	reply_and_close(c, PROBLEM_OVERLOADED,
-			why == ADMISSION_FULL
-				? "too many connections"
-				: "too many connections from this address");
+	connection_refuse(c, PROBLEM_OVERLOADED,
+			  why == ADMISSION_FULL
+				  ? "too many connections"
+				  : "too many connections from this address");
 	connection_advance(c);
 }
 

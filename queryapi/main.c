@@ -94,7 +94,7 @@ serve(struct server *srv, const sigset_t *stops)
 		log_warn("stop.stuck", "text=\"the store did not let go\"");
 		_exit(CLI_DONE);
 	}
-	log_info("stopped", " ");
+	log_info("stopped", "connections=0");
 }
 
 static int

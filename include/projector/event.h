@@ -39,7 +39,7 @@ struct pj_str {
 /* ---- Tables: what a topic carries ------------------------------------- */
 
 enum pj_type {
-	PJ_TYPE_STRING, /* any string; no U+0000 */
+	PJ_TYPE_STRING, /* any string */
 	PJ_TYPE_ID,	/* non-empty string, <= 256 bytes, no U+0000 */
 	PJ_TYPE_INT,	/* int64; a number with fraction or exponent is none */
 	PJ_TYPE_RATING, /* integer 1..10 */

@@ -462,8 +462,7 @@ moving_to_other_positions_reads_exactly_from_there(void **state)
 			(void)step_assign(src, &ev, 400);
 		step_read(src, recs, 10);
 		step_release(recs, 10);
-		assert_int_equal(step_assign(src, &ev, next[0]),
-				 2 * round + 2);
+		assert_int_equal(step_assign(src, &ev, next[0]), 2 * round + 2);
 		n = 1500 - 2 * (size_t)next[0];
 		step_read(src, recs, n);
 		for (i = 0; i < n; i++) {
@@ -706,21 +705,29 @@ two_members_never_own_the_same_and_one_inherits_all(void **state)
 #define CONTRACT(setup)                                                        \
 	{                                                                      \
 		T(the_first_event_names_every_partition_once, setup),          \
-		T(records_come_in_offset_order_from_the_first_on, setup),      \
-		T(a_record_carries_what_the_log_holds, setup),                 \
-		T(headers_tombstones_and_absent_keys_are_kept, setup),         \
-		T(records_written_later_arrive, setup),                        \
-		T(a_start_at_the_end_waits_for_the_next_record, setup),        \
-		T(a_start_behind_the_end_is_a_named_stop_that_stays, setup),   \
-		T(a_stopped_partition_does_not_hold_the_others, setup),        \
-		T(moving_to_other_positions_reads_exactly_from_there, setup),  \
-		T(a_pause_loses_and_repeats_nothing, setup),                   \
-		T(a_pause_holds_over_an_assignment, setup),                    \
-		T(a_poll_gives_no_more_than_asked, setup),                     \
-		T(watermarks_are_the_first_offset_and_the_next, setup),        \
-		T(partitions_are_listed_without_membership, setup),            \
-		T(reading_all_needs_and_disturbs_no_membership, setup),        \
-		T(two_members_never_own_the_same_and_one_inherits_all, setup), \
+			T(records_come_in_offset_order_from_the_first_on,      \
+			  setup),                                              \
+			T(a_record_carries_what_the_log_holds, setup),         \
+			T(headers_tombstones_and_absent_keys_are_kept, setup), \
+			T(records_written_later_arrive, setup),                \
+			T(a_start_at_the_end_waits_for_the_next_record,        \
+			  setup),                                              \
+			T(a_start_behind_the_end_is_a_named_stop_that_stays,   \
+			  setup),                                              \
+			T(a_stopped_partition_does_not_hold_the_others,        \
+			  setup),                                              \
+			T(moving_to_other_positions_reads_exactly_from_there,  \
+			  setup),                                              \
+			T(a_pause_loses_and_repeats_nothing, setup),           \
+			T(a_pause_holds_over_an_assignment, setup),            \
+			T(a_poll_gives_no_more_than_asked, setup),             \
+			T(watermarks_are_the_first_offset_and_the_next,        \
+			  setup),                                              \
+			T(partitions_are_listed_without_membership, setup),    \
+			T(reading_all_needs_and_disturbs_no_membership,        \
+			  setup),                                              \
+			T(two_members_never_own_the_same_and_one_inherits_all, \
+			  setup),                                              \
 	}
 #define T(test, setup) cmocka_unit_test_setup_teardown(test, setup, teardown)
 

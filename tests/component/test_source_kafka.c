@@ -42,12 +42,18 @@ open_topics(enum source_mode mode, const char *instance, const char *prefix,
 	    const char *const *topics, size_t n)
 {
 	static const char *const properties[] = {
-		"session.timeout.ms",	 "6000",
-		"heartbeat.interval.ms", "500",
-		"reconnect.backoff.ms",	 "50",
-		"reconnect.backoff.max.ms", "200",
-		"topic.metadata.refresh.interval.ms", "300",
-		"topic.metadata.propagation.max.ms", "0",
+		"session.timeout.ms",
+		"6000",
+		"heartbeat.interval.ms",
+		"500",
+		"reconnect.backoff.ms",
+		"50",
+		"reconnect.backoff.max.ms",
+		"200",
+		"topic.metadata.refresh.interval.ms",
+		"300",
+		"topic.metadata.propagation.max.ms",
+		"0",
 		NULL};
 	struct source_settings set = {.type = SOURCE_KAFKA,
 				      .brokers = mock->brokers,
@@ -109,6 +115,25 @@ read_stock(int64_t next, struct source_event *ret_ev)
 	return src;
 }
 
+/*
+ * From version 7 on a fetch has an error for the whole answer, and injected
+ * ones go there; before, they are the partitions'.
+ */
+static void
+errors_are_the_partitions(void)
+{
+	if (rd_kafka_mock_set_apiversion(mock->cluster, API_FETCH, 0, 6))
+		fail_msg("mock: fetch versions");
+}
+
+/* Twice: the mock spends one when it lets an empty fetch wait. */
+static void
+refuse_fetch(rd_kafka_resp_err_t code)
+{
+	rd_kafka_mock_push_request_errors(mock->cluster, API_FETCH, 2, code,
+					  code);
+}
+
 static void
 a_broker_that_goes_away_is_told_and_waited_for(void **state)
 {
@@ -149,7 +174,7 @@ an_unreachable_broker_at_start_is_an_outage(void **state)
 }
 
 static void
-failing_fetches_lose_and_repeat_nothing(void **state)
+fail_fetches(void)
 {
 	static const rd_kafka_resp_err_t codes[] = {
 		RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
@@ -163,7 +188,6 @@ failing_fetches_lose_and_repeat_nothing(void **state)
 	struct source *src;
 	size_t i;
 
-	(void)state;
 	kafka_mock_create(mock, "stock", 1);
 	src = read_stock(-1, &ev);
 	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
@@ -177,19 +201,33 @@ failing_fetches_lose_and_repeat_nothing(void **state)
 }
 
 static void
+failing_fetches_lose_and_repeat_nothing(void **state)
+{
+	(void)state;
+	fail_fetches();
+}
+
+static void
+failing_partitions_lose_and_repeat_nothing(void **state)
+{
+	(void)state;
+	errors_are_the_partitions();
+	fail_fetches();
+}
+
+static void
 an_offset_refused_by_mistake_is_read_again(void **state)
 {
 	struct source_event ev;
 	struct source *src;
 
 	(void)state;
+	errors_are_the_partitions();
 	kafka_mock_create(mock, "stock", 1);
 	append("stock", 0, 0, 10);
 	src = read_stock(-1, &ev);
 	expect_records(src, 0, 10);
-	rd_kafka_mock_push_request_errors(
-		mock->cluster, API_FETCH, 1,
-		RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+	refuse_fetch(RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
 	(void)step_wait_error(src, PJ_ERROR_RETRY, "stock/0: offset 10 ");
 	append("stock", 0, 10, 10);
 	expect_records(src, 10, 10);
@@ -204,16 +242,15 @@ a_refusal_is_not_believed_while_the_log_cannot_be_asked(void **state)
 	struct source *src;
 
 	(void)state;
+	errors_are_the_partitions();
 	kafka_mock_create(mock, "stock", 1);
 	append("stock", 0, 0, 10);
 	src = read_stock(-1, &ev);
 	expect_records(src, 0, 10);
-	rd_kafka_mock_push_request_errors(
-		mock->cluster, API_LIST_OFFSETS, 2,
-		RD_KAFKA_RESP_ERR_UNKNOWN, RD_KAFKA_RESP_ERR_UNKNOWN);
-	rd_kafka_mock_push_request_errors(
-		mock->cluster, API_FETCH, 1,
-		RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+	rd_kafka_mock_push_request_errors(mock->cluster, API_LIST_OFFSETS, 2,
+					  RD_KAFKA_RESP_ERR_UNKNOWN,
+					  RD_KAFKA_RESP_ERR_UNKNOWN);
+	refuse_fetch(RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
 	(void)step_wait_error(src, PJ_ERROR_RETRY, "first and last offset");
 	append("stock", 0, 10, 5);
 	expect_records(src, 10, 5);
@@ -346,11 +383,10 @@ a_refused_topic_is_a_matter_of_configuration(void **state)
 	struct source *src;
 
 	(void)state;
+	errors_are_the_partitions();
 	kafka_mock_create(mock, "stock", 1);
 	src = read_stock(-1, &ev);
-	rd_kafka_mock_push_request_errors(
-		mock->cluster, API_FETCH, 1,
-		RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+	refuse_fetch(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
 	(void)step_wait_error(src, PJ_ERROR_CONFIG, "stock");
 	source_close(src);
 }
@@ -493,9 +529,8 @@ work(struct source *src, int64_t *next, bool *ret_owner)
 		break;
 	case SOURCE_RECORDS:
 		for (i = 0; i < ev.n_recs; i++)
-			assert_int_equal(
-				ev.recs[i]->offset,
-				next[ev.recs[i]->partition->number]++);
+			assert_int_equal(ev.recs[i]->offset,
+					 next[ev.recs[i]->partition->number]++);
 		step_release(ev.recs, ev.n_recs);
 		break;
 	case SOURCE_NOTHING:
@@ -565,6 +600,7 @@ main(void)
 		T(a_broker_that_goes_away_is_told_and_waited_for),
 		T(an_unreachable_broker_at_start_is_an_outage),
 		T(failing_fetches_lose_and_repeat_nothing),
+		T(failing_partitions_lose_and_repeat_nothing),
 		T(an_offset_refused_by_mistake_is_read_again),
 		T(a_refusal_is_not_believed_while_the_log_cannot_be_asked),
 		T(a_start_that_retention_has_passed_is_a_named_stop),

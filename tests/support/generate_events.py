@@ -4,11 +4,13 @@
 
     generate_events.py --seed S --events N --out DIR
                        [--partitions P] [--hostile-permille H] [--topics A,B]
+                       [--sequences]
 
 Ids come from small pools, so documents collide, events come before what they
 refer to, and deletions and revivals are frequent. Of a thousand records H are
 hostile: broken JSON, wrong types, missing fields, ids that are not allowed or
-awkward. The same arguments give the same archive.
+awkward. With --sequences each key's events of a topic are numbered from 1, some
+repeated. The same arguments give the same archive.
 """
 
 import argparse
@@ -37,8 +39,9 @@ START_MS = 1793577600000  # 2026-11-02 09:00:00 in Seoul
 
 
 class Generator:
-    def __init__(self, seed, events, hostile):
+    def __init__(self, seed, events, hostile, sequences=False):
         self.random = random.Random(seed)
+        self.sequences = {} if sequences else None
         self.hostile = hostile
         pool = max(4, int(events**0.5) // 4)
         self.pools = {
@@ -150,6 +153,10 @@ class Generator:
         value = {"eventId": key, "eventType": name, "data": data}
         if not self.chance(50):
             value[spelling + "DateTime"] = self.written(ms)
+        if self.sequences is not None:
+            last = self.sequences.get((topic, key), 0)
+            last += not (last and self.chance(50))
+            value["sequence"] = self.sequences[topic, key] = last
         if self.hostile and self.chance(self.hostile):
             value = self.spoil(value)
         return topic, key, value, ms
@@ -196,6 +203,7 @@ def main():
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--hostile-permille", type=int, default=0)
     parser.add_argument("--topics", default=",".join(TOPICS))
+    parser.add_argument("--sequences", action="store_true")
     args = parser.parse_args()
     topics = args.topics.split(",")
     if unknown := set(topics) - set(TOPICS):
@@ -207,7 +215,9 @@ def main():
         sys.exit(f"generate_events: {args.out} holds an archive already")
     for topic in topics:
         archive.open_topic(topic, args.partitions)
-    source = Generator(args.seed, args.events, args.hostile_permille)
+    source = Generator(
+        args.seed, args.events, args.hostile_permille, args.sequences
+    )
     for _ in range(args.events):
         archive.append(*source.record())
     archive.close()

@@ -93,8 +93,7 @@ kafka_mock_append(struct kafka_mock *mock, const char *topic, int32_t partition,
 		RD_KAFKA_V_KEY(key, key ? strlen(key) : 0),
 		RD_KAFKA_V_VALUE((void *)(uintptr_t)value,
 				 value ? strlen(value) : 0),
-		RD_KAFKA_V_TIMESTAMP(timestamp_ms),
-		RD_KAFKA_V_HEADERS(headers),
+		RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_HEADERS(headers),
 		RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
 	if (code)
 		abort();

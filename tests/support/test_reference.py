@@ -213,10 +213,10 @@ class Sample(unittest.TestCase):
 
 class Generated(unittest.TestCase):
     def test_results_do_not_depend_on_the_interleaving(self):
-        for seed, hostile in ((1, 0), (2, 0), (3, 40)):
+        for seed, hostile, more in ((1, 0, []), (2, 0, ["--sequences"]), (3, 40, [])):
             with tempfile.TemporaryDirectory() as scratch:
                 run(HERE / "generate_events.py", "--seed", seed, "--events", 1500,
-                    "--out", scratch, "--hostile-permille", hostile)  # fmt: skip
+                    "--out", scratch, "--hostile-permille", hostile, *more)  # fmt: skip
                 lines = list(reference.read_lines([scratch]))
             rng = random.Random(seed)
             orders = [interleaved(lines, rng) for _ in range(2)]

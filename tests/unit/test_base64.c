@@ -66,23 +66,9 @@ static void
 what_is_not_canonical_is_refused_and_leaves_the_buffer_alone(void **state)
 {
 	static const char *const texts[] = {
-		"Z",
-		"Zg",
-		"Zg=",
-		"Zg===",
-		"=",
-		"====",
-		"Z===",
-		"Zh==",
-		"Zm9=",
-		"Zm9v\n",
-		"Zm 9",
-		"Zm-_",
-		"Zg==Zg==",
-		"Zm9vZg",
-		"Zm9v=Zg=",
-		"\xc3\xa9"
-		"ab",
+		"Z",	    "Zg",     "Zg=",	  "Zg===",	"=",	"====",
+		"Z===",	    "Zh==",   "Zm9=",	  "Zm9v\n",	"Zm 9", "Zm-_",
+		"Zg==Zg==", "Zm9vZg", "Zm9v=Zg=", "\xc3\xa9zz",
 	};
 
 	(void)state;

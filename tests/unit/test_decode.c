@@ -168,8 +168,8 @@ korean_type_names_are_aliases_composed_or_not(void **state)
 		"배달생",
 		"배달생성성",
 		"\u1107\u1162\u1103\u1161\u1109\u1162\u11bc\u1109\u1165\u11bc",
-		"\u1107\u1162\u1103\u1161\u11af\u11af\u1109\u1162\u11bc"
-		"\u1109\u1165\u11bc",
+		("\u1107\u1162\u1103\u1161\u11af\u11af\u1109\u1162\u11bc"
+		 "\u1109\u1165\u11bc"),
 		"\u3142\u3150\u3137\u314f\u3139",
 	};
 	struct decoded *d = *state;

@@ -189,7 +189,7 @@ a_rating_is_1_to_10(void **state)
 	struct decoded *d = *state;
 
 	for (int i = -1; i <= 12; i++) {
-		char number[8];
+		char number[16];
 		bool fine = i >= 1 && i <= 10;
 
 		(void)snprintf(number, sizeof(number), "%d", i);

@@ -82,14 +82,22 @@ static void
 a_protected_property_is_refused_by_name_and_reason(void **state)
 {
 	static const char *const names[] = {
-		"bootstrap.servers",	"metadata.broker.list",
-		"group.id",		"group.instance.id",
-		"enable.auto.commit",	"enable.auto.offset.store",
-		"auto.offset.reset",	"isolation.level",
-		"check.crcs",		"allow.auto.create.topics",
-		"enable.partition.eof", "partition.assignment.strategy",
-		"group.protocol",	"client.rack",
-		"log.queue",		"auto.commit.enable",
+		"bootstrap.servers",
+		"metadata.broker.list",
+		"group.id",
+		"group.instance.id",
+		"enable.auto.commit",
+		"enable.auto.offset.store",
+		"auto.offset.reset",
+		"isolation.level",
+		"check.crcs",
+		"allow.auto.create.topics",
+		"enable.partition.eof",
+		"partition.assignment.strategy",
+		"group.protocol",
+		"client.rack",
+		"log.queue",
+		"auto.commit.enable",
 	};
 	size_t i;
 

@@ -50,12 +50,10 @@ refused_credentials_are_a_matter_of_configuration(void **state)
 		kafka_error_class(RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED),
 		PJ_ERROR_CONFIG);
 	assert_int_equal(
-		kafka_error_class(
-			RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED),
+		kafka_error_class(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED),
 		PJ_ERROR_CONFIG);
 	assert_int_equal(
-		kafka_error_class(
-			RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED),
+		kafka_error_class(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED),
 		PJ_ERROR_CONFIG);
 }
 

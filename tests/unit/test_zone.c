@@ -317,8 +317,9 @@ an_unknown_zone_is_a_configuration_error_that_names_it(void **state)
 		"tzdata.zi",
 		"zone.tab",
 		"leapseconds",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaa",
+		("Asia/"
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		 "a"),
 	};
 
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The part of test_store.c that is about parked rows. */
-#ifndef TESTS_STORE_PARKED_H
-#define TESTS_STORE_PARKED_H
+#ifndef TESTS_STORE_CONTRACT_PARKED_H
+#define TESTS_STORE_CONTRACT_PARKED_H
 
 #include "tests/support/store_fixture.h"
 

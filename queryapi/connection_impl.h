@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection's inside: connection.c turns the phases, connection_reply.c
+ * takes requests up and writes answers. Nobody else includes this.
+ */
+#ifndef QUERYAPI_CONNECTION_IMPL_H
+#define QUERYAPI_CONNECTION_IMPL_H
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "queryapi/connection.h"
+#include "queryapi/loop.h"
+#include "queryapi/problem.h"
+
+enum phase {
+	PHASE_IDLE,   /* between requests: idle_timeout, closed silently */
+	PHASE_HEAD,   /* a head has begun: header_timeout, 408 */
+	PHASE_WAIT,   /* a fetch is out: request_timeout, 503 */
+	PHASE_WRITE,  /* answers are on their way: request_timeout, cut off */
+	PHASE_LINGER, /* all said, half closed: LINGER_MS */
+};
+
+/* The request being answered. */
+struct current {
+	enum route_id route;
+	int64_t begun_us;
+	bool head_only;
+	bool last;	     /* the connection ends behind the answer */
+	bool say_keep_alive; /* HTTP/1.0 asked for it */
+	char request_id[FETCH_REQUEST_ID_MAX];
+};
+
+struct connection {
+	struct loop *loop;
+	struct connection *prev, *next;
+	struct bufferevent *bev;
+	struct event *timer;
+	struct admission_address addr;
+	bool counted; /* by admission */
+	enum phase phase;
+	int64_t deadline_mono_ms;
+	int64_t armed_mono_ms; /* when the timer fires; 0 = not pending */
+	size_t unsent;	       /* bytes when PHASE_WRITE was entered */
+	size_t scanned;	       /* of the head that has not ended */
+	struct current cur;
+	struct fetch *fetch; /* out with the workers, or NULL */
+	bool closing;	     /* nothing more is read as a request */
+	bool drop_input;     /* the peer may still be sending: linger */
+};
+
+/* One request off the input, answered or handed to the workers; false when
+ * there is none to be had. Thread: the loop. */
+bool
+connection_next(struct connection *c);
+
+/* Writes the answer of the current request. */
+void
+connection_reply(struct connection *c, const struct http_response *res);
+void
+connection_problem(struct connection *c, enum problem kind, const char *detail);
+/* An answer to something that is no request; the connection ends with it. */
+void
+connection_refuse(struct connection *c, enum problem kind, const char *detail);
+
+#endif

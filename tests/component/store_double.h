@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A store that does what a test says: goes away, hangs, moves its live pointer
+ * in the middle of a read. It takes the port's place at link time; all it holds
+ * is one view, "shop", of one source, "shop/0".
+ */
+#ifndef TESTS_STORE_DOUBLE_H
+#define TESTS_STORE_DOUBLE_H
+
+#include <bson/bson.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "lib/store.h"
+
+static struct {
+	pthread_mutex_t lock; /* all */
+	pthread_cond_t changed;
+	bool away;	   /* every call: RETRY */
+	bool hangs;	   /* loads wait */
+	int waiting;	   /* loads that do */
+	int loads;	   /* that went through */
+	bool damaged;	   /* documents are no BSON */
+	bool move_on_load; /* generation 1 is dropped under the next load */
+	int32_t live;
+	int64_t next;	      /* checkpoint */
+	int64_t next_on_load; /* 0, or what a load makes of it */
+	char loaded[1024];    /* keys, each ended by a space */
+} dbl = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+	.live = 1,
+	.next = 10,
+};
+
+/* For tests: changes a knob. */
+#define DOUBLE_SET(what)                                                       \
+	do {                                                                   \
+		(void)pthread_mutex_lock(&dbl.lock);                           \
+		what;                                                          \
+		(void)pthread_cond_broadcast(&dbl.changed);                    \
+		(void)pthread_mutex_unlock(&dbl.lock);                         \
+	} while (0)
+
+static int
+double_enter(struct pj_error *err)
+{
+	(void)pthread_mutex_lock(&dbl.lock);
+	if (!dbl.away)
+		return 0;
+	(void)pthread_mutex_unlock(&dbl.lock);
+	return pj_error_set(err, PJ_ERROR_RETRY, "double: away");
+}
+
+static int
+double_leave(void)
+{
+	(void)pthread_mutex_unlock(&dbl.lock);
+	return 0;
+}
+
+int
+store_open(const struct store_settings *settings, struct store **ret_store,
+	   struct pj_error *err)
+{
+	(void)settings;
+	(void)err;
+	*ret_store = mem_alloc(1);
+	return 0;
+}
+
+void
+store_close(struct store *store)
+{
+	free(store);
+}
+
+int
+store_session_open(struct store *store, struct store_session **ret_session,
+		   struct pj_error *err)
+{
+	(void)store;
+	(void)err;
+	*ret_session = mem_alloc(1);
+	return 0;
+}
+
+void
+store_session_close(struct store_session *ses)
+{
+	free(ses);
+}
+
+static void
+double_document(struct store_doc *doc)
+{
+	bson_t b = BSON_INITIALIZER, m, p;
+	uint8_t token[STORE_TOKEN_BYTES] = {1};
+
+	bson_append_utf8(&b, "_id", -1, doc->key.ptr, (int)doc->key.len);
+	bson_append_document_begin(&b, "_m", -1, &m);
+	bson_append_binary(&m, "w", -1, BSON_SUBTYPE_BINARY, token,
+			   sizeof(token));
+	bson_append_int64(&m, "r", -1, 7);
+	bson_append_int32(&m, "d", -1, 0);
+	bson_append_int64(&m, "t", -1, 0);
+	bson_append_document_begin(&m, "p", -1, &p);
+	bson_append_int64(&p, "0", -1, 4);
+	bson_append_document_end(&m, &p);
+	bson_append_document_end(&b, &m);
+	doc->len = b.len;
+	doc->bson = mem_alloc(b.len);
+	memcpy(doc->bson, bson_get_data(&b), b.len);
+	if (dbl.damaged)
+		doc->bson[0]++;
+	bson_destroy(&b);
+}
+
+int
+store_load(struct store_session *ses, const char *collection,
+	   struct store_doc *docs, size_t n_docs, struct pj_error *err)
+{
+	bool dropped;
+
+	(void)ses;
+	if (double_enter(err) < 0)
+		return -1;
+	dbl.waiting++;
+	(void)pthread_cond_broadcast(&dbl.changed);
+	while (dbl.hangs)
+		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
+	dbl.waiting--;
+	dbl.loads++;
+	if (dbl.move_on_load)
+		dbl.live = 2;
+	if (dbl.next_on_load)
+		dbl.next = dbl.next_on_load;
+	dropped = dbl.live == 2 && strcmp(collection, "shop.1") == 0;
+	for (size_t i = 0; i < n_docs; i++) {
+		docs[i].bson = NULL;
+		strncat(dbl.loaded, docs[i].key.ptr, docs[i].key.len);
+		strcat(dbl.loaded, " ");
+		if (!dropped && docs[i].key.ptr[0] != '-')
+			double_document(&docs[i]);
+	}
+	return double_leave();
+}
+
+int
+store_sources(struct store_session *ses, struct store_source_row **ret_rows,
+	      size_t *ret_n, struct pj_error *err)
+{
+	(void)ses;
+	if (double_enter(err) < 0)
+		return -1;
+	*ret_rows = mem_calloc(1, sizeof(**ret_rows));
+	strcpy((*ret_rows)[0].topic, "shop");
+	*ret_n = 1;
+	return double_leave();
+}
+
+int
+store_checkpoints(struct store_session *ses, const char *generation,
+		  struct store_checkpoint **ret_rows, size_t *ret_n,
+		  struct pj_error *err)
+{
+	(void)ses;
+	(void)generation;
+	if (double_enter(err) < 0)
+		return -1;
+	*ret_rows = mem_calloc(1, sizeof(**ret_rows));
+	strcpy((*ret_rows)[0].generation, dbl.live == 1 ? "shop.1" : "shop.2");
+	(*ret_rows)[0].next = dbl.next;
+	*ret_n = 1;
+	return double_leave();
+}
+
+int
+store_generations(struct store_session *ses, struct store_generation **ret_rows,
+		  size_t *ret_n, struct pj_error *err)
+{
+	(void)ses;
+	if (double_enter(err) < 0)
+		return -1;
+	*ret_rows = mem_calloc(2, sizeof(**ret_rows));
+	for (int32_t i = 0; i < 2; i++) {
+		struct store_generation *gen = &(*ret_rows)[i];
+
+		strcpy(gen->projection, "shop");
+		gen->number = i + 1;
+		gen->version = 1;
+		strcpy(gen->collection, i ? "shop.2" : "shop.1");
+		gen->reader_json = mem_strdup("{\"fields\":[]}");
+	}
+	*ret_n = 2;
+	return double_leave();
+}
+
+void
+store_generations_free(struct store_generation *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(rows[i].reader_json);
+	free(rows);
+}
+
+int
+store_live(struct store_session *ses, struct store_live **ret_rows,
+	   size_t *ret_n, struct pj_error *err)
+{
+	(void)ses;
+	if (double_enter(err) < 0)
+		return -1;
+	*ret_rows = mem_calloc(1, sizeof(**ret_rows));
+	strcpy((*ret_rows)[0].projection, "shop");
+	(*ret_rows)[0].number = dbl.live;
+	*ret_n = 1;
+	return double_leave();
+}
+
+int
+store_parked_has(struct store_session *ses, const char *generation,
+		 struct pj_str unit, bool *ret_has, struct pj_error *err)
+{
+	(void)ses;
+	(void)generation;
+	(void)unit;
+	if (double_enter(err) < 0)
+		return -1;
+	*ret_has = false;
+	return double_leave();
+}
+
+#endif

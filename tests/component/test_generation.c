@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Generations on a real LMDB store: begun, raced for, promoted, refused. */
+#include <pthread.h>
+
+#include "tests/support/store_fixture.h"
+#include "projector/generation.h"
+
+enum { RACES = 40, RACERS = 2 };
+
+const struct pj_projection *
+pj_projection_stock(void);
+
+struct code {
+	struct pj_projection desc;
+	struct module *mod;
+};
+
+static struct code mine, other; /* the same projection, other sources */
+
+static void
+code_make(struct code *code, const char *hash)
+{
+	struct pj_error err;
+
+	code->desc = *pj_projection_stock();
+	code->desc.source_hash = hash;
+	if (module_adopt(&code->desc, "stock", "linked", NULL, &code->mod,
+			 &err))
+		fail_msg("%s", err.text);
+}
+
+static int
+make_codes(void **state)
+{
+	(void)state;
+	code_make(&mine, "1111");
+	code_make(&other, "2222");
+	return 0;
+}
+
+static int
+free_codes(void **state)
+{
+	(void)state;
+	module_free(mine.mod);
+	module_free(other.mod);
+	return 0;
+}
+
+static int32_t
+attach_live(struct fixture *fx, struct lane *lane)
+{
+	memset(lane, 0, sizeof(*lane));
+	OK(fx,
+	   generation_attach_live(fx->ses, NULL, mine.mod, 5, lane, &fx->err));
+	assert_ptr_equal(lane->mod, mine.mod);
+	return lane->number;
+}
+
+static int32_t
+attach_candidate(struct fixture *fx, const struct code *code, struct lane *lane,
+		 int32_t *ret_live, bool *ret_resumed)
+{
+	memset(lane, 0, sizeof(*lane));
+	OK(fx, generation_attach_candidate(fx->ses, NULL, code->mod, 5, lane,
+					   ret_live, ret_resumed, &fx->err));
+	return lane->number;
+}
+
+static int32_t
+live_number(struct fixture *fx)
+{
+	int32_t number;
+
+	OK(fx, generation_live_number(fx->ses, "stock", &number, &fx->err));
+	return number;
+}
+
+static enum store_generation_state
+state_of(struct fixture *fx, int32_t number)
+{
+	enum store_generation_state state = STORE_GEN_DROPPED;
+	struct store_generation *rows;
+	bool found = false;
+	size_t n;
+
+	OK(fx, store_generations(fx->ses, &rows, &n, &fx->err));
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].number == number) {
+			assert_false(found);
+			found = true;
+			state = rows[i].state;
+		}
+	assert_true(found);
+	store_generations_free(rows, n);
+	return state;
+}
+
+static void
+put_checkpoint(struct fixture *fx, const char *generation, int32_t source,
+	       int64_t next)
+{
+	struct store_checkpoint cp = {
+		.source = source, .next = next, .anchor_offset = -1};
+	struct store_batch batch = {.checkpoints = &cp, .n_checkpoints = 1};
+
+	strcpy(cp.generation, generation);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+}
+
+static bool
+caught_up(struct fixture *fx)
+{
+	bool is;
+
+	OK(fx, generation_has_caught_up(fx->ses, "stock.2", "stock.1", &is,
+					&fx->err));
+	return is;
+}
+
+/* ---- One process -------------------------------------------------------- */
+
+static void
+the_first_attach_makes_generation_one_live(void **state)
+{
+	struct fixture *fx = *state;
+	struct lane lane;
+
+	assert_int_equal(live_number(fx), 0);
+	assert_int_equal(attach_live(fx, &lane), 1);
+	assert_string_equal(lane.generation, "stock.1");
+	assert_int_equal(live_number(fx), 1);
+	assert_int_equal(state_of(fx, 1), STORE_GEN_READY);
+	assert_int_equal(attach_live(fx, &lane), 1);
+}
+
+static void
+a_generation_that_other_code_filled_is_a_named_stop(void **state)
+{
+	struct fixture *fx = *state;
+	struct lane lane = {.number = 77};
+
+	(void)attach_live(fx, &lane);
+	lane.number = 77;
+	assert_int_equal(generation_attach_live(fx->ses, NULL, other.mod, 5,
+						&lane, &fx->err),
+			 -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_STOP);
+	assert_non_null(strstr(fx->err.text, "stock"));
+	assert_non_null(strstr(fx->err.text, "rebuild"));
+	assert_int_equal(lane.number, 77);
+}
+
+static void
+a_live_pointer_to_nothing_is_told(void **state)
+{
+	struct fixture *fx = *state;
+	struct lane lane;
+	bool moved;
+
+	OK(fx, store_live_move(fx->ses, "stock", 0, 4, &moved, &fx->err));
+	assert_int_equal(generation_attach_live(fx->ses, NULL, mine.mod, 5,
+						&lane, &fx->err),
+			 -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_FATAL);
+	assert_non_null(strstr(fx->err.text, "4"));
+}
+
+static void
+whoever_died_after_moving_the_pointer_is_finished_for(void **state)
+{
+	struct fixture *fx = *state;
+	struct lane lane;
+	bool resumed, moved;
+	int32_t live;
+
+	assert_int_equal(attach_candidate(fx, &mine, &lane, &live, &resumed),
+			 1);
+	OK(fx, store_live_move(fx->ses, "stock", 0, 1, &moved, &fx->err));
+	assert_int_equal(state_of(fx, 1), STORE_GEN_BUILDING);
+	assert_int_equal(attach_live(fx, &lane), 1);
+	assert_int_equal(state_of(fx, 1), STORE_GEN_READY);
+}
+
+static void
+a_candidate_is_gone_on_with_until_it_is_live(void **state)
+{
+	struct fixture *fx = *state;
+	struct lane lane;
+	bool resumed;
+	int32_t live;
+
+	(void)attach_live(fx, &lane);
+	assert_int_equal(attach_candidate(fx, &mine, &lane, &live, &resumed),
+			 2);
+	assert_int_equal(live, 1);
+	assert_false(resumed);
+	assert_int_equal(attach_candidate(fx, &mine, &lane, &live, &resumed),
+			 2);
+	assert_true(resumed);
+	assert_string_equal(lane.generation, "stock.2");
+	OK(fx, generation_promote(fx->ses, &lane, 1, &fx->err));
+	assert_int_equal(live_number(fx), 2);
+	assert_int_equal(state_of(fx, 2), STORE_GEN_READY);
+	assert_int_equal(attach_candidate(fx, &mine, &lane, &live, &resumed),
+			 3);
+	assert_int_equal(live, 2);
+	assert_false(resumed);
+}
+
+static void
+a_candidate_of_other_code_is_not_gone_on_with(void **state)
+{
+	struct fixture *fx = *state;
+	struct lane lane;
+	bool resumed;
+	int32_t live;
+
+	(void)attach_live(fx, &lane);
+	(void)attach_candidate(fx, &mine, &lane, &live, &resumed);
+	assert_int_equal(attach_candidate(fx, &other, &lane, &live, &resumed),
+			 3);
+	assert_false(resumed);
+	/* Each finds its own again. */
+	assert_int_equal(attach_candidate(fx, &mine, &lane, &live, &resumed),
+			 2);
+	assert_true(resumed);
+	assert_int_equal(attach_candidate(fx, &other, &lane, &live, &resumed),
+			 3);
+	assert_true(resumed);
+}
+
+static void
+a_half_built_candidate_of_other_code_does_not_become_live(void **state)
+{
+	struct fixture *fx = *state;
+	struct lane lane;
+	bool resumed;
+	int32_t live;
+
+	(void)attach_candidate(fx, &other, &lane, &live, &resumed);
+	assert_int_equal(live, 0);
+	assert_int_equal(attach_live(fx, &lane), 2);
+	assert_int_equal(live_number(fx), 2);
+}
+
+static void
+promoting_over_a_pointer_that_moved_is_a_named_stop(void **state)
+{
+	struct fixture *fx = *state;
+	struct lane late, first;
+	bool resumed;
+	int32_t live;
+
+	(void)attach_live(fx, &late);
+	(void)attach_candidate(fx, &mine, &late, &live, &resumed);
+	(void)attach_candidate(fx, &other, &first, &live, &resumed);
+	OK(fx, generation_promote(fx->ses, &first, live, &fx->err));
+	assert_int_equal(generation_promote(fx->ses, &late, live, &fx->err),
+			 -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_STOP);
+	assert_int_equal(live_number(fx), first.number);
+	assert_int_equal(state_of(fx, late.number), STORE_GEN_BUILDING);
+}
+
+static void
+a_candidate_has_caught_up_when_it_passed_every_position(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_true(caught_up(fx)); /* nothing to reach */
+	put_checkpoint(fx, "stock.1", 1, 10);
+	assert_false(caught_up(fx));
+	put_checkpoint(fx, "stock.2", 1, 9);
+	assert_false(caught_up(fx));
+	put_checkpoint(fx, "stock.2", 1, 10);
+	assert_true(caught_up(fx));
+	put_checkpoint(fx, "stock.1", 2, 1);
+	assert_false(caught_up(fx));
+	put_checkpoint(fx, "stock.2", 2, 50);
+	assert_true(caught_up(fx));
+	/* Beyond what the live one knows is no fault. */
+	put_checkpoint(fx, "stock.2", 3, 7);
+	assert_true(caught_up(fx));
+	/* Positions of other generations say nothing. */
+	put_checkpoint(fx, "stock.10", 4, 99);
+	assert_true(caught_up(fx));
+}
+
+/* ---- Two at once -------------------------------------------------------- */
+
+enum race { RACE_LIVE, RACE_CANDIDATE, RACE_PROMOTE };
+
+struct racer {
+	pthread_t thread;
+	pthread_barrier_t *start;
+	struct store_session *ses;
+	const struct module *mod;
+	enum race race;
+	int32_t live;
+	struct lane lane;
+	bool resumed;
+	int rc;
+	struct pj_error err;
+};
+
+/* No assertion in here: cmocka is not made for threads. */
+static void *
+racer_main(void *arg)
+{
+	struct racer *r = arg;
+
+	(void)pthread_barrier_wait(r->start);
+	if (r->race == RACE_LIVE)
+		r->rc = generation_attach_live(r->ses, NULL, r->mod, 5,
+					       &r->lane, &r->err);
+	else if (r->race == RACE_CANDIDATE)
+		r->rc = generation_attach_candidate(r->ses, NULL, r->mod, 5,
+						    &r->lane, &r->live,
+						    &r->resumed, &r->err);
+	else
+		r->rc = generation_promote(r->ses, &r->lane, r->live, &r->err);
+	return NULL;
+}
+
+static void
+run_race(struct racer *racers, enum race race)
+{
+	pthread_barrier_t start;
+
+	assert_int_equal(pthread_barrier_init(&start, NULL, RACERS), 0);
+	for (int i = 0; i < RACERS; i++) {
+		racers[i].start = &start;
+		racers[i].race = race;
+		assert_int_equal(pthread_create(&racers[i].thread, NULL,
+						racer_main, &racers[i]),
+				 0);
+	}
+	for (int i = 0; i < RACERS; i++)
+		assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
+	pthread_barrier_destroy(&start);
+}
+
+/* A store for each race; the racers have sessions of their own. */
+static struct fixture *
+race_open(struct racer *racers, const struct module *first,
+	  const struct module *second)
+{
+	struct fixture *fx = fixture_new(STORE_LMDB);
+
+	fixture_open(fx);
+	memset(racers, 0, RACERS * sizeof(*racers));
+	for (int i = 0; i < RACERS; i++) {
+		racers[i].ses = fixture_session(fx);
+		racers[i].mod = i ? second : first;
+	}
+	return fx;
+}
+
+static void
+race_close(struct fixture *fx, struct racer *racers)
+{
+	for (int i = 0; i < RACERS; i++)
+		store_session_close(racers[i].ses);
+	fixture_free(fx);
+}
+
+static void
+two_that_start_at_once_agree_on_the_first_generation(void **state)
+{
+	struct racer r[RACERS];
+
+	(void)state;
+	for (int i = 0; i < RACES; i++) {
+		struct fixture *fx = race_open(r, mine.mod, mine.mod);
+
+		run_race(r, RACE_LIVE);
+		for (int k = 0; k < RACERS; k++) {
+			assert_int_equal(r[k].rc, 0);
+			assert_int_equal(r[k].lane.number, 1);
+		}
+		assert_int_equal(live_number(fx), 1);
+		assert_int_equal(state_of(fx, 1), STORE_GEN_READY);
+		race_close(fx, r);
+	}
+}
+
+static void
+of_two_codes_that_start_at_once_one_is_stopped(void **state)
+{
+	struct racer r[RACERS];
+
+	(void)state;
+	for (int i = 0; i < RACES; i++) {
+		struct fixture *fx = race_open(r, mine.mod, other.mod);
+		const struct racer *won, *lost;
+
+		run_race(r, RACE_LIVE);
+		assert_int_equal(r[0].rc + r[1].rc, -1);
+		won = r[0].rc == 0 ? &r[0] : &r[1];
+		lost = won == r ? &r[1] : &r[0];
+		assert_int_equal(lost->err.cls, PJ_ERROR_STOP);
+		assert_int_equal(won->lane.number, live_number(fx));
+		race_close(fx, r);
+	}
+}
+
+static void
+two_rebuilds_of_one_code_build_the_same_candidate(void **state)
+{
+	struct racer r[RACERS];
+
+	(void)state;
+	for (int i = 0; i < RACES; i++) {
+		struct fixture *fx = race_open(r, mine.mod, mine.mod);
+		struct lane lane;
+
+		(void)attach_live(fx, &lane);
+		run_race(r, RACE_CANDIDATE);
+		for (int k = 0; k < RACERS; k++) {
+			assert_int_equal(r[k].rc, 0);
+			assert_int_equal(r[k].lane.number, 2);
+			assert_int_equal(r[k].live, 1);
+		}
+		assert_int_equal(r[0].resumed + r[1].resumed, 1);
+		race_close(fx, r);
+	}
+}
+
+static void
+two_rebuilds_of_two_codes_never_share_a_candidate(void **state)
+{
+	struct racer r[RACERS];
+
+	(void)state;
+	for (int i = 0; i < RACES; i++) {
+		struct fixture *fx = race_open(r, mine.mod, other.mod);
+		struct lane lane;
+
+		(void)attach_live(fx, &lane);
+		run_race(r, RACE_CANDIDATE);
+		assert_int_equal(r[0].rc | r[1].rc, 0);
+		assert_int_equal(r[0].lane.number + r[1].lane.number, 5);
+		assert_int_not_equal(r[0].lane.number, r[1].lane.number);
+		assert_false(r[0].resumed || r[1].resumed);
+		race_close(fx, r);
+	}
+}
+
+static void
+of_two_promotions_one_wins_and_the_pointer_is_its(void **state)
+{
+	struct racer r[RACERS];
+
+	(void)state;
+	for (int i = 0; i < RACES; i++) {
+		struct fixture *fx = race_open(r, mine.mod, other.mod);
+		const struct racer *won, *lost;
+		struct lane lane;
+
+		(void)attach_live(fx, &lane);
+		run_race(r, RACE_CANDIDATE);
+		run_race(r, RACE_PROMOTE);
+		assert_int_equal(r[0].rc + r[1].rc, -1);
+		won = r[0].rc == 0 ? &r[0] : &r[1];
+		lost = won == r ? &r[1] : &r[0];
+		assert_int_equal(lost->err.cls, PJ_ERROR_STOP);
+		assert_int_equal(live_number(fx), won->lane.number);
+		assert_int_equal(state_of(fx, won->lane.number),
+				 STORE_GEN_READY);
+		assert_int_equal(state_of(fx, lost->lane.number),
+				 STORE_GEN_BUILDING);
+		race_close(fx, r);
+	}
+}
+
+#define ON_LMDB(test)                                                          \
+	cmocka_unit_test_setup_teardown(test, fixture_setup_lmdb,              \
+					fixture_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_LMDB(the_first_attach_makes_generation_one_live),
+		ON_LMDB(a_generation_that_other_code_filled_is_a_named_stop),
+		ON_LMDB(a_live_pointer_to_nothing_is_told),
+		ON_LMDB(whoever_died_after_moving_the_pointer_is_finished_for),
+		ON_LMDB(a_candidate_is_gone_on_with_until_it_is_live),
+		ON_LMDB(a_candidate_of_other_code_is_not_gone_on_with),
+		ON_LMDB(a_half_built_candidate_of_other_code_does_not_become_live),
+		ON_LMDB(promoting_over_a_pointer_that_moved_is_a_named_stop),
+		ON_LMDB(a_candidate_has_caught_up_when_it_passed_every_position),
+		cmocka_unit_test(
+			two_that_start_at_once_agree_on_the_first_generation),
+		cmocka_unit_test(
+			of_two_codes_that_start_at_once_one_is_stopped),
+		cmocka_unit_test(
+			two_rebuilds_of_one_code_build_the_same_candidate),
+		cmocka_unit_test(
+			two_rebuilds_of_two_codes_never_share_a_candidate),
+		cmocka_unit_test(
+			of_two_promotions_one_wins_and_the_pointer_is_its),
+	};
+
+	return cmocka_run_group_tests_name("generation", tests, make_codes,
+					   free_codes);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole read side, in this process, on a store that misbehaves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "queryapi/server.h"
+#include "tests/component/store_double.h"
+
+enum { PATIENCE_MS = 20000 };
+
+static struct settings set;
+static struct server *srv;
+
+static int
+start(void **state)
+{
+	struct pj_error err;
+
+	(void)state;
+	memset(&set, 0, sizeof(set));
+	set.store.path = mem_strdup("/nonexistent");
+	set.queryapi.listen = mem_strdup("127.0.0.1:0");
+	set.queryapi.admin_listen = mem_strdup("127.0.0.1:0");
+	set.queryapi.loops = set.queryapi.workers = 1;
+	set.queryapi.max_connections = 100;
+	set.queryapi.max_connections_per_address = 100;
+	set.queryapi.header_bytes = 8192;
+	set.queryapi.header_timeout_ms = set.queryapi.idle_timeout_ms = 10000;
+	set.queryapi.request_timeout_ms = 10000;
+	set.queryapi.queue_depth = 2;
+	set.queryapi.stop_timeout_ms = 200;
+	DOUBLE_SET(dbl.away = dbl.hangs = dbl.damaged = false;
+		   dbl.move_on_load = false; dbl.live = 1; dbl.next = 10;
+		   dbl.next_on_load = 0; dbl.loads = 0; dbl.loaded[0] = '\0');
+	if (server_start(&set, &srv, &err) < 0)
+		fail_msg("%s", err.text);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	DOUBLE_SET(dbl.hangs = false);
+	assert_true(server_stop(srv));
+	free(set.store.path);
+	free(set.queryapi.listen);
+	free(set.queryapi.admin_listen);
+	return 0;
+}
+
+static int
+ask(const char *address, const char *target)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct buf text = BUF_INIT;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	in.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
+	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	buf_printf(&text,
+		   "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+		   target);
+	assert_int_equal(write(fd, text.data, text.len), (ssize_t)text.len);
+	buf_release(&text);
+	return fd;
+}
+
+/* Reads to the end; returns the status. The text stays until the next call. */
+static char answer[65536];
+static int
+read_answer(int fd)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	while ((got = read(fd, answer + n, sizeof(answer) - 1 - n)) > 0)
+		n += (size_t)got;
+	answer[n] = '\0';
+	(void)close(fd);
+	return n > 12 ? atoi(answer + 9) : 0;
+}
+
+static int
+get(const char *target)
+{
+	return read_answer(ask(server_data_address(srv), target));
+}
+
+static int
+readyz(void)
+{
+	return read_answer(ask(server_admin_address(srv), "/readyz"));
+}
+
+static void
+pause_ms(long ms)
+{
+	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
+
+	(void)nanosleep(&ts, NULL);
+}
+
+#define WAIT_FOR(condition)                                                    \
+	do {                                                                   \
+		int64_t until_ms = clock_mono_ms() + PATIENCE_MS;              \
+		while (!(condition)) {                                         \
+			if (clock_mono_ms() > until_ms)                        \
+				fail_msg("in vain: %s", #condition);           \
+			pause_ms(5);                                           \
+		}                                                              \
+	} while (0)
+
+static int
+waiting(void)
+{
+	int n;
+
+	(void)pthread_mutex_lock(&dbl.lock);
+	n = dbl.waiting;
+	(void)pthread_mutex_unlock(&dbl.lock);
+	return n;
+}
+
+static void
+an_outage_is_told_quickly_and_ends_by_itself(void **state)
+{
+	int64_t begun;
+
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	assert_int_equal(get("/v1/shop/a"), 200);
+	DOUBLE_SET(dbl.away = true);
+	begun = clock_mono_ms();
+	assert_int_equal(get("/v1/shop/a"), 503);
+	assert_true(clock_mono_ms() - begun < 2000);
+	assert_non_null(strstr(answer, "problem:store-unavailable\""));
+	assert_non_null(strstr(answer, "\r\nRetry-After: 1\r\n"));
+	/* The driver's words are for the log, not for strangers. */
+	assert_null(strstr(answer, "double"));
+	WAIT_FOR(readyz() == 503);
+	assert_int_equal(get("/v1/shop/a"), 503);
+	assert_int_equal(get("/v1/shop?ids=a"), 503);
+	/* What needs no document goes on. */
+	assert_int_equal(get("/openapi.json"), 200);
+	assert_int_equal(get("/nothing"), 404);
+	DOUBLE_SET(dbl.away = false);
+	WAIT_FOR(readyz() == 200);
+	assert_int_equal(get("/v1/shop/a"), 200);
+}
+
+static void
+a_generation_dropped_under_a_read_is_no_absent_document(void **state)
+{
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.move_on_load = true);
+	assert_int_equal(get("/v1/shop/a"), 200);
+	assert_non_null(strstr(answer, "ETag: \"2.7\""));
+	DOUBLE_SET(dbl.live = 1);
+	WAIT_FOR(readyz() == 200);
+	assert_int_equal(get("/v1/shop?ids=a,-none"), 200);
+	assert_non_null(strstr(answer, "{\"id\":\"a\",\"found\":true"));
+	assert_non_null(strstr(answer, "{\"id\":\"-none\",\"found\":false"));
+}
+
+static void
+a_checkpoint_newer_than_the_read_is_not_told(void **state)
+{
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.next_on_load = 1000);
+	assert_int_equal(get("/v1/shop/a"), 200);
+	assert_non_null(strstr(answer, "Projection-Position: \"shop/0@9\""));
+	/* Of a key without document too: its absence was read at that time. */
+	DOUBLE_SET(dbl.next_on_load = 0);
+	WAIT_FOR(get("/v1/shop/a") == 200 && strstr(answer, "shop/0@999"));
+}
+
+static void
+damaged_documents_are_an_error_of_ours(void **state)
+{
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.damaged = true);
+	assert_int_equal(get("/v1/shop/a"), 500);
+	assert_non_null(strstr(answer, "application/problem+json"));
+	assert_int_equal(get("/v1/shop?ids=a"), 500);
+	DOUBLE_SET(dbl.damaged = false);
+	assert_int_equal(get("/v1/shop/a"), 200);
+}
+
+static void
+a_full_queue_sheds_at_once(void **state)
+{
+	const char *address = server_data_address(srv);
+	int in_work, queued[2];
+
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.hangs = true);
+	in_work = ask(address, "/v1/shop/work");
+	WAIT_FOR(waiting() == 1);
+	queued[0] = ask(address, "/v1/shop/q1");
+	queued[1] = ask(address, "/v1/shop/q2");
+	/* Until both are in, one more might still find room. */
+	WAIT_FOR(read_answer(ask(server_admin_address(srv), "/status")) &&
+		 strstr(answer, "\"queued\":2"));
+	assert_int_equal(get("/v1/shop/more"), 503);
+	assert_non_null(strstr(answer, "problem:overloaded\""));
+	DOUBLE_SET(dbl.hangs = false);
+	assert_int_equal(read_answer(in_work), 200);
+	assert_int_equal(read_answer(queued[0]), 200);
+	assert_int_equal(read_answer(queued[1]), 200);
+}
+
+static void
+nothing_is_read_for_a_client_that_hung_up(void **state)
+{
+	const char *address = server_data_address(srv);
+	int in_work, gone;
+
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.hangs = true);
+	in_work = ask(address, "/v1/shop/work");
+	WAIT_FOR(waiting() == 1);
+	gone = ask(address, "/v1/shop/gone");
+	WAIT_FOR(read_answer(ask(server_admin_address(srv), "/status")) &&
+		 strstr(answer, "\"queued\":1"));
+	(void)close(gone);
+	WAIT_FOR(read_answer(ask(server_admin_address(srv), "/metrics")) &&
+		 strstr(answer, "shopview_http_hangups_total 1\n"));
+	DOUBLE_SET(dbl.hangs = false);
+	assert_int_equal(read_answer(in_work), 200);
+	assert_int_equal(get("/v1/shop/last"), 200);
+	assert_string_equal(dbl.loaded, "work last ");
+}
+
+static void
+a_client_that_hangs_up_during_its_read_is_forgotten(void **state)
+{
+	int gone;
+
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	for (int i = 0; i < 20; i++) {
+		DOUBLE_SET(dbl.hangs = true);
+		gone = ask(server_data_address(srv), "/v1/shop/gone");
+		WAIT_FOR(waiting() == 1);
+		(void)close(gone);
+		if (i % 2)
+			WAIT_FOR(read_answer(ask(server_admin_address(srv),
+						 "/status")) &&
+				 strstr(answer, "\"in_flight\":0"));
+		DOUBLE_SET(dbl.hangs = false);
+		assert_int_equal(get("/v1/shop/a"), 200);
+	}
+}
+
+static int
+start_impatient(void **state)
+{
+	(void)start(state);
+	/* Read at each use; nothing is asked before this returns. */
+	set.queryapi.request_timeout_ms = 100;
+	return 0;
+}
+
+static void
+a_read_that_takes_too_long_is_given_up(void **state)
+{
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.hangs = true);
+	assert_int_equal(get("/v1/shop/slow"), 503);
+	assert_non_null(strstr(answer, "problem:timeout\""));
+	assert_non_null(strstr(answer, "Retry-After"));
+	/* Behind it in the queue: given up as well, and never read. */
+	assert_int_equal(get("/v1/shop/behind"), 503);
+	DOUBLE_SET(dbl.hangs = false);
+	WAIT_FOR(get("/v1/shop/a") == 200);
+	assert_string_equal(dbl.loaded, "slow a ");
+}
+
+static void
+a_stuck_store_does_not_keep_the_process(void **state)
+{
+	int64_t begun;
+	int fd;
+
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.hangs = true);
+	fd = ask(server_data_address(srv), "/v1/shop/a");
+	WAIT_FOR(waiting() == 1);
+	begun = clock_mono_ms();
+	/* The worker is stuck: the caller is told, nothing is freed. */
+	assert_false(server_stop(srv));
+	assert_true(clock_mono_ms() - begun < 5000);
+	assert_int_equal(read_answer(fd), 0);
+}
+
+#define SERVED(test) cmocka_unit_test_setup_teardown(test, start, stop)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SERVED(an_outage_is_told_quickly_and_ends_by_itself),
+		SERVED(a_generation_dropped_under_a_read_is_no_absent_document),
+		SERVED(a_checkpoint_newer_than_the_read_is_not_told),
+		SERVED(damaged_documents_are_an_error_of_ours),
+		SERVED(a_full_queue_sheds_at_once),
+		SERVED(nothing_is_read_for_a_client_that_hung_up),
+		SERVED(a_client_that_hangs_up_during_its_read_is_forgotten),
+		cmocka_unit_test_setup_teardown(
+			a_read_that_takes_too_long_is_given_up, start_impatient,
+			stop),
+		cmocka_unit_test_setup(a_stuck_store_does_not_keep_the_process,
+				       start),
+	};
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What `make install` installs works, a module compiles against it alone, and
+# `make uninstall` leaves nothing. BUILD: an up-to-date build (its objects are
+# used for the staged install; the one with a prefix of its own is built aside).
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=$(realpath "${BUILD:-build/release}")
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+passed=0
+failed=0
+
+# check SENTENCE COMMAND...: counts; a failure shows what the command said.
+check() {
+	sentence=$1
+	shift
+	if "$@" >"$tmp/said" 2>&1; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL $sentence"
+		tail -20 "$tmp/said"
+	fi
+}
+
+quiet_make() {
+	make --no-print-directory "$@"
+}
+
+# folds PROJECTOR OPTION...: the sample's stock, as the build folds it.
+folds() {
+	cat tests/sample/events/stock/*.ndjson >"$tmp/events"
+	"$@" fold stock <"$tmp/events" >"$tmp/folded" || return 1
+	cmp "$tmp/folded" tests/sample/expected/stock.ndjson
+}
+
+# It looks for a store too and finds none; what matters is what it loaded.
+loads_all() {
+	"$1" check -s store.path="$tmp/store" -s source.dir="$tmp/none" \
+		>"$tmp/looked" 2>&1
+	for file in projections/*/*.c; do
+		name=$(basename "$(dirname "$file")")
+		[ "$name" = template ] ||
+			grep -q "^ok  *module $name " "$tmp/looked" || {
+			echo "$name was not loaded"
+			cat "$tmp/looked"
+			return 1
+		}
+	done
+}
+
+no_files() {
+	left=$(find "$1" ! -type d)
+	[ -z "$left" ] || {
+		echo "left: $left"
+		return 1
+	}
+}
+
+# ---- Staged, as a package is made ----------------------------------------
+
+root=$tmp/root
+check "it installs into DESTDIR" \
+	quiet_make install B="$build" DESTDIR="$root" PREFIX="${PREFIX:-/usr/local}"
+staged=$root${PREFIX:-/usr/local}
+check "the installed projector tells its version" \
+	sh -c '"$1" --version | grep -qx "projector $(cat VERSION)"' - \
+	"$staged/bin/projector"
+check "the installed queryapi tells its version" \
+	sh -c '"$1" --version | grep -qx "queryapi $(cat VERSION)"' - \
+	"$staged/bin/queryapi"
+check "staged programs fold with staged modules" \
+	folds "$staged/bin/projector" \
+	-s projector.modules="$staged/lib/shopview/projections"
+
+mkdir "$tmp/own"
+cp projections/stock/stock.c "$tmp/own"
+check "a module compiles against the installed headers alone" \
+	${CC:-cc} -std=c17 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden \
+	-shared -I"$staged/include" -o "$tmp/own/stock.so" "$tmp/own/stock.c"
+check "and the installed projector runs it" \
+	folds "$staged/bin/projector" -s projector.modules="$tmp/own"
+check "it uninstalls from DESTDIR" \
+	quiet_make uninstall B="$build" DESTDIR="$root" \
+	PREFIX="${PREFIX:-/usr/local}"
+check "nothing of it is left in DESTDIR" no_files "$root"
+
+# ---- With a prefix, as a person does it ----------------------------------
+
+prefix=$tmp/prefix
+check "it builds and installs with a prefix" \
+	quiet_make -j2 install B="$tmp/build" PREFIX="$prefix" CFLAGS=-O1
+check "the installed projector finds its modules by itself" \
+	folds "$prefix/bin/projector"
+check "and loads every bundled one" loads_all "$prefix/bin/projector"
+check "it uninstalls" quiet_make uninstall B="$tmp/build" PREFIX="$prefix"
+check "nothing is left under the prefix" no_files "$prefix"
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

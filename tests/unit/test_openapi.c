@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenAPI document, from what generations say of themselves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "queryapi/openapi.h"
+
+static json_t *
+read_text(const char *text)
+{
+	json_t *value = json_loads(text, 0, NULL);
+
+	assert_non_null(value);
+	return value;
+}
+
+static json_t *
+document(const char *reader_json)
+{
+	json_t *reader = reader_json ? read_text(reader_json) : NULL;
+	struct openapi_view view = {"shop", 2, reader};
+	char *text = openapi_write(&view, 1, 0);
+	json_t *root = read_text(text);
+
+	free(text);
+	json_decref(reader);
+	return root;
+}
+
+/* The value at a path of names, which has to be there. */
+static const json_t *
+at(const json_t *value, const char *path)
+{
+	char name[64];
+
+	while (*path) {
+		size_t len = strcspn(path, "|");
+
+		memcpy(name, path, len);
+		name[len] = '\0';
+		value = json_is_array(value)
+				? json_array_get(value, (size_t)atoi(name))
+				: json_object_get(value, name);
+		if (!value)
+			fail_msg("nothing at %s", path);
+		path += len + (path[len] == '|');
+	}
+	return value;
+}
+
+static void
+assert_text(const json_t *root, const char *path, const char *want)
+{
+	assert_string_equal(json_string_value(at(root, path)), want);
+}
+
+static const char shop[] =
+	"{\"summary\":\"Shops\",\"fields\":["
+	"{\"name\":\"name\",\"type\":\"string\",\"required\":true},"
+	"{\"name\":\"count\",\"type\":\"int\"},"
+	"{\"name\":\"average\",\"type\":\"number\",\"nullable\":true},"
+	"{\"name\":\"at\",\"type\":\"date\"},"
+	"{\"name\":\"open\",\"type\":\"bool\"},"
+	"{\"name\":\"location\",\"type\":\"object\"},"
+	"{\"name\":\"lines\",\"type\":\"list\",\"fields\":["
+	"{\"name\":\"productId\",\"type\":\"string\",\"required\":true}]},"
+	"{\"name\":\"hours\",\"type\":\"list\"},"
+	"{\"name\":\"products\",\"type\":\"map\",\"fields\":["
+	"{\"name\":\"units\",\"type\":\"int\"}]},"
+	"{\"name\":\"histogram\",\"type\":\"map\"}]}";
+
+static void
+declared_types_become_schemas(void **state)
+{
+	json_t *root = document(shop);
+	const json_t *p = at(root, "components|schemas|shop|properties");
+
+	(void)state;
+	assert_text(p, "id|type", "string");
+	assert_text(p, "name|type", "string");
+	assert_text(p, "count|type", "integer");
+	assert_text(p, "count|format", "int64");
+	assert_text(p, "average|type|0", "number");
+	assert_text(p, "average|type|1", "null");
+	assert_text(p, "at|format", "date-time");
+	assert_text(p, "open|type", "boolean");
+	assert_text(p, "location|type", "object");
+	assert_text(p, "lines|type", "array");
+	assert_text(p, "lines|items|properties|productId|type", "string");
+	assert_text(p, "lines|items|required|0", "productId");
+	assert_int_equal(json_object_size(at(p, "hours|items")), 0);
+	assert_text(p, "products|additionalProperties|properties|units|type",
+		    "integer");
+	assert_text(p, "histogram|type", "object");
+	assert_text(root, "components|schemas|shop|required|0", "id");
+	assert_text(root, "components|schemas|shop|required|1", "name");
+	assert_int_equal(
+		json_array_size(at(root, "components|schemas|shop|required")),
+		2);
+	json_decref(root);
+}
+
+static void
+each_view_has_its_two_paths(void **state)
+{
+	json_t *root = document(shop);
+
+	(void)state;
+	assert_text(root, "openapi", "3.1.0");
+	assert_text(root, "paths|/v1/shop/{key}|get|description", "Shops");
+	assert_text(root, "paths|/v1/shop/{key}|get|parameters|0|name", "key");
+	assert_text(root,
+		    "paths|/v1/shop/{key}|get|responses|200|content|"
+		    "application/json|schema|$ref",
+		    "#/components/schemas/shop");
+	assert_text(root, "paths|/v1/shop|get|parameters|0|name", "ids");
+	assert_text(root, "paths|/openapi.json|get|summary",
+		    "This description");
+	json_decref(root);
+}
+
+/* Every $ref leads somewhere. */
+static void
+check_refs(const json_t *root, const json_t *value)
+{
+	const char *name;
+	json_t *member;
+	size_t i;
+
+	json_object_foreach((json_t *)(uintptr_t)value, name, member)
+	{
+		if (strcmp(name, "$ref") == 0) {
+			char path[128];
+
+			assert_memory_equal(json_string_value(member), "#/", 2);
+			strcpy(path, json_string_value(member) + 2);
+			for (char *c = path; *c; c++)
+				if (*c == '/')
+					*c = '|';
+			(void)at(root, path);
+		}
+		check_refs(root, member);
+	}
+	json_array_foreach(value, i, member)
+	{
+		check_refs(root, member);
+	}
+}
+
+static void
+every_reference_leads_somewhere(void **state)
+{
+	json_t *root = document(shop);
+
+	(void)state;
+	check_refs(root, root);
+	json_decref(root);
+}
+
+static void
+a_view_that_says_nothing_is_any_object(void **state)
+{
+	static const char *const odd[] = {
+		NULL,
+		"{}",
+		"{\"fields\":7}",
+		"{\"fields\":[1,{\"type\":\"int\"},{\"name\":\"x\"}]}",
+		"{\"summary\":[],\"fields\":[{\"name\":\"a\",\"type\":\"?\","
+		"\"fields\":{}}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		json_t *root = document(odd[i]);
+
+		assert_text(root, "components|schemas|shop|type", "object");
+		json_decref(root);
+	}
+}
+
+static void
+deep_declarations_end(void **state)
+{
+	struct openapi_view view = {"deep", 1, NULL};
+	json_t *fields = json_array(), *reader;
+	char *text;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		json_t *outer = json_array(), *field = json_object();
+
+		(void)json_object_set_new(field, "name", json_string("n"));
+		(void)json_object_set_new(field, "type", json_string("object"));
+		(void)json_object_set_new(field, "fields", fields);
+		(void)json_array_append_new(outer, field);
+		fields = outer;
+	}
+	reader = json_object();
+	(void)json_object_set_new(reader, "fields", fields);
+	view.reader = reader;
+	text = openapi_write(&view, 1, 2);
+	assert_true(strlen(text) < 20000);
+	free(text);
+	json_decref(reader);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(declared_types_become_schemas),
+		cmocka_unit_test(each_view_has_its_two_paths),
+		cmocka_unit_test(every_reference_leads_somewhere),
+		cmocka_unit_test(a_view_that_says_nothing_is_any_object),
+		cmocka_unit_test(deep_declarations_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
