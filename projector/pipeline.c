@@ -29,7 +29,8 @@ enum {
 
 struct goal {
 	struct partition *part;
-	int64_t end;
+	int64_t end;  /* to be reached; -1: the log holds nothing */
+	int64_t high; /* next offset of the log */
 };
 
 struct pipeline {
@@ -40,6 +41,7 @@ struct pipeline {
 	size_t n_parts;
 	bool assigned; /* parts are ours */
 	bool reading;  /* and are being read, from positions of the store */
+	bool checked;  /* the store is fit */
 	bool paused;
 	bool outage;	    /* the store is away, as far as we know */
 	struct goal *goals; /* until_end */
@@ -241,9 +243,25 @@ set_goals(struct pipeline *pipe, struct pj_error *err)
 		pipe->goals[pipe->n_goals++] = (struct goal){
 			.part = pipe->parts[p],
 			.end = high > low ? high : -1,
+			.high = high,
 		};
 	}
 	return 0;
+}
+
+/* Reading would tell, but a run to an end that lies before us reads nothing. */
+static int
+check_start(const struct goal *goal, int64_t next, struct pj_error *err)
+{
+	if (next <= goal->high)
+		return 0;
+	return pj_error_set(err, PJ_ERROR_STOP,
+			    "%s/%" PRId32 ": position %" PRId64
+			    " is behind the log's end (%" PRId64
+			    "): the topic was cut off or made anew; restore it "
+			    "or rebuild the projections that read it",
+			    goal->part->topic, goal->part->number, next,
+			    goal->high);
 }
 
 /* Starts reading the current partitions from what the store says. */
@@ -261,7 +279,8 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 		at[p].partition = pipe->parts[p];
 		at[p].next = core_assign(pipe->core, pipe->parts[p],
 					 starts + p * LANES_MAX);
-		pipe->parts[p]->end_seen = -1;
+		if (pipe->set.until_end)
+			rc = check_start(&pipe->goals[p], at[p].next, err);
 	}
 	if (rc == 0)
 		rc = source_assign(pipe->set.source, at, n, &pipe->assignment,
@@ -315,7 +334,9 @@ turn_begin(struct pipeline *pipe, struct pj_error *err)
 	/* Jobs name their collections by the lanes, which are about to move. */
 	if (core_jobs_out(pipe->core) > 0)
 		return 0;
-	if ((pipe->set.follow_live && attach_lanes(pipe, err)) ||
+	/* Fit for what we promise? A person has to change it if not. */
+	if ((!pipe->checked && store_check(pipe->set.session, err)) ||
+	    (pipe->set.follow_live && attach_lanes(pipe, err)) ||
 	    begin_reading(pipe, err)) {
 		if (err->cls != PJ_ERROR_RETRY)
 			return -1;
@@ -323,7 +344,7 @@ turn_begin(struct pipeline *pipe, struct pj_error *err)
 		pipe->begin_mono_ms = clock_mono_ms() + OUTAGE_WAIT_MS;
 		return 0;
 	}
-	pipe->reading = true;
+	pipe->reading = pipe->checked = true;
 	log_info("reading", "partitions=%zu assignment=%" PRIu32, pipe->n_parts,
 		 pipe->assignment);
 	return 0;

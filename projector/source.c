@@ -105,6 +105,8 @@ source_assign(struct source *src, const struct source_position *positions,
 	assert(positions_match(src, positions, n));
 	/* The number moves first: a failed attempt leaves no old records. */
 	src->assignment++;
+	for (size_t i = 0; i < n; i++)
+		positions[i].partition->end_seen = -1;
 	if (src->ops->assign(src, positions, n, err))
 		return -1;
 	src->state = SOURCE_ACTIVE;

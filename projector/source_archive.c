@@ -113,6 +113,7 @@ take_turn(struct archive *a, struct archive_part *ap, size_t max, size_t *n)
 			return true;
 		if (step == ARCHIVE_END) {
 			ap->ready = false;
+			ap->part.end_seen = ap->tail.last + 1;
 			return i > 0;
 		}
 		a->src.recs[(*n)++] = record_new(a, ap, &line);

@@ -171,6 +171,19 @@ note_stop(struct kafka *k, struct kafka_part *part,
 	kafka_note(k, &err);
 }
 
+/*
+ * All below was handed out. librdkafka drops the end of an older position by
+ * its version; one below what we delivered says nothing.
+ */
+static void
+note_end(const struct kafka *k, struct kafka_part *part, int64_t end)
+{
+	if (!part || k->src.state != SOURCE_ACTIVE || k->revoke_pending ||
+	    part->stopped || part->suspect || end < part->next)
+		return;
+	part->part.end_seen = end;
+}
+
 void
 kafka_on_error_message(struct kafka *k, const rd_kafka_message_t *msg)
 {
@@ -180,6 +193,7 @@ kafka_on_error_message(struct kafka *k, const rd_kafka_message_t *msg)
 
 	switch (msg->err) {
 	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+		note_end(k, part, msg->offset);
 		return;
 	case RD_KAFKA_RESP_ERR__FATAL:
 		note_fatal(k, rd_kafka_message_errstr(msg));

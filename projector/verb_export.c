@@ -81,7 +81,6 @@ assign_all(struct export *x, const struct source_event *event, const char *dir,
 	for (size_t i = 0; rc == 0 && i < event->n_partitions; i++) {
 		x->outs[i].part = event->partitions[i];
 		event->partitions[i]->pipeline = &x->outs[i];
-		event->partitions[i]->end_seen = -1;
 		x->n_outs++;
 		rc = open_out(&x->outs[i], x->source, dir, err);
 		at[i] = (struct source_position){event->partitions[i], -1};

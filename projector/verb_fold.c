@@ -64,8 +64,9 @@ print_documents(struct replay *rep, bool with_deleted, struct pj_error *err)
 	struct buf out = BUF_INIT;
 	int rc = replay_print(rep, with_deleted, &out, err);
 
-	if (rc == 0 &&
-	    (fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout)))
+	if (rc == 0 && out.len)
+		(void)fwrite(out.data, 1, out.len, stdout);
+	if (rc == 0 && (fflush(stdout) || ferror(stdout)))
 		rc = pj_error_set(err, PJ_ERROR_FATAL, "stdout: %s",
 				  strerror(errno));
 	buf_release(&out);

@@ -263,6 +263,8 @@ loop_thread(void *arg)
 	if (lp->n_connections)
 		log_warn("stop.cut", "connections=%zu", lp->n_connections);
 	connection_drop_all(lp);
+	/* libevent closes what was freed in the turn after. */
+	(void)event_base_loop(lp->base, EVLOOP_NONBLOCK);
 	return NULL;
 }
 

@@ -167,9 +167,9 @@ server_stop(struct server *srv)
 	/* Jobs go back to loops until the last worker has ended. */
 	until = clock_mono_ms() > until ? clock_mono_ms() : until;
 	until += STOP_GRACE_MS;
+	ended = catalog_stop(srv->shared.catalog, until);
 	if (srv->workers)
-		ended = workers_stop(srv->workers, until);
-	ended = catalog_stop(srv->shared.catalog, until) && ended;
+		ended = workers_stop(srv->workers, until) && ended;
 	if (srv->admin)
 		admin_stop(srv->admin);
 	if (ended)

@@ -11,8 +11,8 @@ static const struct pj_reads reads[] = {
 		 PJ_BIT(PJ_PRODUCT_HIDDEN) | PJ_BIT(PJ_PRODUCT_SHOWN) |
 		 PJ_BIT(PJ_PRODUCT_DELETED)},
 	{&pj_topic_price, PJ_BIT(PJ_PRICE_CHANGED)},
-	{&pj_topic_stock, PJ_BIT(PJ_STOCK_CHANGED) | PJ_BIT(PJ_SOLD_OUT) |
-				  PJ_BIT(PJ_RESTOCKED)},
+	{&pj_topic_stock,
+	 PJ_BIT(PJ_STOCK_CHANGED) | PJ_BIT(PJ_SOLD_OUT) | PJ_BIT(PJ_RESTOCKED)},
 	{NULL, 0},
 };
 
@@ -50,9 +50,9 @@ key(const struct pj_options *options, const struct pj_event *ev,
 static void
 serve(struct pj_node *root, const struct pj_event *ev)
 {
-	static const char *const of_product[] = {
-		"name", "categoryId", "imageUrl", "description",
-		"options", NULL};
+	static const char *const of_product[] = {"name",     "categoryId",
+						 "imageUrl", "description",
+						 "options",  NULL};
 	static const char *const of_stock[] = {"quantity", "soldOut", NULL};
 	const struct pj_node *product = pj_get_node(root, "_product");
 	struct pj_str shop_id, product_id;

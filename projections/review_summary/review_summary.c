@@ -11,8 +11,7 @@
 enum { RECENT_MAX = 10, REMOVED_MAX = 200 };
 
 static const struct pj_reads reads[] = {
-	{&pj_topic_review, PJ_BIT(PJ_REVIEW_POSTED) |
-				   PJ_BIT(PJ_REVIEW_EDITED) |
+	{&pj_topic_review, PJ_BIT(PJ_REVIEW_POSTED) | PJ_BIT(PJ_REVIEW_EDITED) |
 				   PJ_BIT(PJ_REVIEW_DELETED) |
 				   PJ_BIT(PJ_REVIEW_BLINDED) |
 				   PJ_BIT(PJ_OWNER_REPLIED)},
@@ -107,20 +106,24 @@ posted(struct pj_node *root, const struct pj_event *ev, struct pj_error *err)
 	return 0;
 }
 
+static struct pj_node *
+find_recent(struct pj_node *root, const struct pj_data *data)
+{
+	return pj_list_find(pj_make_array(root, "recent"), "reviewId",
+			    pj_string(data, PJ_REVIEW__REVIEW_ID));
+}
+
 static int
 edited(struct pj_node *root, const struct pj_data *data, struct pj_error *err)
 {
 	int64_t before = pj_int(data, PJ_REVIEW__PREVIOUS_RATING);
 	int64_t after = pj_int(data, PJ_REVIEW__RATING);
-	struct pj_node *recent = pj_get_node(root, "recent");
-	struct pj_node *item = NULL;
+	struct pj_node *item;
 
 	if (before != after && (count_rating(root, before, -1, err) ||
 				count_rating(root, after, 1, err)))
 		return -1;
-	if (recent)
-		item = pj_list_find(recent, "reviewId",
-				    pj_string(data, PJ_REVIEW__REVIEW_ID));
+	item = find_recent(root, data);
 	if (item) {
 		(void)pj_take(item, "rating", data, PJ_REVIEW__RATING);
 		(void)pj_take(item, "text", data, PJ_REVIEW__TEXT);
@@ -144,12 +147,8 @@ removed(struct pj_node *root, const struct pj_data *data, struct pj_error *err)
 static void
 replied(struct pj_node *root, const struct pj_data *data)
 {
-	struct pj_node *recent = pj_get_node(root, "recent");
-	struct pj_node *item = NULL;
+	struct pj_node *item = find_recent(root, data);
 
-	if (recent)
-		item = pj_list_find(recent, "reviewId",
-				    pj_string(data, PJ_REVIEW__REVIEW_ID));
 	if (item)
 		(void)pj_take(item, "reply", data, PJ_REVIEW__TEXT);
 }
@@ -183,6 +182,8 @@ fold(const struct pj_options *options, const struct pj_event *ev,
 		return PJ_DONE;
 	pj_doc_revive(doc);
 	(void)pj_take(root, "shopId", data, PJ_REVIEW__SHOP_ID);
+	(void)pj_make_object(root, "histogram");
+	(void)pj_make_array(root, "recent");
 	switch (pj_event_type(ev)) {
 	case PJ_REVIEW_POSTED:
 		rc = posted(root, ev, err);
@@ -200,8 +201,6 @@ fold(const struct pj_options *options, const struct pj_event *ev,
 	}
 	if (rc || pj_add(root, "count", 0, err))
 		return PJ_REJECT;
-	(void)pj_make_object(root, "histogram");
-	(void)pj_make_array(root, "recent");
 	set_average(root);
 	return PJ_DONE;
 }

@@ -52,9 +52,9 @@ add_line(struct pj_node *root, const struct pj_data *line, struct pj_error *err)
 	if (pj_product(quantity, pj_int(line, PJ_LINE__UNIT_PRICE), &amount,
 		       err))
 		return -1;
-	product = pj_map_object(pj_make_object(root, "products"),
-				PJ_ORDER_BYTES,
-				pj_string(line, PJ_LINE__PRODUCT_ID));
+	product =
+		pj_map_object(pj_make_object(root, "products"), PJ_ORDER_BYTES,
+			      pj_string(line, PJ_LINE__PRODUCT_ID));
 	if (pj_add(product, "units", quantity, err) ||
 	    pj_add(product, "amount", amount, err))
 		return -1;
@@ -91,9 +91,9 @@ static enum pj_fold
 fold(const struct pj_options *options, const struct pj_event *ev,
      struct pj_doc *doc, struct pj_error *err)
 {
-	static const char *const counters[] = {
-		"orders",	   "cancelled", "grossAmount",
-		"cancelledAmount", "units",	NULL};
+	static const char *const counters[] = {"orders",      "cancelled",
+					       "grossAmount", "cancelledAmount",
+					       "units",	      NULL};
 	const struct pj_data *data = pj_event_data(ev);
 	struct pj_node *root = pj_doc_root(doc);
 	int rc;

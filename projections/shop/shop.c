@@ -10,7 +10,6 @@ static const struct pj_reads reads[] = {
 	{NULL, 0},
 };
 
-
 static const struct pj_shape shape[] = {
 	{.name = "shopId", .type = PJ_SERVED_STRING, .required = true},
 	{.name = "name", .type = PJ_SERVED_STRING},

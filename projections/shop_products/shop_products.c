@@ -17,8 +17,8 @@ static const struct pj_reads reads[] = {
 		 PJ_BIT(PJ_PRODUCT_HIDDEN) | PJ_BIT(PJ_PRODUCT_SHOWN) |
 		 PJ_BIT(PJ_PRODUCT_DELETED)},
 	{&pj_topic_price, PJ_BIT(PJ_PRICE_CHANGED)},
-	{&pj_topic_stock, PJ_BIT(PJ_STOCK_CHANGED) | PJ_BIT(PJ_SOLD_OUT) |
-				  PJ_BIT(PJ_RESTOCKED)},
+	{&pj_topic_stock,
+	 PJ_BIT(PJ_STOCK_CHANGED) | PJ_BIT(PJ_SOLD_OUT) | PJ_BIT(PJ_RESTOCKED)},
 	{NULL, 0},
 };
 

@@ -3,8 +3,8 @@
 #include <projector/storefront.h>
 
 static const struct pj_reads reads[] = {
-	{&pj_topic_stock, PJ_BIT(PJ_STOCK_CHANGED) | PJ_BIT(PJ_SOLD_OUT) |
-				  PJ_BIT(PJ_RESTOCKED)},
+	{&pj_topic_stock,
+	 PJ_BIT(PJ_STOCK_CHANGED) | PJ_BIT(PJ_SOLD_OUT) | PJ_BIT(PJ_RESTOCKED)},
 	{NULL, 0},
 };
 

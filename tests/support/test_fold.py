@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`projector fold` on whole archives: the sample's, and real shops' where
+SHOPVIEW_DATA names a folder of them (NAME/archive, NAME/expected, .gz or not).
+
+The documents must be the expected ones to the byte, in whatever order the
+partitions are read.
+
+    [BUILD=build/release] python3 tests/support/test_fold.py [-v] [Class[.test]]
+"""
+
+import gzip
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PROJECTOR = ROOT / os.environ.get("BUILD", "build/release") / "projector/projector"
+SAMPLE = ROOT / "tests/sample"
+
+
+def read(path):
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        return file.read()
+
+
+def fold(view, data, *args):
+    """Exit status, documents, parked records and other messages."""
+    done = subprocess.run([PROJECTOR, "fold", view, *args], input=data,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+class Archives(unittest.TestCase):
+    def check(self, archive, expected):
+        files = [f for f in sorted(pathlib.Path(archive).glob("*/*"))
+                 if ".ndjson" in f.suffixes]
+        partitions = [read(f) for f in files]
+        found = sorted(pathlib.Path(expected).glob("*.ndjson*"))
+        self.assertTrue(partitions and found)
+        for path in found:
+            view, want = path.name.partition(".")[0], read(path)
+            orders = [partitions, partitions[::-1]]
+            orders += [random.Random(view).sample(partitions, len(partitions))]
+            for number, order in enumerate(orders):
+                with self.subTest(view=view, order=number):
+                    status, got, said = fold(view, b"".join(order))
+                    self.assertEqual((status, said), (0, ""))
+                    self.assertTrue(got == want, self.first_difference(got, want))
+
+    @staticmethod
+    def first_difference(got, want):
+        for mine, its in zip(got.splitlines(), want.splitlines()):
+            if mine != its:
+                return f"\nexpected {its[:2000]!r}\nfound    {mine[:2000]!r}"
+        return f"{got.count(10)} documents instead of {want.count(10)}"
+
+    def test_the_sample(self):
+        self.check(SAMPLE / "events", SAMPLE / "expected")
+
+    @unittest.skipUnless(os.environ.get("SHOPVIEW_DATA"), "SHOPVIEW_DATA is not set")
+    def test_real_shops(self):
+        shops = sorted(pathlib.Path(os.environ["SHOPVIEW_DATA"]).glob("*/expected"))
+        self.assertTrue(shops)
+        for expected in shops:
+            self.check(expected.parent / "archive", expected)
+
+
+class Verb(unittest.TestCase):
+    LINE = (b'{"topic":"stock","partition":0,"offset":0,"timestamp":1,"key":"s",'
+            b'"value":{"eventType":"SoldOut","data":{"shopId":"s","productId":%s}}}')
+
+    def test_nothing_in_gives_nothing_out(self):
+        self.assertEqual(fold("stock", b""), (0, b"", ""))
+        self.assertEqual(fold("stock", b"\n\n"), (0, b"", ""))
+
+    def test_a_last_line_without_newline_counts(self):
+        status, got, said = fold("stock", self.LINE % b'"p"')
+        self.assertEqual((status, said), (0, ""))
+        self.assertIn(b'"id":"s:p"', got)
+
+    def test_what_is_parked_is_told_and_is_no_failure(self):
+        status, got, said = fold("stock", self.LINE % b"7")
+        self.assertEqual((status, got), (0, b""))
+        self.assertRegex(said, r"\Aparked stock/0@0: [^:\n]+: [^\n]+\n\Z")
+
+    def test_topics_the_view_does_not_read_are_passed_over(self):
+        self.assertEqual(fold("shop", self.LINE % b"7"), (0, b"", ""))
+
+    def test_a_line_that_is_none_is_named(self):
+        status, got, said = fold("stock", self.LINE % b'"p"' + b"\n{}\n")
+        self.assertEqual((status, got), (1, b""))
+        self.assertIn("stdin:2: ", said)
+
+    def test_deleted_documents_are_shown_when_asked_for(self):
+        line = (b'{"topic":"shop","partition":0,"offset":0,"timestamp":1,"key":"s",'
+                b'"value":{"eventType":"ShopTerminated","data":{"shopId":"s"}}}\n')
+        self.assertEqual(fold("shop", line), (0, b"", ""))
+        self.assertEqual(fold("shop", line, "--deleted"),
+                         (0, b'{"id":"s","deleted":true}\n', ""))
+
+    def test_buckets_spread_the_cards_of_a_shop(self):
+        data = b"".join(
+            b'{"topic":"product","partition":0,"offset":%d,"timestamp":1,"key":"s:1",'
+            b'"value":{"eventType":"ProductRegistered","data":{"shopId":"s:1",'
+            b'"productId":"p%d","name":"n","price":1}}}\n' % (n, n) for n in range(40))
+        option = ("-s", "projection.shop_products.buckets=4")
+        status, got, said = fold("shop_products", data, *option)
+        self.assertEqual((status, said), (0, ""))
+        placed = {}
+        for line in got.decode().splitlines():
+            doc = json.loads(line)
+            self.assertEqual((doc["shopId"], doc["count"]), ("s:1", len(doc["products"])))
+            for card in doc["products"]:
+                placed[card["productId"]] = doc["id"]
+        self.assertEqual(placed, {f"p{n}": f"s%3A1:{fnv1a_32(f'p{n}') % 4}"
+                                  for n in range(40)})
+
+
+def fnv1a_32(text):
+    value = 2166136261
+    for byte in text.encode():
+        value = (value ^ byte) * 16777619 & 0xFFFFFFFF
+    return value
+
+
+if __name__ == "__main__":
+    result = unittest.main(exit=False).result
+    wrong = result.failures + result.errors
+    # A test that fails in several subtests is one.
+    failed = len({getattr(test, "test_case", test).id() for test, _ in wrong})
+    print(f"{result.testsRun - failed - len(result.skipped)} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
