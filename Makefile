@@ -188,6 +188,7 @@ uninstall: ## Remove exactly what install put there
 		$(MODULES:$(B)/projections/%=$(DESTDIR)$(LIBDIR)/shopview/projections/%)
 	rm -rf $(DESTDIR)$(PREFIX)/include/projector
 	-rmdir $(DESTDIR)$(LIBDIR)/shopview/projections $(DESTDIR)$(LIBDIR)/shopview
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include
 
 # ---- For developers -----------------------------------------------------
 
@@ -226,7 +227,7 @@ REAL = 'clang-build:600:$(MAKE) --no-print-directory VARIANT=clang DEV=1 all tes
 	'asan-corpora:120:$(call replays,$(SAN_B))' \
 	'new-projection:240:sh tests/support/test_new_projection.sh' \
 	'demo:120:python3 tests/sample/demo.py $(B) --once && echo 1 passed, 0 failed' \
-	'install:60:tests/support/test_install.sh' \
+	'install:120:tests/support/test_install.sh' \
 	$(foreach t,$(wildcard tests/integration/test_*.py),\
 		'$(basename $(notdir $(t))):600:python3 $(t)')
 
@@ -265,7 +266,7 @@ docs: all ## Regenerate docs/configuration.md
 	@$(B)/projector/projector config --reference > docs/configuration.md
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 clean: ## Remove everything that was built
 	rm -rf build
 .PHONY: demo stack stack-down install uninstall deps-build deps-test check test \

@@ -50,7 +50,6 @@ enum config_type {
 	CONFIG_COUNT,  /* uint32_t or uint64_t: a bare number */
 	CONFIG_MS,     /* the same: milliseconds, or with unit ms s m h */
 	CONFIG_BYTES,  /* the same: bytes, or with unit k m g (1024) */
-	CONFIG_LIST,   /* char ** and size_t */
 	CONFIG_PAIRS,  /* struct settings_pair * and size_t: "name=value" */
 };
 

@@ -185,13 +185,13 @@ out:
 
 /* Splits text in place; an empty text gives no parts. */
 static char **
-split(char *text, char separator, size_t *ret_n)
+split_lines(char *text, size_t *ret_n)
 {
 	char **parts = NULL;
 	size_t n = 0, cap = 0;
 
 	while (text && *text) {
-		char *end = strchr(text, separator);
+		char *end = strchr(text, '\n');
 
 		if (end)
 			*end++ = '\0';
@@ -204,8 +204,8 @@ split(char *text, char separator, size_t *ret_n)
 }
 
 /*
- * A value that is not from a file: a list's items are separated by commas,
- * name=value pairs by line ends, because their values hold commas.
+ * A value that is not from a file: name=value pairs are separated by line
+ * ends, because their values hold commas.
  */
 static int
 apply_text(struct load *ld, const struct config_section *sec, const char *title,
@@ -216,10 +216,10 @@ apply_text(struct load *ld, const struct config_section *sec, const char *title,
 	size_t n;
 	int ret;
 
-	if (!key || (key->type != CONFIG_LIST && key->type != CONFIG_PAIRS))
+	if (!key || key->type != CONFIG_PAIRS)
 		return apply(ld, sec, title, name, &text, 1, place);
 	copy = mem_strdup(text);
-	parts = split(copy, key->type == CONFIG_LIST ? ',' : '\n', &n);
+	parts = split_lines(copy, &n);
 	ret = apply(ld, sec, title, name, (const char *const *)parts, n, place);
 	free(parts);
 	free(copy);
@@ -358,33 +358,6 @@ load_overrides(struct load *ld, const char *const *overrides, size_t n)
 	return 0;
 }
 
-static void
-default_page(struct settings *set, const char *name, const char *const *parts,
-	     size_t n)
-{
-	const struct config_section *sec =
-		config_find_section(settings_sections, "page");
-	struct settings_page *page = settings_element(set, sec, name);
-
-	page->parts = mem_calloc(n, sizeof(*page->parts));
-	page->n_parts = n;
-	for (size_t i = 0; i < n; i++)
-		page->parts[i] = mem_strdup(parts[i]);
-}
-
-static void
-default_pages(struct settings *set)
-{
-	static const char *const shop[] = {"shop", "shop_products",
-					   "review_summary"};
-	static const char *const product[] = {"product", "stock"};
-
-	if (set->n_pages > 0)
-		return;
-	default_page(set, "shop", shop, 3);
-	default_page(set, "product", product, 2);
-}
-
 static const char *
 default_file(void)
 {
@@ -408,7 +381,6 @@ load_layers(struct load *ld, const char *file, const char *const *overrides,
 			return -1;
 	if (load_overrides(ld, overrides, n))
 		return -1;
-	default_pages(ld->set);
 	return settings_check(ld->set, &ld->origins, ld->err);
 }
 

@@ -38,7 +38,7 @@ struct settings_pair {
 /* topic "NAME" { format = envelope  zone = "Asia/Seoul" } */
 struct settings_topic {
 	char *name;
-	char *format; /* "envelope" */
+	char *format; /* "envelope", the only one */
 	char *zone;
 };
 
@@ -48,13 +48,6 @@ struct settings_projection {
 	struct settings_pair *options; /* checked by the module's own table */
 	size_t n_options;
 	char *place; /* "shopview.conf:20", for errors about options */
-};
-
-/* page "NAME" { parts = {"shop", "stock"} } */
-struct settings_page {
-	char *name;
-	char **parts;
-	size_t n_parts;
 };
 
 struct settings {
@@ -71,17 +64,15 @@ struct settings {
 		char *uri, *database;
 		bool allow_standalone;
 		char *path; /* lmdb; default ./data/store */
-		uint64_t map_bytes;
+		uint64_t map_bytes; /* lmdb; at the start, it grows */
 	} store;
 	struct settings_topic *topics;
 	size_t n_topics;
 	struct settings_projection *projections;
-	size_t n_projections; /* 0: all bundled modules */
-	struct settings_page *pages;
-	size_t n_pages;
+	size_t n_projections; /* 0: all modules there are */
 	struct {
 		char *admin_listen; /* 127.0.0.1:8082; "" = none */
-		char *modules;	    /* directory of .so files; "" = built-in */
+		char *modules; /* directory of .so files; "" = the program's */
 		uint32_t writers;   /* writer threads, 1..8, default 2 */
 		uint64_t memory_bytes; /* documents and records kept */
 		uint32_t batch_documents;

@@ -148,40 +148,17 @@ check_store(const struct check *ck)
 	return 0;
 }
 
-/* A name of a projection, of a view, or of a page: all the same. */
 static int
-check_name(const struct check *ck, const char *section, const char *title,
-	   const char *key, const char *name)
+check_projection(const struct check *ck, const char *name)
 {
-	/* /v1/pages/{page}/{key} is not a view. */
+	/* The read API keeps /v1/pages/ for itself. */
 	if (strcmp(name, "pages") == 0)
-		return refuse(ck, section, title, key, "'pages' is reserved");
+		return refuse(ck, "projection", name, NULL,
+			      "'pages' is reserved");
 	if (!readmodel_is_projection_name(name))
-		return refuse(ck, section, title, key,
+		return refuse(ck, "projection", name, NULL,
 			      "a name is a lower-case letter, then up to 31 "
 			      "of a-z, 0-9 and _");
-	return 0;
-}
-
-static int
-check_page(const struct check *ck, const struct settings_page *page)
-{
-	if (check_name(ck, "page", page->name, NULL, page->name))
-		return -1;
-	if (page->n_parts == 0)
-		return refuse(ck, "page", page->name, NULL,
-			      "parts is missing: the views that make the page");
-	if (page->n_parts > 32)
-		return refuse(ck, "page", page->name, "parts",
-			      "more than 32 parts");
-	for (size_t i = 0; i < page->n_parts; i++) {
-		if (check_name(ck, "page", page->name, "parts", page->parts[i]))
-			return -1;
-		for (size_t k = 0; k < i; k++)
-			if (strcmp(page->parts[k], page->parts[i]) == 0)
-				return refuse(ck, "page", page->name, "parts",
-					      "one view is there twice");
-	}
 	return 0;
 }
 
@@ -200,14 +177,8 @@ settings_check(const struct settings *set,
 			return refuse(&ck, "topic", name, NULL,
 				      "not a topic's name");
 	}
-	for (size_t i = 0; i < set->n_projections; i++) {
-		const char *name = set->projections[i].name;
-
-		if (check_name(&ck, "projection", name, NULL, name))
-			return -1;
-	}
-	for (size_t i = 0; i < set->n_pages; i++)
-		if (check_page(&ck, &set->pages[i]))
+	for (size_t i = 0; i < set->n_projections; i++)
+		if (check_projection(&ck, set->projections[i].name))
 			return -1;
 	return 0;
 }

@@ -20,14 +20,6 @@ counter(const struct config_key *key, void *base)
 }
 
 static void
-free_list(char **list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(list[i]);
-	free(list);
-}
-
-static void
 free_pairs(struct settings_pair *pairs, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -45,8 +37,6 @@ settings_field_free(const struct config_section *sec, void *base)
 
 		if (key->type == CONFIG_TEXT || key->type == CONFIG_CHOICE)
 			free(*(char **)at);
-		else if (key->type == CONFIG_LIST)
-			free_list(*(char ***)at, *counter(key, base));
 		else if (key->type == CONFIG_PAIRS)
 			free_pairs(*(struct settings_pair **)at,
 				   *counter(key, base));
@@ -130,20 +120,6 @@ set_pairs(const struct config_key *key, void *base, const char *const *values,
 	return 0;
 }
 
-static void
-set_list(const struct config_key *key, void *base, const char *const *values,
-	 size_t n)
-{
-	char ***at = field(key, base);
-	char **list = mem_calloc(n + 1, sizeof(*list));
-
-	for (size_t i = 0; i < n; i++)
-		list[i] = mem_strdup(values[i]);
-	free_list(*at, *counter(key, base));
-	*at = list;
-	*counter(key, base) = n;
-}
-
 static int
 set_one(const struct config_key *key, void *at, const char *text,
 	const char *place, const char *what, struct pj_error *err)
@@ -182,18 +158,11 @@ settings_field_set(const struct config_key *key, void *base,
 		   const char *const *values, size_t n, const char *place,
 		   const char *what, struct pj_error *err)
 {
-	bool many = key->type == CONFIG_LIST || key->type == CONFIG_PAIRS;
-
-	if ((key->flags & CONFIG_REQUIRED) &&
-	    (n == 0 || (!many && !*values[0])))
+	if ((key->flags & CONFIG_REQUIRED) && (n == 0 || !*values[0]))
 		return pj_error_set(err, PJ_ERROR_CONFIG,
 				    "%s: %s may not be empty", place, what);
 	if (key->type == CONFIG_PAIRS)
 		return set_pairs(key, base, values, n, place, what, err);
-	if (key->type == CONFIG_LIST) {
-		set_list(key, base, values, n);
-		return 0;
-	}
 	return set_one(key, field(key, base), n ? values[0] : "", place, what,
 		       err);
 }
@@ -224,7 +193,7 @@ settings_field_defaults(const struct config_section *sec, void *base)
 	for (const struct config_key *key = sec->keys; key->name; key++) {
 		const char *def = key->def ? key->def : "";
 
-		if (key->type == CONFIG_LIST || key->type == CONFIG_PAIRS)
+		if (key->type == CONFIG_PAIRS)
 			continue;
 		/* A default that does not fit its own row is our bug. */
 		if (settings_field_set(key, base, &def, 1, "default", key->name,

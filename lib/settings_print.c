@@ -99,17 +99,6 @@ add_pairs(struct buf *out, const struct settings_pair *pairs, size_t n)
 }
 
 static void
-add_list(struct buf *out, char *const *list, size_t n)
-{
-	buf_addch(out, '{');
-	for (size_t i = 0; i < n; i++) {
-		buf_addstr(out, i ? ", " : "");
-		config_add_quoted(out, list[i]);
-	}
-	buf_addch(out, '}');
-}
-
-static void
 add_text(struct buf *out, const struct config_key *key, const char *text)
 {
 	char *masked;
@@ -130,7 +119,7 @@ add_value(struct buf *out, const struct config_key *key, const char *base)
 	unsigned index;
 	size_t n = 0;
 
-	if (key->type == CONFIG_LIST || key->type == CONFIG_PAIRS)
+	if (key->type == CONFIG_PAIRS)
 		memcpy(&n, base + key->counter, sizeof(n));
 	switch (key->type) {
 	case CONFIG_TEXT:
@@ -146,9 +135,6 @@ add_value(struct buf *out, const struct config_key *key, const char *base)
 		break;
 	case CONFIG_BOOL:
 		buf_addstr(out, *(const bool *)at ? "true" : "false");
-		break;
-	case CONFIG_LIST:
-		add_list(out, *(char **const *)at, n);
 		break;
 	case CONFIG_PAIRS:
 		add_pairs(out, *(struct settings_pair *const *)at, n);
@@ -216,7 +202,6 @@ add_kind(struct buf *out, const struct config_key *key)
 		[CONFIG_COUNT] = "number",
 		[CONFIG_MS] = "duration (ms, s, m, h)",
 		[CONFIG_BYTES] = "size (bytes, k, m, g)",
-		[CONFIG_LIST] = "list",
 		[CONFIG_PAIRS] = "list of `\"name=value\"`",
 	};
 
@@ -268,7 +253,7 @@ static const char reference_head[] =
 	"            brokers = \"${KAFKA:-127.0.0.1:9092}\"\n"
 	"            rdkafka = {\"fetch.wait.max.ms=10\", \"debug=broker\"}\n"
 	"    }\n"
-	"    topic \"stock\" { format = json }\n"
+	"    topic \"stock\" { zone = UTC }\n"
 	"\n"
 	"* A value is a word, a `\"string\"` (escapes `\\\"` `\\\\` `\\$` "
 	"`\\n` `\\r`\n"
@@ -284,10 +269,8 @@ static const char reference_head[] =
 	"  name it names a file that holds the value (for secrets). Several\n"
 	"  `name=value` pairs stand on lines of their own.\n"
 	"* Command line: `-s source.type=kafka`; sections with a title:\n"
-	"  `-s topic.stock.format=json`. A list's items are separated by "
-	"commas;\n"
-	"  `-s source.rdkafka=NAME=VALUE` sets one property and may be "
-	"repeated.\n"
+	"  `-s topic.stock.zone=UTC`. `-s source.rdkafka=NAME=VALUE` sets one\n"
+	"  property and may be repeated.\n"
 	"* An unknown or repeated name, a wrong unit, a value out of range: "
 	"exit\n"
 	"  status 78 and one line with place and nearest valid name.\n";

@@ -18,12 +18,10 @@ static_assert(LOG_LOGFMT == 0 && LOG_JSON == 1, "log_formats");
 /* Titled sections begin with their name. */
 static_assert(offsetof(struct settings_topic, name) == 0, "name first");
 static_assert(offsetof(struct settings_projection, name) == 0, "name first");
-static_assert(offsetof(struct settings_page, name) == 0, "name first");
 
 static const char *const source_types[] = {"archive", "kafka", NULL};
 static const char *const store_types[] = {"lmdb", "mongodb", NULL};
-static const char *const formats[] = {"envelope", "cloudevents", "outbox",
-				      "debezium", "json",	 NULL};
+static const char *const formats[] = {"envelope", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error",
 					 NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
@@ -86,8 +84,8 @@ static const struct config_key store_keys[] = {
 	 .text = "lmdb: the store's directory, made when absent."},
 	{.name = "map_bytes", .type = CONFIG_BYTES, .def = "16g",
 	 .min = MIB, .max = 16384 * GIB, NUMBER(store.map_bytes),
-	 .text = "lmdb: the most the store may grow to; address space, not "
-		 "disk, until used."},
+	 .text = "lmdb: the map's first size, doubled whenever it is full; "
+		 "address space, not disk, until used."},
 	{.name = NULL},
 };
 
@@ -103,34 +101,29 @@ static const struct config_key topic_keys[] = {
 	{.name = NULL},
 };
 
-static const struct config_key page_keys[] = {
-	{.name = "parts", .type = CONFIG_LIST, .flags = CONFIG_REQUIRED,
-	 .offset = offsetof(struct settings_page, parts),
-	 .counter = offsetof(struct settings_page, n_parts),
-	 .text = "The views whose documents make the page."},
-	{.name = NULL},
-};
-
 static const struct config_key projector_keys[] = {
 	{.name = "admin_listen", .type = CONFIG_TEXT, .def = "127.0.0.1:8082",
 	 AT(projector.admin_listen),
-	 .text = "host:port of health, metrics and status; empty: none."},
+	 .text = "host:port of health, metrics, status and plots; empty: "
+		 "none."},
 	{.name = "modules", .type = CONFIG_TEXT, AT(projector.modules),
-	 .text = "Directory of projection modules (NAME.so); empty: those "
-		 "built in."},
+	 .text = "Directory of projection modules (NAME.so); empty: the "
+		 "one installed or built with the program."},
 	{.name = "writers", .type = CONFIG_COUNT, .def = "2", .min = 1,
 	 .max = 8, NUMBER(projector.writers),
-	 .text = "Threads that write to the store."},
+	 .text = "Threads that write to the store; also the most batches "
+		 "in flight."},
 	{.name = "memory_bytes", .type = CONFIG_BYTES, .def = "256m",
 	 .min = MIB, .max = 1024 * GIB, NUMBER(projector.memory_bytes),
-	 .text = "Memory for documents and records that are kept."},
+	 .text = "Memory for documents kept between batches and for "
+		 "records not yet durable, half each."},
 	{.name = "batch_documents", .type = CONFIG_COUNT, .def = "2000",
 	 .min = 1, .max = 100000, NUMBER(projector.batch_documents),
-	 .text = "The most documents written at once."},
+	 .text = "The most documents in one batch."},
 	{.name = "batch_bytes", .type = CONFIG_BYTES, .def = "8m",
 	 .min = KIB, .max = GIB, NUMBER(projector.batch_bytes),
-	 .text = "The most bytes written at once (one document may be "
-		 "larger)."},
+	 .text = "A batch takes no more documents once it has this many "
+		 "bytes."},
 	{.name = NULL},
 };
 
@@ -141,7 +134,7 @@ static const struct config_key queryapi_keys[] = {
 		 "free one."},
 	{.name = "admin_listen", .type = CONFIG_TEXT, .def = "127.0.0.1:8081",
 	 .flags = CONFIG_REQUIRED, AT(queryapi.admin_listen),
-	 .text = "host:port of health, metrics and status."},
+	 .text = "host:port of health, metrics, status and plots."},
 	{.name = "public", .type = CONFIG_BOOL, .def = "false",
 	 AT(queryapi.public),
 	 .text = "Allow the two addresses to be other than loopback."},
@@ -150,7 +143,7 @@ static const struct config_key queryapi_keys[] = {
 	 .text = "Event-loop threads; 0: one per core."},
 	{.name = "workers", .type = CONFIG_COUNT, .def = "4", .min = 1,
 	 .max = 64, NUMBER(queryapi.workers),
-	 .text = "Threads that fetch documents the cache does not hold."},
+	 .text = "Threads that read documents from the store."},
 	{.name = "max_connections", .type = CONFIG_COUNT, .def = "10000",
 	 .min = 1, .max = 1000000, NUMBER(queryapi.max_connections),
 	 .text = "The most connections open at once."},
@@ -169,13 +162,15 @@ static const struct config_key queryapi_keys[] = {
 	 .text = "How long a connection may idle between requests."},
 	{.name = "request_timeout_ms", .type = CONFIG_MS, .def = "5s",
 	 .min = 10, .max = 600000, NUMBER(queryapi.request_timeout_ms),
-	 .text = "How long a request may wait for the store."},
+	 .text = "How long a request may wait for the store, and an answer "
+		 "for a client that does not take it."},
 	{.name = "queue_depth", .type = CONFIG_COUNT, .def = "1024", .min = 1,
 	 .max = 1000000, NUMBER(queryapi.queue_depth),
 	 .text = "Fetches that may wait; beyond, the answer is 503."},
 	{.name = "gzip_min_bytes", .type = CONFIG_BYTES, .def = "1k",
 	 .min = 0, .max = GIB, NUMBER(queryapi.gzip_min_bytes),
-	 .text = "The smallest document that is also served as gzip."},
+	 .text = "The smallest answer that is compressed for clients that "
+		 "accept gzip."},
 	{.name = "stop_timeout_ms", .type = CONFIG_MS, .def = "10s",
 	 .min = 0, .max = 600000, NUMBER(queryapi.stop_timeout_ms),
 	 .text = "How long open requests may take to end when stopping."},
@@ -211,16 +206,9 @@ const struct config_section settings_sections[] = {
 	 .counter = offsetof(struct settings, n_projections),
 	 .size = sizeof(struct settings_projection),
 	 .text = "A projection module to run. With no such section all "
-		 "bundled modules run; with one, only those named. Its keys "
+		 "modules of the directory run; with one, only those named. Its keys "
 		 "are the module's own options, integers; the module's table "
 		 "says which."},
-	{.name = "page", .titled = true, .keys = page_keys,
-	 .offset = offsetof(struct settings, pages),
-	 .counter = offsetof(struct settings, n_pages),
-	 .size = sizeof(struct settings_page),
-	 .text = "A composition of views that queryapi serves in one answer. "
-		 "With no such section: shop (shop, shop_products, "
-		 "review_summary) and product (product, stock)."},
 	{.name = "projector", .keys = projector_keys,
 	 .text = "The write side's own settings."},
 	{.name = "queryapi", .keys = queryapi_keys,

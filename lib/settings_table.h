@@ -21,7 +21,7 @@ void
 settings_field_free(const struct config_section *sec, void *base);
 
 /*
- * Gives a field its value: LIST replaces, PAIRS adds to and replaces by name.
+ * Gives a field its value: PAIRS adds to and replaces by name.
  * what: "queryapi.loops", for errors. The field is untouched on failure.
  */
 int

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <netdb.h>
@@ -245,6 +246,18 @@ admin_free(struct admin *adm)
 	free(adm);
 }
 
+/*
+ * A connection that closes with its bufferevent. Left to itself evhttp closes
+ * first and takes the number off epoll later: by then it may be the number of a
+ * file that another thread opened.
+ */
+static struct bufferevent *
+make_connection(struct event_base *base, void *arg)
+{
+	(void)arg;
+	return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+}
+
 static int
 set_up(struct admin *adm)
 {
@@ -266,6 +279,7 @@ set_up(struct admin *adm)
 	evhttp_set_max_headers_size(adm->http, HEADER_MAX_BYTES);
 	evhttp_set_max_body_size(adm->http, BODY_MAX_BYTES);
 	evhttp_set_timeout(adm->http, TIMEOUT_S);
+	evhttp_set_bevcb(adm->http, make_connection, NULL);
 	evhttp_set_gencb(adm->http, on_request, adm);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The admin page: self-contained, polls /status once a second, draws what it has
- * seen of the last one, two or five minutes. Nothing is loaded from elsewhere (and the page's
- * policy would not let it).
+ * The admin page: self-contained, polls /status once a second, draws what it
+ * has seen of the last one, two or five minutes. Nothing is loaded from
+ * elsewhere (and the policy it comes with would not let it).
  */
 #ifndef PROJECTOR_ADMIN_PAGE_H
 #define PROJECTOR_ADMIN_PAGE_H

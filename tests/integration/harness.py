@@ -84,6 +84,13 @@ class Stack:
         return sh(BUILD / "tests/support/publish", self.brokers, archive,
                   "--prefix", prefix)
 
+    def publish_slowly(self, archive, prefix, rate):
+        """publish in the background, at most `rate` records a second."""
+        return subprocess.Popen(
+            [BUILD / "tests/support/publish", self.brokers, archive,
+             "--prefix", prefix, "--rate", str(rate)],
+            stdout=subprocess.DEVNULL, start_new_session=True)
+
 
 class Data:
     """An archive and the documents it must lead to, per view."""
@@ -237,6 +244,16 @@ def status_rows(settings, database_args=()):
     if got.returncode != 0:
         return None
     return [json.loads(line) for line in got.stdout.splitlines()]
+
+
+def applied(settings):
+    """Events some view has behind it, counted once per topic-partition."""
+    best = {}
+    for r in status_rows(settings) or []:
+        if r["live"]:
+            at = (r["topic"], r["partition"])
+            best[at] = max(best.get(at, 0), r["position"])
+    return sum(best.values())
 
 
 def caught_up(settings):

@@ -16,8 +16,8 @@ import sys
 import time
 import urllib.parse
 
-from harness import (BUILD, ROOT, Api, Program, Stack, Tests, caught_up,
-                     data_sets, differences, sh, status_rows, wait_until)
+from harness import (BUILD, ROOT, Api, Program, Stack, Tests, applied,
+                     caught_up, data_sets, differences, sh, status_rows, wait_until)
 
 WORK = ROOT / "build" / "integration"
 SETTLE_S = 180
@@ -95,21 +95,37 @@ class RealServers(Tests):
                     raise AssertionError(f"fold {view}: " + "\n".join(wrong))
 
     def two_processes_one_killed(self, kind):
+        """Events flow in while both read; one dies with work in its hands."""
         for data in self.sets:
+            prefix = f"{data.name}.{kind}."
+            self.stack.create_topics(prefix)
             settings = self.settings(data, kind, f"{data.name}-{kind}")
+            settings["source.topic_prefix"] = prefix
             pair = [self.projector(settings).start() for _ in range(2)]
-            victim = pair[0]
-            wait_until("the first has begun to read", lambda: any(
+            wait_until("both read", lambda: all(
                 "event=reading" in p.text() for p in pair), SETTLE_S)
-            victim.kill()
-            victim.start()
-            wait_until(f"{data.name} is projected", lambda s=settings:
-                       caught_up(s), SETTLE_S, 0.5)
+            total = sum(len(p.read_bytes().splitlines())
+                        for p in data.lines())
+            publisher = self.stack.publish_slowly(
+                data.archive, prefix, max(100, total // 6))
+            views = len({r["projection"] for r in status_rows(settings)})
+            wait_until("a part is applied", lambda: applied(settings) >
+                       total // 10, SETTLE_S, 0.05)
+            pair[0].kill()
+            if publisher.poll() is not None:
+                raise AssertionError("all was published before the kill")
+            pair[0].start()
+            if publisher.wait(SETTLE_S) != 0:
+                raise AssertionError("publish failed")
+            wait_until(f"{data.name} is projected", lambda:
+                       caught_up(settings), SETTLE_S, 0.5)
             self.compare(settings, data)
             for p in pair:
                 if p.stop() != 0:
                     raise AssertionError(f"projector did not end well:\n"
                                          f"{p.text()[-1500:]}")
+            print(f"{data.name} into {kind}: {total} events, {views} views, "
+                  f"killed midway")
 
     def test_2_two_processes_into_mongodb_one_killed(self):
         self.two_processes_one_killed("mongodb")

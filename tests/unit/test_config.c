@@ -17,7 +17,7 @@ static const struct config_key box_keys[] = {
 	{.name = "width", .type = CONFIG_COUNT, .min = 1, .max = 100},
 	{.name = "colour", .type = CONFIG_CHOICE, .choices = colours},
 	{.name = "label", .type = CONFIG_TEXT},
-	{.name = "tags", .type = CONFIG_LIST},
+	{.name = "tags", .type = CONFIG_PAIRS},
 	{.name = NULL},
 };
 static const struct config_key none[] = {{.name = NULL}};

@@ -67,10 +67,9 @@ what_is_printed_loads_again_to_the_same(void **state)
 		"source { type = kafka dir = \"a \\\"b\\\\ \\$c\\t#\\n'\"\n"
 		" instance_id = i rdkafka = {\"a=1\", \"b= x{,}=\"} }\n"
 		"store { type = mongodb map_bytes = 12345678 }\n"
-		"topic \"stock\" { format = json } topic a.b { zone = UTC }\n"
+		"topic \"stock\" { format = envelope } topic a.b { zone = UTC }\n"
 		"projection sales { buckets = 4 other = -1 }\n"
 		"projection stock { }\n"
-		"page shop { parts = {\"shop\", \"stock\"} }\n"
 		"projector { admin_listen = \"\" batch_bytes = 3m }\n"
 		"queryapi { listen = \"[::]:80\" public = on"
 		" stop_timeout_ms = 0 idle_timeout_ms = 1500 }\n"
@@ -93,7 +92,6 @@ what_is_printed_loads_again_to_the_same(void **state)
 	assert_int_equal(set->store.map_bytes, 12345678);
 	assert_int_equal(set->n_topics, 2);
 	assert_int_equal(set->projections[0].n_options, 2);
-	assert_int_equal(set->n_pages, 1);
 	assert_int_equal(set->queryapi.idle_timeout_ms, 1500);
 	assert_int_equal(set->queryapi.stop_timeout_ms, 0);
 	assert_true(set->queryapi.public);
