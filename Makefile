@@ -157,7 +157,7 @@ $(FUZZ_REPLAY): %: %.o $(B)/tests/fuzz/replay.o $(TEST_LIBS)
 	$(Q)$(TEST_LINK)
 endif
 
-include mk/projections.mk
+include projections/projections.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # ---- For users ----------------------------------------------------------

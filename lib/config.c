@@ -27,11 +27,9 @@ section_options(const struct config_section *sec, const struct config *conf)
 	     key++) {
 		cfg_opt_t one = CFG_STR(key->name, NULL, CFGF_NODEFAULT);
 		cfg_opt_t list = CFG_STR_LIST(key->name, NULL, CFGF_NODEFAULT);
-		bool is_list =
-			key->type == CONFIG_LIST || key->type == CONFIG_PAIRS;
 
 		MEM_GROW(opts, n, cap);
-		opts[n++] = is_list ? list : one;
+		opts[n++] = key->type == CONFIG_PAIRS ? list : one;
 	}
 	for (size_t i = 0; i < conf->n_items; i++) {
 		const struct config_item *it = &conf->items[i];

@@ -347,8 +347,7 @@ is_value(const struct scan *sc)
 static int
 scan_values(struct scan *sc, struct config_item *it)
 {
-	bool list = it->key && (it->key->type == CONFIG_LIST ||
-				it->key->type == CONFIG_PAIRS);
+	bool list = it->key && it->key->type == CONFIG_PAIRS;
 
 	if (is_value(sc)) {
 		it->n_values = 1;

@@ -117,14 +117,14 @@ config_choice(const struct config_key *key, const char *text, const char *place,
 			return 0;
 		}
 	}
-	near = cli_nearest(text, key->choices, n);
+	near = n > 1 ? cli_nearest(text, key->choices, n) : NULL;
 	for (unsigned i = 0; i < n; i++)
 		buf_printf(&all, "%s%s", i ? ", " : "", key->choices[i]);
-	(void)pj_error_set(err, PJ_ERROR_CONFIG,
-			   "%s: %s is '%s', but must be one of %s%s%s%s", place,
-			   what, config_shown(shown, text), all.data,
-			   near ? " (did you mean '" : "", near ? near : "",
-			   near ? "'?)" : "");
+	(void)pj_error_set(
+		err, PJ_ERROR_CONFIG, "%s: %s is '%s', but must be %s%s%s%s%s",
+		place, what, config_shown(shown, text), n > 1 ? "one of " : "",
+		all.data, near ? " (did you mean '" : "", near ? near : "",
+		near ? "'?)" : "");
 	buf_release(&all);
 	return -1;
 }

@@ -63,7 +63,7 @@ struct settings {
 		enum store_type type; /* lmdb (default) or mongodb */
 		char *uri, *database;
 		bool allow_standalone;
-		char *path; /* lmdb; default ./data/store */
+		char *path;	    /* lmdb; default ./data/store */
 		uint64_t map_bytes; /* lmdb; at the start, it grows */
 	} store;
 	struct settings_topic *topics;
@@ -73,7 +73,7 @@ struct settings {
 	struct {
 		char *admin_listen; /* 127.0.0.1:8082; "" = none */
 		char *modules; /* directory of .so files; "" = the program's */
-		uint32_t writers;   /* writer threads, 1..8, default 2 */
+		uint32_t writers;      /* writer threads, 1..8, default 2 */
 		uint64_t memory_bytes; /* documents and records kept */
 		uint32_t batch_documents;
 		uint64_t batch_bytes;

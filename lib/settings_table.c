@@ -70,8 +70,8 @@ static const struct config_key store_keys[] = {
 	{.name = "uri", .type = CONFIG_TEXT,
 	 .def = "mongodb://127.0.0.1:27017/?replicaSet=rs0",
 	 .flags = CONFIG_REQUIRED | CONFIG_SECRET, AT(store.uri),
-	 .text = "mongodb: connection string; its options are passed "
-		 "through."},
+	 .text = "mongodb: connection string with options; those that "
+		 "delivery depends on are refused."},
 	{.name = "database", .type = CONFIG_TEXT, .def = "shopview",
 	 .flags = CONFIG_REQUIRED, AT(store.database),
 	 .text = "mongodb: the database's name."},

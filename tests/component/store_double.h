@@ -125,13 +125,15 @@ store_load(struct store_session *ses, const char *collection,
 	bool dropped;
 
 	(void)ses;
-	if (double_enter(err) < 0)
-		return -1;
+	(void)pthread_mutex_lock(&dbl.lock);
 	dbl.waiting++;
 	(void)pthread_cond_broadcast(&dbl.changed);
 	while (dbl.hangs)
 		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
 	dbl.waiting--;
+	(void)pthread_mutex_unlock(&dbl.lock);
+	if (double_enter(err) < 0)
+		return -1;
 	dbl.loads++;
 	if (dbl.move_on_load)
 		dbl.live = 2;

@@ -156,6 +156,13 @@ an_outage_is_told_quickly_and_ends_by_itself(void **state)
 	WAIT_FOR(readyz() == 503);
 	assert_int_equal(get("/v1/shop/a"), 503);
 	assert_int_equal(get("/v1/shop?ids=a"), 503);
+	/* Known to be away, it is not even asked: a driver may take long. */
+	DOUBLE_SET(dbl.hangs = true);
+	begun = clock_mono_ms();
+	assert_int_equal(get("/v1/shop/a"), 503);
+	assert_non_null(strstr(answer, "problem:store-unavailable\""));
+	assert_true(clock_mono_ms() - begun < 2000);
+	DOUBLE_SET(dbl.hangs = false);
 	/* What needs no document goes on. */
 	assert_int_equal(get("/openapi.json"), 200);
 	assert_int_equal(get("/nothing"), 404);

@@ -140,9 +140,9 @@ def data_sets(into):
 class Program:
     """projector or queryapi as a process of its own, its log in a file."""
 
-    def __init__(self, name, args, settings, log):
+    def __init__(self, name, args, settings, log, config="/dev/null"):
         self.name, self.args, self.log = name, args, pathlib.Path(log)
-        self.settings = settings
+        self.settings, self.config = settings, config
         self.process = None
 
     def argv(self):
@@ -150,7 +150,7 @@ class Program:
         for key, value in self.settings.items():
             options += ["-s", f"{key}={value}"]
         return [str(BUILD / self.name / self.name), *self.args,
-                "-c", "/dev/null", *options]
+                "-c", str(self.config), *options]
 
     def start(self):
         with open(self.log, "ab") as out:

@@ -111,7 +111,7 @@ def links_resolve():
 
 def make_targets_exist():
     rules = read("Makefile") + "".join(
-        p.read_text(encoding="utf-8") for p in (ROOT / "mk").glob("*.mk"))
+        p.read_text(encoding="utf-8") for p in (ROOT / "projections").glob("*.mk"))
     targets = set(re.findall(r"^([a-z][a-z-]*):(?!=)", rules, re.M))
     for path in documents():
         for code in code_of(path.read_text(encoding="utf-8")):

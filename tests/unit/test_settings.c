@@ -288,10 +288,10 @@ pass_through_properties_are_merged_by_name(void **state)
 static void
 an_override_reaches_titled_sections(void **state)
 {
-	const char *const args[] = {
-		"topic.my.topic.zone=Asia/Tokyo",
-		"topic.my.topic.format=envelope", "projection.sales.buckets=4",
-		"projection.sales.buckets=5"};
+	const char *const args[] = {"topic.my.topic.zone=Asia/Tokyo",
+				    "topic.my.topic.format=envelope",
+				    "projection.sales.buckets=4",
+				    "projection.sales.buckets=5"};
 
 	(void)state;
 	assert_int_equal(load("topic my.topic { zone = UTC }\n"
@@ -324,9 +324,8 @@ a_wrong_override_is_told_by_its_name(void **state)
 				"-s source.type: expected section.key=value");
 	assert_override_refused("source=x", "-s source: expected "
 					    "source.key=value");
-	assert_override_refused("topic.zone=UTC",
-				"-s topic.zone: expected "
-				"topic.NAME.key=value");
+	assert_override_refused("topic.zone=UTC", "-s topic.zone: expected "
+						  "topic.NAME.key=value");
 	assert_override_refused("topic.a b.zone=UTC",
 				"-s topic.a b.zone: not a name for a topic");
 	assert_override_refused("projector.writers=9",
@@ -432,8 +431,8 @@ what_nobody_would_read_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
-		(void)snprintf(text, sizeof(text), "topic stock {\n format = %s }",
-			       formats[i]);
+		(void)snprintf(text, sizeof(text),
+			       "topic stock {\n format = %s }", formats[i]);
 		(void)snprintf(expected, sizeof(expected),
 			       "t.conf:2: topic.stock.format is '%s', but must "
 			       "be envelope",

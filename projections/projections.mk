@@ -6,7 +6,7 @@ GOLDEN_MODULES = $(PROJECTIONS) template
 $(B)/modules_table.c: FORCE
 	@mkdir -p $(@D)
 	@{ \
-		echo '/* Made by mk/projections.mk. */'; \
+		echo '/* Made by projections/projections.mk. */'; \
 		echo '#include "tests/golden/modules_table.h"'; \
 		for m in $(GOLDEN_MODULES); do \
 			echo "const struct pj_projection *pj_projection_$$m(void);"; \
