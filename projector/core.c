@@ -104,27 +104,36 @@ core_park(struct core *core, struct lane *lane, struct record *rec,
 	core_park_of(core, NULL, lane, rec, ev, key, cause, detail);
 }
 
-/* One event into one document that is here. True: the document changed. */
+/*
+ * The record decoded last into one document that is here; ev is NULL when its
+ * type is not listed. True: the document changed.
+ */
 static bool
 core_fold(struct core *core, struct entry *e, struct record *rec,
 	  const struct pj_event *ev)
 {
+	enum fold_outcome outcome;
 	struct pj_error err;
 
-	switch (fold_event(e->lane, rec, ev, e->doc, &err)) {
+	outcome = ev ? fold_event(e->lane, rec, ev, e->doc, &err)
+		     : fold_sequence(e->lane, rec,
+				     decode_last_sequence(core->decoder),
+				     e->doc, &err);
+	switch (outcome) {
 	case FOLD_CHANGED:
 		batch_changed(&core->batch, e, rec);
 		workset_count(&core->batch.work, e);
 		return true;
 	case FOLD_REJECTED:
+	case FOLD_GAP:
 		core_park_of(core, e, e->lane, rec, ev, e->key,
-			     "rejected by fold", err.text);
+			     fold_cause(outcome), err.text);
 		break;
 	case FOLD_UNCHANGED:
+	case FOLD_REPEATED:
+		/* What it repeats may not be durable yet either. */
 		if (batch_unchanged(e, rec))
 			return false;
-		break;
-	case FOLD_REPEATED:
 		break;
 	}
 	offsets_done(core->offsets, rec);
@@ -169,6 +178,23 @@ core_feed_route(struct core *core, const struct route *route,
 		batch_defer(&core->batch, e, rec);
 }
 
+/* A type that no table lists: it may count in its key's sequence for all that.
+ */
+static void
+core_feed_skipped(struct core *core, struct record *rec)
+{
+	const struct route *routes;
+	size_t n;
+
+	core->counts.skipped++;
+	if (decode_last_sequence(core->decoder) == 0)
+		return;
+	router_route_sequence(core->router, rec->partition->topic,
+			      decode_key(core->decoder, rec->key), &routes, &n);
+	for (size_t i = 0; i < n; i++)
+		core_feed_route(core, &routes[i], rec, NULL);
+}
+
 /* Parks a record in every lane that would have read it. */
 static void
 core_feed_broken(struct core *core, struct record *rec,
@@ -181,7 +207,9 @@ core_feed_broken(struct core *core, struct record *rec,
 	if (ev)
 		router_route(core->router, ev, &routes, &n);
 	for (size_t i = 0; i < n; i++)
-		if (offsets_wants(core->offsets, rec, routes[i].lane))
+		if (routes[i].kind == ROUTE_SEQUENCE)
+			core_feed_route(core, &routes[i], rec, ev);
+		else if (offsets_wants(core->offsets, rec, routes[i].lane))
 			core_park(core, routes[i].lane, rec, ev, routes[i].key,
 				  cause, detail);
 	if (ev)
@@ -218,7 +246,7 @@ core_feed(struct core *core, struct record *rec, int64_t now_at_ms)
 			core->counts.skipped++;
 		break;
 	case DECODE_SKIP:
-		core->counts.skipped++;
+		core_feed_skipped(core, rec);
 		break;
 	case DECODE_INVALID:
 	case DECODE_UNREADABLE:
@@ -245,7 +273,7 @@ core_fold_backlog(struct core *core, struct entry *e)
 		const char *cause;
 		struct pj_error err;
 
-		/* It was an event the first time, so it is one now. */
+		/* It is what it was the first time. */
 		(void)decode(core->decoder, core_topic(core, rec), rec, &ev,
 			     &cause, &err);
 		changed = core_fold(core, e, rec, ev) || changed;

@@ -13,6 +13,9 @@
 #include "lib/mem.h"
 #include "projector/doc_data.h"
 
+/* About what a topic's name takes. */
+enum { TOPIC_NAME_BYTES = 16 };
+
 struct pj_doc *
 doc_new(const struct pj_shape *shape, struct pj_str key)
 {
@@ -32,6 +35,9 @@ doc_free(struct pj_doc *doc)
 	if (!doc)
 		return;
 	node_tree_release(&doc->tree);
+	for (uint32_t i = 0; i < doc->n_sequences; i++)
+		free(doc->sequences[i].topic);
+	free(doc->sequences);
 	free((char *)doc->key.ptr);
 	free(doc->positions);
 	free(doc);
@@ -41,7 +47,9 @@ size_t
 doc_memory(const struct pj_doc *doc)
 {
 	return sizeof(*doc) + doc->key.len + 1 + doc->tree.memory +
-	       doc->cap_positions * sizeof(*doc->positions);
+	       doc->cap_positions * sizeof(*doc->positions) +
+	       doc->cap_sequences *
+		       (sizeof(*doc->sequences) + TOPIC_NAME_BYTES);
 }
 
 const struct store_token *
@@ -110,6 +118,51 @@ doc_set_position(struct pj_doc *doc, int32_t source, int64_t offset)
 	doc->n_positions++;
 }
 
+/* ---- Sequences --------------------------------------------------------------
+ */
+
+static struct doc_sequence *
+find_sequence(const struct pj_doc *doc, const char *topic)
+{
+	for (uint32_t i = 0; i < doc->n_sequences; i++)
+		if (strcmp(doc->sequences[i].topic, topic) == 0)
+			return &doc->sequences[i];
+	return NULL;
+}
+
+int64_t
+doc_sequence(const struct pj_doc *doc, const char *topic)
+{
+	const struct doc_sequence *found = find_sequence(doc, topic);
+
+	return found ? found->last : 0;
+}
+
+void
+doc_add_sequence(struct pj_doc *doc, char *topic, int64_t last)
+{
+	if (doc->n_sequences == doc->cap_sequences) {
+		/* one topic is the rule */
+		doc->cap_sequences = doc->cap_sequences * 2 + 1;
+		doc->sequences =
+			mem_reallocarray(doc->sequences, doc->cap_sequences,
+					 sizeof(*doc->sequences));
+	}
+	doc->sequences[doc->n_sequences++] = (struct doc_sequence){topic, last};
+}
+
+void
+doc_set_sequence(struct pj_doc *doc, const char *topic, int64_t sequence)
+{
+	struct doc_sequence *found = find_sequence(doc, topic);
+
+	assert(!doc->tree.open);
+	if (found)
+		found->last = sequence;
+	else
+		doc_add_sequence(doc, mem_strdup(topic), sequence);
+}
+
 /* ---- Fold bracket -----------------------------------------------------------
  */
 
@@ -176,9 +229,12 @@ doc_end(struct pj_doc *doc, enum pj_fold result, int32_t source, int64_t offset,
 	}
 	node_tree_close(&doc->tree, false);
 	doc_set_position(doc, source, offset);
-	if (changed && event_time_ms > doc->newest_ms)
+	if (!changed)
+		return DOC_UNCHANGED;
+	doc->revised = true;
+	if (event_time_ms > doc->newest_ms)
 		doc->newest_ms = event_time_ms;
-	return changed ? DOC_CHANGED : DOC_UNCHANGED;
+	return DOC_CHANGED;
 }
 
 /* ---- What a fold sees

@@ -8,7 +8,7 @@
  * doc_end().
  *
  * Metadata (`_m`, lib/store.h): write token, revision, state, newest event
- * time, positions.
+ * time, positions, sequences.
  *
  * Ownership: doc_new() and doc_load() give a document that doc_free() frees.
  * Thread: the pipeline thread.
@@ -62,12 +62,25 @@ enum doc_change
 doc_end(struct pj_doc *doc, enum pj_fold result, int32_t source, int64_t offset,
 	int64_t event_time_ms, struct pj_error *err);
 
+/* ---- Metadata alone (protocol rule 12): outside of a bracket ----------- */
+
+/* Moves p[source] forward. */
+void
+doc_set_position(struct pj_doc *doc, int32_t source, int64_t offset);
+
+/* The last sequence applied of the topic; 0 = none yet. */
+int64_t
+doc_sequence(const struct pj_doc *doc, const char *topic);
+void
+doc_set_sequence(struct pj_doc *doc, const char *topic, int64_t sequence);
+
 /* ---- Bytes ------------------------------------------------------------- */
 
 /*
- * Appends the stored form under a new token and counts the revision up:
- * `_id`, served fields in the shape's order, `updatedAt` (live documents
- * only), `_` parts, `_m`.
+ * Appends the stored form under a new token: `_id`, served fields in the
+ * shape's order, `updatedAt` (live documents only), `_` parts, `_m`. Counts the
+ * revision up if a bracket ended with DOC_CHANGED since the last time; else the
+ * content is the same and metadata alone is new.
  */
 void
 doc_encode(struct pj_doc *doc, const struct store_token *token,

@@ -162,6 +162,22 @@ put_node(struct buf *out, const struct pj_node *node)
 	close_container(out, start);
 }
 
+/* Only where events are numbered; a topic's name has no NUL in it. */
+static void
+put_sequences(struct buf *out, const struct pj_doc *doc)
+{
+	size_t sequences;
+
+	if (doc->n_sequences == 0)
+		return;
+	(void)put_head(out, BSONREAD_OBJECT, PJ_STR("s"), 0);
+	sequences = open_container(out);
+	for (uint32_t i = 0; i < doc->n_sequences; i++)
+		put_i64(out, BSONREAD_INT64, node_str(doc->sequences[i].topic),
+			doc->sequences[i].last);
+	close_container(out, sequences);
+}
+
 static void
 put_meta(struct buf *out, const struct pj_doc *doc)
 {
@@ -193,6 +209,7 @@ put_meta(struct buf *out, const struct pj_doc *doc)
 			decimal((uint32_t)doc->positions[i].source, room),
 			doc->positions[i].offset);
 	close_container(out, positions);
+	put_sequences(out, doc);
 	close_container(out, meta);
 }
 
@@ -205,7 +222,9 @@ doc_encode(struct pj_doc *doc, const struct store_token *token, struct buf *out)
 
 	assert(!doc->tree.open);
 	doc->token = *token;
-	doc->revision++;
+	if (doc->revised)
+		doc->revision++;
+	doc->revised = false;
 	put_string(out, node_str(READMODEL_ID), doc->key);
 	for (i = 0; i < root->n; i++) {
 		struct pj_str name = node_text_str(&root->entries[i].name);
@@ -347,6 +366,48 @@ load_container(struct node_tree *tree, struct node_shape shape,
 	return 0;
 }
 
+static int
+load_sequence(struct pj_doc *doc, const struct bsonread_element *el)
+{
+	char *topic = mem_strndup(el->name.ptr, el->name.len);
+
+	if (el->type != BSONREAD_INT64 || bsonread_i64(el->value) < 1 ||
+	    doc_sequence(doc, topic) != 0) {
+		free(topic);
+		return -1;
+	}
+	doc_add_sequence(doc, topic, bsonread_i64(el->value));
+	return 0;
+}
+
+/* Of `_m` only `s` is read here; load_meta() does the rest. */
+static int
+load_sequences(struct pj_doc *doc, const struct bsonread_element *meta)
+{
+	struct bsonread_element el, item;
+	struct bsonread r, s;
+	int more;
+
+	if (meta->type != BSONREAD_OBJECT ||
+	    bsonread_open(&r, meta->value, meta->len) < 0)
+		return -1;
+	while ((more = bsonread_next(&r, &el)) > 0) {
+		int more_items;
+
+		if (!bsonread_is(&el, "s"))
+			continue;
+		if (el.type != BSONREAD_OBJECT ||
+		    bsonread_open(&s, el.value, el.len) < 0)
+			return -1;
+		while ((more_items = bsonread_next(&s, &item)) > 0)
+			if (load_sequence(doc, &item) < 0)
+				return -1;
+		if (more_items < 0)
+			return -1;
+	}
+	return more;
+}
+
 /* `_id`, `updatedAt` and `_m` are the host's and not part of the tree. */
 static int
 load_top(struct pj_doc *doc, const uint8_t *bson, size_t len)
@@ -360,8 +421,11 @@ load_top(struct pj_doc *doc, const uint8_t *bson, size_t len)
 		return -1;
 	node_reserve(doc->tree.root, count_members(r));
 	while ((more = bsonread_next(&r, &el)) > 0) {
-		if (bsonread_is(&el, READMODEL_META))
+		if (bsonread_is(&el, READMODEL_META)) {
+			if (load_sequences(doc, &el) < 0)
+				return -1;
 			continue;
+		}
 		if (bsonread_is(&el, READMODEL_UPDATED_AT)) {
 			if (el.type != BSONREAD_DATE)
 				return -1;

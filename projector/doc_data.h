@@ -19,10 +19,18 @@ struct pj_doc {
 	/* ascending by source */
 	struct bsonjson_position *positions;
 	uint32_t n_positions, cap_positions;
+	/* one per topic that numbers its events, in order of appearance */
+	struct doc_sequence {
+		char *topic;
+		int64_t last;
+	} *sequences;
+	uint32_t n_sequences, cap_sequences;
+	/* Content changed since it was last encoded or loaded. */
+	bool revised;
 };
 
-/* Moves p[source] forward. */
+/* A topic that is not there yet; takes the name. */
 void
-doc_set_position(struct pj_doc *doc, int32_t source, int64_t offset);
+doc_add_sequence(struct pj_doc *doc, char *topic, int64_t last);
 
 #endif

@@ -24,7 +24,7 @@ struct lane {
 	/* Since start, for people. */
 	uint64_t n_applied;
 	uint64_t n_unchanged;
-	uint64_t n_repeated; /* offsets a document had applied already */
+	uint64_t n_repeated; /* offsets or sequences applied already */
 	uint64_t n_parked;
 };
 

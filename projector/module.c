@@ -252,6 +252,20 @@ module_reads(const struct module *mod, const struct pj_event *ev)
 }
 
 bool
+module_is_keyed_by_record(const struct module *mod)
+{
+	const struct pj_option *option = mod->desc->options;
+
+	if (!(mod->desc->flags & PJ_KEYED_BY_RECORD))
+		return false;
+	for (size_t i = 0; option && option[i].name; i++)
+		if (strcmp(option[i].name, "buckets") == 0 &&
+		    mod->options.values[i] > 1)
+			return false;
+	return true;
+}
+
+bool
 module_reads_topic(const struct module *mod, const char *topic)
 {
 	for (const struct pj_reads *r = mod->desc->reads; r->topic; r++)

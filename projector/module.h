@@ -59,6 +59,13 @@ module_free(struct module *mod);
 const struct pj_reads *
 module_reads(const struct module *mod, const struct pj_event *ev);
 
+/*
+ * True when the document key is the record key: PJ_KEYED_BY_RECORD, and an
+ * option `buckets`, if the module has one, does not split documents.
+ */
+bool
+module_is_keyed_by_record(const struct module *mod);
+
 /* True when the module reads the topic at all. */
 bool
 module_reads_topic(const struct module *mod, const char *topic);

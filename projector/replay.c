@@ -82,14 +82,17 @@ find_partition(struct replay *rep, struct pj_str topic, int32_t number)
 	return part;
 }
 
+/* ev: NULL when its type is not listed. */
 static void
 replay_route(struct replay *rep, const struct route *route,
 	     const struct record *rec, const struct pj_event *ev)
 {
+	enum fold_outcome outcome;
 	struct entry *e;
 	struct pj_error err;
 
-	if (route->kind != ROUTE_DOCUMENT) {
+	if (route->kind == ROUTE_LONG_KEY ||
+	    route->kind == ROUTE_UNKNOWN_KEY) {
 		rep->on_parked(rep->arg, rec,
 			       route->kind == ROUTE_LONG_KEY
 				       ? "long document key"
@@ -102,8 +105,43 @@ replay_route(struct replay *rep, const struct route *route,
 		e = workset_add(&rep->set, route->lane, route->key);
 		e->doc = doc_new(route->lane->mod->desc->shape, e->key);
 	}
-	if (fold_event(route->lane, rec, ev, e->doc, &err) == FOLD_REJECTED)
-		rep->on_parked(rep->arg, rec, "rejected by fold", err.text);
+	outcome = ev ? fold_event(route->lane, rec, ev, e->doc, &err)
+		     : fold_sequence(route->lane, rec,
+				     decode_last_sequence(rep->decoder), e->doc,
+				     &err);
+	if (outcome == FOLD_REJECTED || outcome == FOLD_GAP)
+		rep->on_parked(rep->arg, rec, fold_cause(outcome), err.text);
+}
+
+/* A type that no table lists: it may count for all that. */
+static void
+replay_skipped(struct replay *rep, const struct record *rec)
+{
+	const struct route *routes;
+	size_t n;
+
+	if (decode_last_sequence(rep->decoder) == 0)
+		return;
+	router_route_sequence(rep->router, rec->partition->topic,
+			      decode_key(rep->decoder, rec->key), &routes, &n);
+	for (size_t i = 0; i < n; i++)
+		replay_route(rep, &routes[i], rec, NULL);
+}
+
+static void
+replay_invalid(struct replay *rep, const struct record *rec,
+	       const struct pj_event *ev, const char *cause, const char *detail)
+{
+	const struct route *routes;
+	size_t n;
+
+	if (module_reads(rep->lanes.lane[0].mod, ev)) {
+		rep->on_parked(rep->arg, rec, cause, detail);
+		return;
+	}
+	router_route(rep->router, ev, &routes, &n);
+	for (size_t i = 0; i < n; i++)
+		replay_route(rep, &routes[i], rec, ev);
 }
 
 static const struct decode_topic *
@@ -135,10 +173,10 @@ replay_record(struct replay *rep, const struct record *rec)
 			replay_route(rep, &routes[i], rec, ev);
 		break;
 	case DECODE_SKIP:
+		replay_skipped(rep, rec);
 		break;
 	case DECODE_INVALID:
-		if (module_reads(rep->lanes.lane[0].mod, ev))
-			rep->on_parked(rep->arg, rec, cause, err.text);
+		replay_invalid(rep, rec, ev, cause, err.text);
 		break;
 	case DECODE_UNREADABLE:
 		rep->on_parked(rep->arg, rec, cause, err.text);

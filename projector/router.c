@@ -7,6 +7,7 @@
 
 #include "lib/buf.h"
 #include "lib/mem.h"
+#include "projector/event_data.h"
 
 /* Keys of one call of a module: offsets, because the buffer may move. */
 struct pj_keys {
@@ -98,6 +99,14 @@ pj_key2(struct pj_keys *keys, struct pj_str first, struct pj_str second)
 }
 
 static void
+add_route(struct router *router, struct lane *lane, enum route_kind kind)
+{
+	MEM_GROW(router->routes, router->n, router->cap);
+	router->routes[router->n++] =
+		(struct route){.kind = kind, .lane = lane};
+}
+
+static void
 route_lane(struct router *router, struct lane *lane, const struct pj_event *ev)
 {
 	struct pj_keys *keys = &router->keys;
@@ -108,32 +117,42 @@ route_lane(struct router *router, struct lane *lane, const struct pj_event *ev)
 	else
 		lane->mod->desc->key(&lane->mod->options, ev, keys);
 	for (size_t i = keys->first; i < keys->n; i++) {
-		struct key *k = &keys->keys[i];
+		const struct key *k = &keys->keys[i];
 
-		MEM_GROW(router->routes, router->n, router->cap);
-		router->routes[router->n++] = (struct route){
-			.kind = k->unknown ? ROUTE_UNKNOWN_KEY
-				: k->len > READMODEL_KEY_MAX ? ROUTE_LONG_KEY
-							     : ROUTE_DOCUMENT,
-			.lane = lane,
-		};
+		add_route(router, lane,
+			  k->unknown			 ? ROUTE_UNKNOWN_KEY
+			  : k->len > READMODEL_KEY_MAX ? ROUTE_LONG_KEY
+						       : ROUTE_DOCUMENT);
 	}
 }
 
-void
-router_route(struct router *router, const struct pj_event *ev,
-	     const struct route **ret_routes, size_t *ret_n)
+/* No document has a longer key, so there is nothing to count in one. */
+static void
+route_sequence(struct router *router, struct lane *lane, const char *topic,
+	       struct pj_str key)
+{
+	if (key.len == 0 || key.len > READMODEL_KEY_MAX ||
+	    !module_is_keyed_by_record(lane->mod) ||
+	    !module_reads_topic(lane->mod, topic))
+		return;
+	router->keys.first = router->keys.n;
+	pj_key(&router->keys, key);
+	add_route(router, lane, ROUTE_SEQUENCE);
+}
+
+static void
+begin_routes(struct router *router)
 {
 	buf_clear(&router->keys.text);
 	router->keys.n = 0;
 	router->n = 0;
-	for (unsigned i = 0; i < router->lanes->n; i++) {
-		struct lane *lane = &router->lanes->lane[i];
+}
 
-		if (module_reads(lane->mod, ev))
-			route_lane(router, lane, ev);
-	}
-	/* Routes and keys grew side by side; now the text stands still. */
+/* Routes and keys grew side by side; now the text stands still. */
+static void
+end_routes(struct router *router, const struct route **ret_routes,
+	   size_t *ret_n)
+{
 	for (size_t i = 0; i < router->n; i++) {
 		const struct key *k = &router->keys.keys[i];
 
@@ -142,4 +161,31 @@ router_route(struct router *router, const struct pj_event *ev,
 	}
 	*ret_routes = router->routes;
 	*ret_n = router->n;
+}
+
+void
+router_route(struct router *router, const struct pj_event *ev,
+	     const struct route **ret_routes, size_t *ret_n)
+{
+	begin_routes(router);
+	for (unsigned i = 0; i < router->lanes->n; i++) {
+		struct lane *lane = &router->lanes->lane[i];
+
+		if (module_reads(lane->mod, ev))
+			route_lane(router, lane, ev);
+		else if (ev->sequence)
+			route_sequence(router, lane, ev->topic->name, ev->key);
+	}
+	end_routes(router, ret_routes, ret_n);
+}
+
+void
+router_route_sequence(struct router *router, const char *topic,
+		      struct pj_str key, const struct route **ret_routes,
+		      size_t *ret_n)
+{
+	begin_routes(router);
+	for (unsigned i = 0; i < router->lanes->n; i++)
+		route_sequence(router, &router->lanes->lane[i], topic, key);
+	end_routes(router, ret_routes, ret_n);
 }

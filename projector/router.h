@@ -4,7 +4,8 @@
  *
  * Takes an event, gives routes in the order of the lanes. Pure: no state but
  * reused memory. A tombstone goes to the document of the record key in lanes
- * whose module is keyed by record.
+ * whose module is keyed by record. So does, in those that read its topic, what
+ * carries a sequence and is not read: it counts all the same.
  *
  * Ownership: routes and keys live until the next router_route().
  * Errors of a route: an unknown key (an id that is missing or at fault) or one
@@ -24,6 +25,7 @@ enum route_kind {
 	ROUTE_DOCUMENT,
 	ROUTE_UNKNOWN_KEY, /* an id of the key has no usable value */
 	ROUTE_LONG_KEY,	   /* known, but over the limit */
+	ROUTE_SEQUENCE,	   /* a document; only the event's sequence matters */
 };
 
 struct route {
@@ -43,5 +45,14 @@ router_free(struct router *router);
 void
 router_route(struct router *router, const struct pj_event *ev,
 	     const struct route **ret_routes, size_t *ret_n);
+
+/*
+ * The same of a record with a sequence whose type the topic's table does not
+ * list: ROUTE_SEQUENCE, or nothing.
+ */
+void
+router_route_sequence(struct router *router, const char *topic,
+		      struct pj_str key, const struct route **ret_routes,
+		      size_t *ret_n);
 
 #endif

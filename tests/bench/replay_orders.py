@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast the orders topic is replayed from real Kafka into real MongoDB.
 
-    BUILD=build/release python3 tests/bench/replay_orders.py [ROUNDS]
+    BUILD=build/release python3 tests/bench/replay_orders.py [ROUNDS [TIMES]]
 
-Publishes the order topic of the retail data (or of the sample), then lets
+Publishes the order topic of the retail data (or of the sample) TIMES times,
+each time with order ids of its own, then lets
 `projector run --until-end` project it with the two views that read it (order,
 sales) into a fresh database, ROUNDS times. In the same rounds, taking turns,
 a control: `projector export` of the same topic to files, which is the same
@@ -13,6 +14,7 @@ Whole-process wall times, start and group join included, and the projector's
 own time from its first record to all being durable.
 """
 import datetime
+import json
 import pathlib
 import re
 import shutil
@@ -22,6 +24,9 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] /
                        "integration"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] /
+                       "support"))
+from archive_writer import ArchiveWriter  # noqa: E402
 from harness import ROOT, Program, Stack, data_sets  # noqa: E402
 
 WORK = ROOT / "build" / "bench"
@@ -67,8 +72,25 @@ def export(stack, prefix, number):
     return took
 
 
+def copies(archive, times, into):
+    """The order topic again and again, in time's order."""
+    records = []
+    for path in sorted((archive / "order").glob("*.ndjson")):
+        records += [json.loads(line) for line in path.open(encoding="utf-8")]
+    records.sort(key=lambda r: r["timestamp"])
+    writer = ArchiveWriter(into, 4)
+    for number in range(times):
+        for r in records:
+            key = f"{r['key']}-{number}"
+            data = {**r["value"]["data"], "orderId": key}
+            writer.append("order", key, {**r["value"], "data": data},
+                          r["timestamp"])
+    return into
+
+
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    times = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     stack = Stack(WORK / "stack")
     try:
         stack.start()
@@ -76,7 +98,8 @@ def main():
                 if "order" in d.expected]
         data = sets[0]
         stack.create_topics("bench.")
-        stack.publish(data.archive, "bench.")
+        stack.publish(copies(data.archive, times, stack.dir / "orders"),
+                      "bench.")
         whole, inner, control = [], [], []
         for number in range(rounds):
             events, took, own = project(stack, "bench.", number)
