@@ -206,9 +206,10 @@ replays = rc=0; $(foreach f,$(FUZZ),$(1)/tests/fuzz/$(f) tests/fuzz/corpus/$(f:f
 export SHOPVIEW_DATA ?= $(wildcard ../shared/data)
 export BUILD = $(B)
 
-CHECKS = 'unit:60:$(call all_of,$(UNIT))' \
+# The longest first: two run at a time.
+CHECKS = 'component:150:$(call all_of,$(COMPONENT))' \
+	'unit:60:$(call all_of,$(UNIT))' \
 	'golden:90:$(call all_of,$(GOLDEN))' \
-	'component:120:$(call all_of,$(COMPONENT))' \
 	'corpora:60:$(call replays,$(B))' \
 	$(foreach t,$(wildcard tests/support/test_*.py tests/component/test_*.py),\
 		'$(basename $(notdir $(t))):120:python3 $(t)') \
@@ -221,9 +222,10 @@ SAN_B = build/asan
 SAN_RUN = $(patsubst $(B)/%,$(SAN_B)/%,$(1))
 REAL = 'clang-build:600:$(MAKE) --no-print-directory VARIANT=clang DEV=1 all tests && echo 1 passed, 0 failed' \
 	'asan-build:900:$(MAKE) --no-print-directory VARIANT=asan all tests && echo 1 passed, 0 failed' \
+	, \
+	'asan-component:400:$(call all_of,$(call SAN_RUN,$(COMPONENT)))' \
 	'asan-unit:240:$(call all_of,$(call SAN_RUN,$(UNIT)))' \
 	'asan-golden:240:$(call all_of,$(call SAN_RUN,$(GOLDEN)))' \
-	'asan-component:300:$(call all_of,$(call SAN_RUN,$(COMPONENT)))' \
 	'asan-corpora:120:$(call replays,$(SAN_B))' \
 	'new-projection:240:sh tests/support/test_new_projection.sh' \
 	'demo:120:python3 tests/sample/demo.py $(B) --once && echo 1 passed, 0 failed' \

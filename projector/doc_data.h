@@ -23,7 +23,7 @@ struct pj_doc {
 	struct doc_sequence {
 		char *topic;
 		int64_t last;
-	} *sequences;
+	} * sequences;
 	uint32_t n_sequences, cap_sequences;
 	/* Content changed since it was last encoded or loaded. */
 	bool revised;

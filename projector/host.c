@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "projector/host.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -237,6 +239,20 @@ host_open_store(const struct host *host, bool read_only,
 	}
 	*ret_store = store;
 	return 0;
+}
+
+bool
+host_has_store(const struct host *host)
+{
+	char *file;
+	bool has;
+
+	if (host->set->store.type != STORE_LMDB)
+		return true;
+	file = mem_printf("%s/data.mdb", host->set->store.path);
+	has = access(file, F_OK) == 0 || errno != ENOENT;
+	free(file);
+	return has;
 }
 
 int

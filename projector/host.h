@@ -65,6 +65,13 @@ host_open_store(const struct host *host, bool read_only,
 		struct store **ret_store, struct store_session **ret_session,
 		struct pj_error *err) __attribute__((warn_unused_result));
 
+/*
+ * False when the store is embedded and nothing was ever written: that is no
+ * fault, the first run makes it.
+ */
+bool
+host_has_store(const struct host *host);
+
 /* Prints the error (log line when logging, else text) → exit status. */
 int
 host_exit(const struct pj_error *err);

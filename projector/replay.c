@@ -91,8 +91,7 @@ replay_route(struct replay *rep, const struct route *route,
 	struct entry *e;
 	struct pj_error err;
 
-	if (route->kind == ROUTE_LONG_KEY ||
-	    route->kind == ROUTE_UNKNOWN_KEY) {
+	if (route->kind == ROUTE_LONG_KEY || route->kind == ROUTE_UNKNOWN_KEY) {
 		rep->on_parked(rep->arg, rec,
 			       route->kind == ROUTE_LONG_KEY
 				       ? "long document key"

@@ -15,7 +15,7 @@ struct pj_keys {
 	struct key {
 		size_t at, len;
 		bool unknown;
-	} *keys;
+	} * keys;
 	size_t n, cap;
 	size_t first; /* of the module being asked */
 };
@@ -120,7 +120,7 @@ route_lane(struct router *router, struct lane *lane, const struct pj_event *ev)
 		const struct key *k = &keys->keys[i];
 
 		add_route(router, lane,
-			  k->unknown			 ? ROUTE_UNKNOWN_KEY
+			  k->unknown		       ? ROUTE_UNKNOWN_KEY
 			  : k->len > READMODEL_KEY_MAX ? ROUTE_LONG_KEY
 						       : ROUTE_DOCUMENT);
 	}

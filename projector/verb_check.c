@@ -79,6 +79,12 @@ check_store(const struct host *host, struct pj_error *first)
 	struct store_session *ses = NULL;
 	struct pj_error err;
 
+	if (!host_has_store(host)) {
+		printf("ok      store lmdb: none yet at %s, the first run "
+		       "makes it\n",
+		       host->set->store.path);
+		return;
+	}
 	if (host_open_store(host, true, &store, &ses, &err) ||
 	    store_check(ses, &err))
 		keep_first(first, &err);

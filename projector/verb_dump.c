@@ -95,7 +95,8 @@ dump(struct store_session *ses, const struct cli_args *args,
 	if (rc == 0)
 		rc = d.rc;
 	if (rc == 0 && (fflush(stdout) || ferror(stdout)))
-		return pj_error_set(err, PJ_ERROR_FATAL, "stdout: cannot write");
+		return pj_error_set(err, PJ_ERROR_FATAL,
+				    "stdout: cannot write");
 	return rc;
 }
 

@@ -25,12 +25,13 @@ struct out {
 	struct partition *part;
 	FILE *file;
 	char *path;
-	int64_t end;	/* next offset of the log when we began */
-	int64_t next;	/* written up to */
-	uint64_t n;	/* lines */
+	int64_t end;  /* next offset of the log when we began */
+	int64_t next; /* written up to */
+	uint64_t n;   /* lines */
 };
 
-struct export {
+struct export
+{
 	struct source *source;
 	struct archive_reader *reader;
 	struct out *outs;
@@ -57,8 +58,8 @@ open_out(struct out *out, struct source *source, const char *dir,
 	out->path = mem_printf("%s/%" PRId32 ".ndjson", topic_dir,
 			       out->part->number);
 	free(topic_dir);
-	if (rc || source_watermarks(source, out->part, ASK_MS, &low, &out->end,
-				    err))
+	if (rc ||
+	    source_watermarks(source, out->part, ASK_MS, &low, &out->end, err))
 		return -1;
 	out->next = low;
 	out->file = fopen(out->path, "wx");
@@ -142,9 +143,8 @@ export_loop(struct export *x, const char *dir, struct pj_error *err)
 			if (assign_all(x, &event, dir, err))
 				return -1;
 		}
-		for (size_t i = 0; event.kind == SOURCE_RECORDS &&
-				   i < event.n_recs;
-		     i++)
+		for (size_t i = 0;
+		     event.kind == SOURCE_RECORDS && i < event.n_recs; i++)
 			if (write_record(x, event.recs[i], err))
 				return -1;
 	}

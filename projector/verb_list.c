@@ -61,17 +61,18 @@ print_unstarted(const struct host *host, const struct store_generation *rows,
 	}
 }
 
+/* ses NULL: there is no store yet. */
 static int
 list(const struct host *host, struct store_session *ses, bool json,
      struct pj_error *err)
 {
 	struct store_generation *rows = NULL;
 	struct store_live *live = NULL;
-	size_t n, n_live;
+	size_t n = 0, n_live = 0;
 
-	if (store_generations(ses, &rows, &n, err))
+	if (ses && store_generations(ses, &rows, &n, err))
 		return -1;
-	if (store_live(ses, &live, &n_live, err)) {
+	if (ses && store_live(ses, &live, &n_live, err)) {
 		store_generations_free(rows, n);
 		return -1;
 	}
@@ -104,7 +105,8 @@ verb_list(const struct cli_args *args)
 	if (host_open(args, &host, &err))
 		return host_exit(&err);
 	if (host_load_modules(&host, NULL, &err) == 0 &&
-	    host_open_store(&host, true, &store, &ses, &err) == 0)
+	    (!host_has_store(&host) ||
+	     host_open_store(&host, true, &store, &ses, &err) == 0))
 		(void)list(&host, ses, cli_has(args, "--json"), &err);
 	store_session_close(ses);
 	store_close(store);

@@ -116,10 +116,9 @@ tick(void *arg, struct pipeline *pipe, bool *ret_done, struct pj_error *err)
 static int
 attach(struct rebuild *r, bool *ret_resumed, struct pj_error *err)
 {
-	while (generation_attach_candidate(r->ses, r->host->set,
-					   r->host->modules[0], clock_wall_ms(),
-					   &r->lanes.lane[0], &r->live,
-					   ret_resumed, err)) {
+	while (generation_attach_candidate(
+		r->ses, r->host->set, r->host->modules[0], clock_wall_ms(),
+		&r->lanes.lane[0], &r->live, ret_resumed, err)) {
 		if (err->cls != PJ_ERROR_RETRY || stop_requested)
 			return -1;
 		fprintf(stderr, "waiting: %s\n", err->text);
@@ -141,8 +140,8 @@ rebuild_run(struct rebuild *r, struct store *store, struct pj_error *err)
 	    host_open_source(host, SOURCE_ALL, &r->source, err))
 		return -1;
 	readmodel_generation_id(r->live_generation, name, r->live);
-	fprintf(stderr, "rebuild %s: %s generation %" PRId32 ", live is %" PRId32
-			"\n",
+	fprintf(stderr,
+		"rebuild %s: %s generation %" PRId32 ", live is %" PRId32 "\n",
 		name, resumed ? "going on with" : "new",
 		r->lanes.lane[0].number, r->live);
 	settings = (struct pipeline_settings){
@@ -164,11 +163,12 @@ rebuild_run(struct rebuild *r, struct store *store, struct pj_error *err)
 	if (!r->promoted)
 		return pj_error_set(err, PJ_ERROR_FATAL,
 				    "rebuild %s: stopped before generation "
-				    "%" PRId32 " was complete; the same command "
+				    "%" PRId32
+				    " was complete; the same command "
 				    "goes on with it",
 				    name, r->lanes.lane[0].number);
-	fprintf(stderr, "rebuild %s: generation %" PRId32 " is live (%" PRId64
-			" ms)\n",
+	fprintf(stderr,
+		"rebuild %s: generation %" PRId32 " is live (%" PRId64 " ms)\n",
 		name, r->lanes.lane[0].number,
 		clock_mono_ms() - r->begun_mono_ms);
 	return 0;

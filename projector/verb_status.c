@@ -19,7 +19,7 @@ enum { ASK_MS = 5000 };
 
 struct status {
 	const struct host *host;
-	struct store_session *ses;
+	struct store_session *ses; /* NULL: there is no store yet */
 	struct source *source;
 	struct partition **parts;
 	size_t n_parts;
@@ -140,10 +140,11 @@ status(struct status *s, struct pj_error *err)
 	size_t n = 0, n_live = 0;
 	int rc = -1;
 
-	if (store_generations(s->ses, &rows, &n, err) ||
-	    store_live(s->ses, &live, &n_live, err) ||
-	    store_sources(s->ses, &s->sources, &s->n_sources, err) ||
-	    source_partitions(s->source, ASK_MS, &s->parts, &s->n_parts, err))
+	if (s->ses && (store_generations(s->ses, &rows, &n, err) ||
+		       store_live(s->ses, &live, &n_live, err) ||
+		       store_sources(s->ses, &s->sources, &s->n_sources, err)))
+		goto out;
+	if (source_partitions(s->source, ASK_MS, &s->parts, &s->n_parts, err))
 		goto out;
 	if (!s->json)
 		printf("%-16s %4s %-4s %-16s %4s %12s %12s %10s %8s %8s\n",
@@ -180,7 +181,8 @@ verb_status(const struct cli_args *args)
 	if (host_open(args, &host, &err))
 		return host_exit(&err);
 	if (host_load_modules(&host, NULL, &err) == 0 &&
-	    host_open_store(&host, true, &store, &s.ses, &err) == 0 &&
+	    (!host_has_store(&host) ||
+	     host_open_store(&host, true, &store, &s.ses, &err) == 0) &&
 	    host_open_source(&host, SOURCE_ALL, &s.source, &err) == 0)
 		(void)status(&s, &err);
 	source_close(s.source);

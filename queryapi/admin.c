@@ -5,6 +5,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "queryapi/status.h"
 
 enum { HEADER_MAX_BYTES = 8192, BODY_MAX_BYTES = 0, TIMEOUT_S = 10 };
+enum { ACCEPT_REST_MS = 100 };
 
 struct admin {
 	struct loop_shared *shared;
@@ -156,9 +158,31 @@ admin_free(struct admin *adm)
 	free(adm);
 }
 
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)evconnlistener_enable(arg);
+}
+
+/* Without descriptors accept() fails at once and for ever: look again later. */
+static void
+on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	struct timeval tv = {0, ACCEPT_REST_MS * 1000};
+
+	(void)arg; /* evhttp's */
+	(void)evconnlistener_disable(listener);
+	(void)event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT,
+			      on_resume, listener, &tv);
+}
+
 static int
 set_up(struct admin *adm, int fd)
 {
+	struct evhttp_bound_socket *bound;
+
 	adm->base = event_base_new();
 	adm->http = adm->base ? evhttp_new(adm->base) : NULL;
 	adm->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -179,7 +203,12 @@ set_up(struct admin *adm, int fd)
 	    evhttp_set_cb(adm->http, "/", on_page, adm) < 0)
 		return -1;
 	evhttp_set_gencb(adm->http, on_other, adm);
-	return evhttp_accept_socket(adm->http, fd);
+	bound = evhttp_accept_socket_with_handle(adm->http, fd);
+	if (!bound)
+		return -1;
+	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound),
+				    on_accept_error);
+	return 0;
 }
 
 int

@@ -12,9 +12,9 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-/* A promoted generation is served within the first; the second is longer than
- * any healthy look takes. */
-enum { LOOK_EVERY_MS = 250, WELL_FOR_MS = 2000 };
+/* A promoted generation is served within the first. The second is how long a
+ * client may wait for a store that hangs: a busy one answers somebody. */
+enum { LOOK_EVERY_MS = 250, WELL_FOR_MS = 1000, NOTE_EVERY_MS = 50 };
 
 struct catalog {
 	const struct store_settings *settings;
@@ -22,7 +22,7 @@ struct catalog {
 	struct store *_Atomic store;
 	struct store_session *ses; /* the thread's */
 	bool said_away;		   /* the thread's */
-	/* mono time of the last good look's end; 0 = the last one failed */
+	/* mono time of the last answer; 0 = the last look failed */
 	_Atomic int64_t well_at_mono_ms;
 
 	pthread_mutex_t lock; /* all below; a leaf */
@@ -246,6 +246,18 @@ catalog_store_is_well(struct catalog *cat)
 	int64_t at = atomic_load(&cat->well_at_mono_ms);
 
 	return at && clock_mono_ms() - at <= WELL_FOR_MS;
+}
+
+void
+catalog_note_answer(struct catalog *cat)
+{
+	int64_t at = atomic_load(&cat->well_at_mono_ms);
+	int64_t now = clock_mono_ms();
+
+	/* A failed look is only made good by a look. */
+	if (at && now - at > NOTE_EVERY_MS)
+		(void)atomic_compare_exchange_strong(&cat->well_at_mono_ms, &at,
+						     now);
 }
 
 void

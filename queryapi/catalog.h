@@ -54,11 +54,15 @@ struct store *
 catalog_store(struct catalog *cat);
 
 /*
- * True when the last look succeeded and is not older than 2 s, which a look
- * that hangs makes it.
+ * True when the last look succeeded and the store has answered anybody within
+ * 1 s, which it has not when it hangs.
  */
 bool
 catalog_store_is_well(struct catalog *cat);
+
+/* The store has just answered a read. */
+void
+catalog_note_answer(struct catalog *cat);
 
 /* What the last failed look said; "" when it succeeded. */
 void

@@ -14,6 +14,8 @@
 
 /* A client that does not read what it asked for is asked for nothing more. */
 enum { OUTPUT_MAX_BYTES = 256 * 1024 };
+/* All slow readers of a loop together; one answer is always let through. */
+enum { UNSENT_MAX_BYTES = 128 << 20 };
 /* One write per response, whatever its size: two meet delayed ACKs. */
 enum { SINGLE_WRITE_BYTES = 64 << 20 };
 /* A reader slower than this over a request_timeout is cut off. */
@@ -25,9 +27,26 @@ static void
 connection_advance(struct connection *c);
 
 static size_t
-pending_output(struct connection *c)
+pending_output(const struct connection *c)
 {
 	return evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+/* Bytes the system has taken so far. */
+static uint64_t
+sent(const struct connection *c)
+{
+	return c->queued - pending_output(c);
+}
+
+static void
+on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct loop *lp = arg;
+
+	(void)out;
+	lp->unsent_bytes += info->n_added;
+	lp->unsent_bytes -= info->n_deleted;
 }
 
 static void
@@ -58,6 +77,9 @@ connection_free(struct connection *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	event_free(c->timer);
+	/* It may outlive this for a turn, but nobody waits for it. */
+	(void)evbuffer_remove_cb(bufferevent_get_output(c->bev), on_output, lp);
+	lp->unsent_bytes -= pending_output(c);
 	bufferevent_free(c->bev);
 	free(c);
 	lp->n_connections--;
@@ -103,7 +125,7 @@ enter(struct connection *c, enum phase phase)
 		break;
 	case PHASE_WRITE:
 		for_ms = set->queryapi.request_timeout_ms;
-		c->unsent = pending_output(c);
+		c->sent_before = sent(c);
 		break;
 	case PHASE_LINGER:
 		for_ms = LINGER_MS;
@@ -208,12 +230,13 @@ on_event(struct bufferevent *bev, short what, void *arg)
 
 /* A long answer may take several deadlines, each with enough progress. */
 static bool
-reads_well(struct connection *c)
+reads_well(const struct connection *c)
 {
-	size_t due = (size_t)c->loop->shared->set->queryapi.request_timeout_ms *
-		     READER_BYTES_PER_MS;
+	uint64_t due =
+		(uint64_t)c->loop->shared->set->queryapi.request_timeout_ms *
+		READER_BYTES_PER_MS;
 
-	return pending_output(c) + due <= c->unsent;
+	return sent(c) - c->sent_before >= due;
 }
 
 static void
@@ -265,7 +288,14 @@ connection_complete(struct fetch *fetch)
 		metrics_move(&c->loop->met->in_flight, -1);
 		c->cur.last |= c->loop->stopping;
 		c->drop_input |= c->loop->stopping;
-		connection_reply(c, &fetch->res);
+		if (c->loop->unsent_bytes &&
+		    c->loop->unsent_bytes + fetch->res.body.len >
+			    UNSENT_MAX_BYTES)
+			connection_problem(c, PROBLEM_OVERLOADED,
+					   "too much is waiting to be read by "
+					   "slow clients");
+		else
+			connection_reply(c, &fetch->res);
 	}
 	fetch_free(fetch);
 	if (c)
@@ -293,6 +323,8 @@ connection_open(struct loop *lp, int fd, const struct admission_address *addr,
 	lp->n_connections++;
 	metrics_move(&lp->met->connections, 1);
 	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
+	if (!evbuffer_add_cb(bufferevent_get_output(c->bev), on_output, lp))
+		abort(); /* out of memory: lib/mem.h */
 	/* Room for one head and what is pipelined behind it. */
 	bufferevent_setwatermark(c->bev, EV_READ, 0,
 				 (size_t)set->queryapi.header_bytes * 2);
@@ -311,6 +343,32 @@ connection_open(struct loop *lp, int fd, const struct admission_address *addr,
 }
 
 void
+connection_fail_waiting(struct loop *lp)
+{
+	struct connection *next;
+
+	for (struct connection *c = lp->connections; c; c = next) {
+		next = c->next;
+		if (!c->fetch)
+			continue;
+		abandon(c);
+		connection_problem(c, PROBLEM_STORE,
+				   "the store is not reachable");
+		connection_advance(c);
+	}
+}
+
+/* A request may have arrived that no turn of the loop has seen yet. */
+static bool
+has_unread(const struct connection *c)
+{
+	char byte;
+
+	return recv(bufferevent_getfd(c->bev), &byte, 1,
+		    MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+void
 connection_stop_all(struct loop *lp)
 {
 	struct connection *next;
@@ -318,7 +376,8 @@ connection_stop_all(struct loop *lp)
 	for (struct connection *c = lp->connections; c; c = next) {
 		next = c->next;
 		if (c->phase == PHASE_IDLE) {
-			connection_free(c);
+			if (!has_unread(c))
+				connection_free(c);
 		} else if (c->phase == PHASE_WRITE) {
 			/* Its answers are made; nothing new is taken up. */
 			c->closing = c->drop_input = true;

@@ -28,6 +28,9 @@ connection_open(struct loop *lp, int fd, const struct admission_address *addr,
 /* A fetch came back: answers, when somebody waits; frees the fetch. */
 void
 connection_complete(struct fetch *fetch);
+/* The store is away: whoever waits for it is told. */
+void
+connection_fail_waiting(struct loop *lp);
 /* The loop stops: idle connections end, others behind their answer. */
 void
 connection_stop_all(struct loop *lp);

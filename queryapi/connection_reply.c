@@ -38,6 +38,7 @@ connection_reply(struct connection *c, const struct http_response *res)
 	buf_clear(&lp->out);
 	http_response_write(&lp->out, res, &how);
 	(void)bufferevent_write(c->bev, lp->out.data, lp->out.len);
+	c->queued += lp->out.len;
 	if (lp->out.cap > KEEP_BYTES)
 		buf_release(&lp->out);
 	metrics_request(lp->met, c->cur.route, res->status,

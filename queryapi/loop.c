@@ -23,6 +23,8 @@
 enum { NO_DESCRIPTORS_MS = 100, BEAT_MS = 250 };
 /* Refused clients that are being told so; beyond, they are just closed. */
 enum { REFUSED_MAX = 64 };
+/* Taken in by a loop that stops, from a queue of that many. */
+enum { LAST_ACCEPTS_MAX = 1024 };
 
 const char *
 loop_date(struct loop *lp)
@@ -87,6 +89,85 @@ loop_stop(struct loop *lp)
 }
 
 static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *lp = arg;
+
+	(void)fd;
+	(void)what;
+	atomic_store(&lp->beat_mono_ms, clock_mono_ms());
+	if (!catalog_store_is_well(lp->shared->catalog))
+		connection_fail_waiting(lp);
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *lp = arg;
+
+	(void)fd;
+	(void)what;
+	(void)event_add(lp->accept_ev, NULL);
+}
+
+/* No descriptor left: the reserve one lets the client be closed instead of
+ * left hanging; then accepting rests. */
+static void
+out_of_descriptors(struct loop *lp)
+{
+	struct timeval tv = {0, NO_DESCRIPTORS_MS * 1000};
+	int fd;
+
+	metrics_count(&lp->met->refused);
+	(void)close(lp->reserve_fd);
+	fd = accept4(lp->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		(void)close(fd);
+	lp->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	(void)event_del(lp->accept_ev);
+	(void)event_add(lp->resume_ev, &tv);
+}
+
+/* False when nobody waits to be accepted (or nobody can be). */
+static bool
+accept_one(struct loop *lp)
+{
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	struct admission_address addr;
+	enum admission_result why;
+	int fd;
+
+	fd = accept4(lp->listen_fd, (struct sockaddr *)&from, &len,
+		     SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM)
+			out_of_descriptors(lp);
+		return false; /* or another loop was faster */
+	}
+	metrics_count(&lp->met->accepted);
+	admission_address_of((struct sockaddr *)&from, &addr);
+	why = admission_enter(lp->shared->admission, &addr);
+	if (why != ADMISSION_OK && lp->n_refused >= REFUSED_MAX) {
+		metrics_count(&lp->met->refused);
+		(void)close(fd);
+		return true;
+	}
+	connection_open(lp, fd, &addr, why);
+	return true;
+}
+
+/* One connection per wake-up: see loop.h. */
+static void
+on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)accept_one(arg);
+}
+
+static void
 begin_stop(struct loop *lp)
 {
 	int64_t left_ms =
@@ -95,6 +176,9 @@ begin_stop(struct loop *lp)
 
 	if (lp->stopping)
 		return;
+	/* Who was let in by the system may have asked already. */
+	for (int i = 0; i < LAST_ACCEPTS_MAX && accept_one(lp); i++)
+		;
 	lp->stopping = true;
 	(void)event_del(lp->accept_ev);
 	(void)event_del(lp->resume_ev);
@@ -139,75 +223,6 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 	}
 	if (atomic_load(&lp->shared->stopping))
 		begin_stop(lp);
-}
-
-static void
-on_tick(evutil_socket_t fd, short what, void *arg)
-{
-	struct loop *lp = arg;
-
-	(void)fd;
-	(void)what;
-	atomic_store(&lp->beat_mono_ms, clock_mono_ms());
-}
-
-static void
-on_resume(evutil_socket_t fd, short what, void *arg)
-{
-	struct loop *lp = arg;
-
-	(void)fd;
-	(void)what;
-	(void)event_add(lp->accept_ev, NULL);
-}
-
-/* No descriptor left: the reserve one lets the client be closed instead of
- * left hanging; then accepting rests. */
-static void
-out_of_descriptors(struct loop *lp)
-{
-	struct timeval tv = {0, NO_DESCRIPTORS_MS * 1000};
-	int fd;
-
-	metrics_count(&lp->met->refused);
-	(void)close(lp->reserve_fd);
-	fd = accept4(lp->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd >= 0)
-		(void)close(fd);
-	lp->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	(void)event_del(lp->accept_ev);
-	(void)event_add(lp->resume_ev, &tv);
-}
-
-/* One connection per wake-up: see loop.h. */
-static void
-on_accept(evutil_socket_t listen_fd, short what, void *arg)
-{
-	struct loop *lp = arg;
-	struct sockaddr_storage from;
-	socklen_t len = sizeof(from);
-	struct admission_address addr;
-	enum admission_result why;
-	int fd;
-
-	(void)what;
-	fd = accept4((int)listen_fd, (struct sockaddr *)&from, &len,
-		     SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM)
-			out_of_descriptors(lp);
-		return; /* another loop was faster, or the client is gone */
-	}
-	metrics_count(&lp->met->accepted);
-	admission_address_of((struct sockaddr *)&from, &addr);
-	why = admission_enter(lp->shared->admission, &addr);
-	if (why != ADMISSION_OK && lp->n_refused >= REFUSED_MAX) {
-		metrics_count(&lp->met->refused);
-		(void)close(fd);
-		return;
-	}
-	connection_open(lp, fd, &addr, why);
 }
 
 static struct event *

@@ -37,8 +37,11 @@ int
 reading_load(const struct reading *rdg, struct worker *wrk,
 	     struct store_doc *docs, size_t n_docs, struct pj_error *err)
 {
-	return store_load(wrk->ses, reading_view(rdg)->collection, docs, n_docs,
-			  err);
+	if (store_load(wrk->ses, reading_view(rdg)->collection, docs, n_docs,
+		       err) < 0)
+		return -1;
+	catalog_note_answer(wrk->catalog);
+	return 0;
 }
 
 int

@@ -17,7 +17,7 @@
 #include "queryapi/metrics.h"
 #include "queryapi/worker.h"
 
-/* What threads other than the loops get beyond the stop's deadline to end. */
+/* What the other threads get to end in, behind the loops. */
 enum { STOP_GRACE_MS = 500 };
 
 struct server {
@@ -164,9 +164,9 @@ server_stop(struct server *srv)
 		loop_stop(&srv->loops[i]);
 	for (size_t i = 0; i < srv->n_running; i++)
 		loop_join(&srv->loops[i]);
-	/* Jobs go back to loops until the last worker has ended. */
-	until = clock_mono_ms() > until ? clock_mono_ms() : until;
-	until += STOP_GRACE_MS;
+	/* Nobody waits for an answer any more; still, fetches go back to loops
+	 * until the last worker has ended. */
+	until = clock_mono_ms() + STOP_GRACE_MS;
 	ended = catalog_stop(srv->shared.catalog, until);
 	if (srv->workers)
 		ended = workers_stop(srv->workers, until) && ended;

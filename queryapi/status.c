@@ -161,7 +161,7 @@ status_metrics(struct loop_shared *shared, const struct snapshot *snap,
 		   "# TYPE shopview_http_queue_depth gauge\n"
 		   "shopview_http_queue_depth %zu\n"
 		   "# HELP shopview_store_up Whether the store was reachable "
-		   "within 2 s.\n"
+		   "within 1 s.\n"
 		   "# TYPE shopview_store_up gauge\n"
 		   "shopview_store_up %d\n"
 		   "# HELP shopview_view_generation The generation that is "

@@ -22,7 +22,8 @@ struct batch_get {
 	struct reading_meta metas[IDS_MAX];
 	size_t n_docs;
 	size_t of[IDS_MAX];
-	size_t bytes;
+	size_t bytes;	       /* of the answer so far, repetitions included */
+	size_t asked[IDS_MAX]; /* how often each key was */
 	bool some_absent;
 };
 
@@ -41,6 +42,7 @@ collect(struct batch_get *bat, const struct fetch *fetch)
 		if (d == bat->n_docs)
 			bat->docs[bat->n_docs++].key = key;
 		bat->of[i] = d;
+		bat->asked[d]++;
 	}
 }
 
@@ -70,7 +72,7 @@ render(struct batch_get *bat, size_t d, struct pj_error *err)
 		rc = bsonjson_write(item, doc->bson, doc->len, err);
 		buf_addch(item, '}');
 	}
-	bat->bytes += item->len;
+	bat->bytes += item->len * bat->asked[d];
 	free(doc->bson);
 	doc->bson = NULL;
 	return rc;

@@ -271,6 +271,7 @@ truth_add(struct sight *s, struct lane *lane, struct pj_str unit,
 		break;
 	case FOLD_REPEATED:
 	case FOLD_REJECTED:
+	case FOLD_GAP:
 		sight_fail(s, lane, unit,
 			   "cannot be applied and is not "
 			   "parked");

@@ -76,7 +76,7 @@ try_again(struct pj_doc *doc, struct pj_str key)
 		       &err) == 0);
 	doc_encode(doc, &token, &first);
 	doc_encode(again, &token, &second);
-	/* `first` holds both of doc's forms, one revision apart */
+	/* `first` holds both of doc's forms; no content changed between */
 	check(first.len == 2 * second.len);
 	check(memcmp(first.data + second.len, second.data, second.len) == 0);
 	doc_free(again);

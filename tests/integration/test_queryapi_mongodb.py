@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""queryapi on a real MongoDB replica set: what it serves, and what it does
+while the server is stopped, killed, rebuilt beneath it or not there yet.
+
+Run one test: test_queryapi_mongodb.py NAME_PART. Logs are kept in
+build/integration/queryapi.
+"""
+import contextlib
+import gzip
+import http.client
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.parse
+
+from harness import (BUILD, ROOT, SUPPORT, Api, Program, Tests, differences,
+                     read_ndjson, sh, wait_until)
+
+WORK = ROOT / "build" / "integration" / "queryapi"
+SAMPLE = ROOT / "tests" / "sample"
+CLIENTS = 16
+# An outage is noticed 1 s after the last answer, told at the next quarter.
+TOLD_WITHIN_S = 2.5
+
+
+def check(fact, *what):
+    if not fact:
+        raise AssertionError(" ".join(str(w) for w in what))
+
+
+class Load:
+    """CLIENTS keep-alive clients that ask one after the other; what they got:
+    (when asked, seconds, status, problem). Only time-outs and answers that
+    are broken off count as faults."""
+
+    def __init__(self, address, targets):
+        self.address, self.targets = address, targets
+        self.over = threading.Event()
+        self.rows, self.faults, self.refused = [], [], 0
+        self.threads = [threading.Thread(target=self.client, args=(i,))
+                        for i in range(CLIENTS)]
+
+    def client(self, at):
+        conn = http.client.HTTPConnection(self.address, timeout=30)
+        for target in itertools.islice(itertools.cycle(self.targets), at,
+                                       None):
+            if self.over.is_set():
+                break
+            begun = time.monotonic()
+            try:
+                conn.request("GET", target)
+                got = conn.getresponse()
+                body = got.read()
+                self.row(begun, got, body)
+            except (http.client.RemoteDisconnected, ConnectionError):
+                # Between two requests a server may end a connection.
+                self.refused += 1
+                conn.close()
+                time.sleep(0.01)
+            except Exception as fault:  # what must not happen
+                self.faults.append(repr(fault))
+                conn.close()
+            time.sleep(0.005)
+        conn.close()
+
+    def row(self, begun, got, body):
+        kind = None
+        if got.headers["Content-Type"] == "application/problem+json":
+            kind = json.loads(body)["type"].rsplit(":", 1)[1]
+        elif got.status != 200:
+            self.faults.append(f"{got.status} that is no problem")
+        self.rows.append((begun, time.monotonic() - begun, got.status, kind))
+
+    def since(self, when):
+        return [r for r in list(self.rows) if r[0] >= when]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class QueryapiMongodb(Tests):
+    def __init__(self):
+        shutil.rmtree(WORK, ignore_errors=True)
+        WORK.mkdir(parents=True)
+        self.logs = itertools.count()
+        self.expected = {p.stem: read_ndjson(p)
+                         for p in (SAMPLE / "expected").glob("*.ndjson")}
+
+    # ---- servers and programs -----------------------------------------
+
+    def mongo(self, verb):
+        env = dict(os.environ, MONGO_ADMIN=str(
+            BUILD / "tests" / "support" / "mongo_admin"))
+        return sh(SUPPORT / "mongo.sh", verb, WORK / "mongo", env=env,
+                  timeout=400).strip()
+
+    def mongod(self):
+        return int((WORK / "mongo" / "mongod.pid").read_text())
+
+    def start(self):
+        self.uri = self.mongo("start")
+        self.store = {"store.type": "mongodb", "store.uri": self.uri,
+                      "store.database": "sample"}
+        self.projector("run", "--until-end")
+
+    def log(self, name):
+        return WORK / f"{name}-{next(self.logs)}.log"
+
+    def projector(self, *args):
+        program = Program("projector", args, {
+            **self.store, "source.dir": SAMPLE / "events",
+            "projector.admin_listen": ""}, self.log("projector")).start()
+        status = program.wait()
+        check(status == 0, "projector", *args, "ended with", status,
+              program.text()[-1500:])
+
+    @contextlib.contextmanager
+    def api(self, wait=True, **settings):
+        api = Api({**self.store, **{f"queryapi.{k}": v
+                                    for k, v in settings.items()}},
+                  self.log("queryapi")).start()
+        api.admin = re.search(r"listener=admin address=(\S+)",
+                              api.program.text()).group(1)
+        try:
+            if wait:
+                wait_until("readyz", lambda: self.ask(
+                    api, "/readyz") == 200, 20)
+            yield api
+        finally:
+            status = api.stop()
+        check(status == 0, "queryapi ended with", status,
+              api.program.text()[-1500:])
+
+    @staticmethod
+    def ask(api, path, text=False):
+        conn = http.client.HTTPConnection(api.admin, timeout=10)
+        try:
+            conn.request("GET", path)
+            got = conn.getresponse()
+            body = got.read().decode()
+            return body if text else got.status
+        finally:
+            conn.close()
+
+    def metric(self, api, name):
+        found = re.search(rf"^{name} (\S+)$", self.ask(api, "/metrics", True),
+                          re.M)
+        return float(found.group(1))
+
+    def targets(self):
+        return [f"/v1/{view}/{urllib.parse.quote(doc['id'], safe='')}"
+                for view, documents in sorted(self.expected.items())
+                for doc in documents[:5]]
+
+    # ---- what is served -----------------------------------------------
+
+    def test_1_every_document_is_served_alone_and_in_batches(self):
+        with self.api() as api:
+            for view, documents in self.expected.items():
+                keys = [d["id"] for d in documents]
+                wrong = differences(documents, api.documents(view, keys))
+                check(not wrong, view, *wrong)
+                alone = []
+                for key in keys:
+                    status, headers, body = api.get(
+                        f"/v1/{view}/{urllib.parse.quote(key, safe='')}")
+                    check(status == 200, view, key, status)
+                    check(headers["Projection-Position"], view, key)
+                    alone.append(body)
+                wrong = differences(documents, alone)
+                check(not wrong, view, *wrong)
+
+    def test_2_conditions_codings_and_absence(self):
+        target = self.targets()[0]
+        with self.api(gzip_min_bytes=1) as api:
+            status, headers, body = api.get(target)
+            tag = headers["ETag"]
+            status, headers, none = api.get(target, {"If-None-Match": tag})
+            check((status, none, headers["ETag"]) == (304, None, tag))
+            api.client.request("GET", target, headers={
+                "Accept-Encoding": "gzip"})
+            got = api.client.getresponse()
+            check(got.headers["Content-Encoding"] == "gzip", got.headers)
+            check(json.loads(gzip.decompress(got.read())) == body)
+            api.client.request("HEAD", target)
+            got = api.client.getresponse()
+            check((got.status, got.read()) == (200, b""))
+            check(int(got.headers["Content-Length"]) > 2)
+            for path, status, kind in (
+                    ("/v1/shop/never-seen", 404, "not-found"),
+                    ("/v1/nothing/x", 404, "view-not-found"),
+                    ("/v1/shop?ids=", 400, "bad-request")):
+                got = api.get(path)
+                check(got[0] == status and got[2]["type"].endswith(kind), got)
+
+    def test_3_deleted_documents_are_gone(self):
+        events = (json.loads(line)
+                  for path in (SAMPLE / "events/product").glob("*.ndjson")
+                  for line in path.read_text(encoding="utf-8").splitlines())
+        dead = [f"{e['value']['data']['shopId']}:"
+                f"{e['value']['data']['productId']}" for e in events
+                if e["value"]["eventType"] == "ProductDeleted"]
+        # Some were registered again.
+        dead = sorted(set(dead) - {d["id"] for d in self.expected["product"]})
+        with self.api() as api:
+            status, _, body = api.get(
+                "/v1/product/" + urllib.parse.quote(dead[0], safe=""))
+            check(status == 410 and body["type"].endswith("deleted"), status,
+                  body)
+
+    def test_4_a_rebuild_is_followed_without_restart(self):
+        target = next(t for t in self.targets() if t.startswith("/v1/shop/"))
+        with self.api() as api:
+            status, headers, before = api.get(target)
+            old = headers["ETag"]
+            self.projector("rebuild", "shop")
+            wait_until("the new generation is served", lambda: api.get(
+                target)[1]["ETag"] != old, 5)
+            status, headers, body = api.get(target, {"If-None-Match": old})
+            check(status == 200 and body == before, status, body)
+            check(headers["ETag"].split(".")[0] != old.split(".")[0],
+                  headers["ETag"], old)
+
+    # ---- outages ------------------------------------------------------
+
+    def outage(self, begin, end, times=500):
+        """Load over a server that goes away and comes back, told `times`."""
+        with self.api() as api, Load(api.data, self.targets()) as load:
+            wait_until("answers", lambda: len(load.rows) > 500, 30)
+            away_at = time.monotonic()
+            begin()
+            wait_until("everybody is told", lambda: sum(
+                r[2] == 503 for r in load.since(away_at + TOLD_WITHIN_S)
+            ) > times, 30)
+            check(self.ask(api, "/livez") == 200)
+            check(self.ask(api, "/readyz") == 503)
+            check(self.ask(api, "/status") == 200)
+            back_at = time.monotonic()
+            end()
+            wait_until("readyz", lambda: self.ask(api, "/readyz") == 200, 30)
+            ready_at = time.monotonic()
+            wait_until("answers again", lambda: sum(
+                r[2] == 200 for r in load.since(ready_at)) > 500, 30)
+            during = [r for r in list(load.rows)
+                      if away_at <= r[0] < back_at]
+            told = [r for r in during if r[2] == 503]
+            slowest = max(r[1] for r in during)
+            print(f"{len(told)} times 503, slowest answer {slowest:.2f} s; "
+                  f"ready {ready_at - back_at:.2f} s after it was back")
+            check(slowest < TOLD_WITHIN_S, "slowest answer", slowest)
+            check({r[3] for r in told} == {"store-unavailable"},
+                  {r[3] for r in told})
+            late = [r for r in during
+                    if r[0] > away_at + TOLD_WITHIN_S and
+                    (r[2] != 503 or r[1] > 0.5)]
+            check(not late, "not told at once:", late[:3])
+            wait_until("no fetch is left over", lambda: self.metric(
+                api, "shopview_http_queue_depth") == 0, 20)
+        check(not load.faults, load.faults[:3])
+        check(load.refused == 0, load.refused, "connections were ended")
+
+    def test_5_a_server_that_hangs(self):
+        pid = self.mongod()
+        self.outage(lambda: os.kill(pid, signal.SIGSTOP),
+                    lambda: os.kill(pid, signal.SIGCONT))
+
+    def test_5_a_server_that_hangs_beyond_the_socket_timeout(self):
+        pid = self.mongod()
+        self.store["store.uri"] = self.uri + "&socketTimeoutMS=500"
+        try:
+            self.outage(lambda: os.kill(pid, signal.SIGSTOP),
+                        lambda: os.kill(pid, signal.SIGCONT), 8000)
+        finally:
+            self.store["store.uri"] = self.uri
+
+    def test_6_a_server_that_dies(self):
+        def die():
+            os.kill(self.mongod(), signal.SIGKILL)
+            self.mongo("stop")
+        self.outage(die, lambda: self.mongo("start"))
+
+    def test_7_started_before_the_server(self):
+        self.mongo("stop")
+        with self.api(wait=False) as api:
+            check(self.ask(api, "/livez") == 200)
+            begun = time.monotonic()
+            status, headers, body = api.get(self.targets()[0])
+            check(status == 503 and headers["Retry-After"] == "1", status)
+            check(body["type"].endswith("store-unavailable"), body)
+            check(time.monotonic() - begun < 1, "not told at once")
+            check(self.ask(api, "/readyz") == 503)
+            wait_until("it says so", lambda: "event=store.away" in
+                       api.program.text(), 20)
+            check(api.program.text().count("event=store.away") == 1)
+            self.mongo("start")
+            wait_until("readyz", lambda: self.ask(api, "/readyz") == 200, 20)
+            check(api.get(self.targets()[0])[0] == 200)
+
+    # ---- stop ---------------------------------------------------------
+
+    def test_8_a_stop_under_load_answers_what_was_asked(self):
+        with self.api(stop_timeout_ms="5s") as api:
+            with Load(api.data, self.targets()) as load:
+                wait_until("answers", lambda: len(load.rows) > 500, 30)
+                begun = time.monotonic()
+                check(api.stop() == 0)
+                took = time.monotonic() - begun
+            check(took < 5, took)
+            check(not load.faults, load.faults[:3])
+            check({r[2] for r in load.rows} == {200},
+                  {r[2] for r in load.rows})
+
+    def test_9_a_stop_while_the_server_hangs(self):
+        pid = self.mongod()
+        with self.api(stop_timeout_ms="5s") as api:
+            with Load(api.data, self.targets()) as load:
+                wait_until("answers", lambda: len(load.rows) > 100, 30)
+                os.kill(pid, signal.SIGSTOP)
+                try:
+                    time.sleep(0.3)  # every worker is stuck in a read
+                    begun = time.monotonic()
+                    check(api.stop() == 0)
+                    took = time.monotonic() - begun
+                finally:
+                    os.kill(pid, signal.SIGCONT)
+            check(took < 5, took)
+            check(not load.faults, load.faults[:3])
+
+
+def main():
+    tests = QueryapiMongodb()
+    try:
+        tests.start()
+        return tests.run()
+    finally:
+        tests.mongo("stop")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
