@@ -163,7 +163,7 @@ include projections/projections.mk
 # ---- For users ----------------------------------------------------------
 
 # What is installed can only be seen by a make that starts afterwards.
-AGAIN = @$(MAKE) --no-print-directory
+AGAIN = @+$(MAKE) --no-print-directory
 
 demo: deps-build ## The main job on sample events, no server needed (ONCE=1: check and leave)
 	$(AGAIN) all

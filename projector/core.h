@@ -31,7 +31,7 @@
 
 struct core_settings {
 	struct batch_settings batch;
-	size_t memory_bytes; /* documents and records together */
+	size_t memory_bytes;	 /* documents and records together */
 	unsigned max_apply_jobs; /* batches in flight */
 	unsigned max_load_jobs;
 	const struct decode_topic *topics; /* outlive the core */

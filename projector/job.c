@@ -9,9 +9,9 @@ job_run_load(struct job *job, struct store_session *ses)
 	for (size_t i = 0; i < job->n_loads && job->rc == 0; i++) {
 		const struct job_load *load = &job->loads[i];
 
-		job->rc = store_load(ses, load->collection,
-				     job->docs + load->first, load->n,
-				     &job->err);
+		job->rc =
+			store_load(ses, load->collection,
+				   job->docs + load->first, load->n, &job->err);
 	}
 }
 

@@ -245,7 +245,7 @@ module_reads(const struct module *mod, const struct pj_event *ev)
 		if (r->topic != topic && strcmp(r->topic->name, topic->name))
 			continue;
 		if (type == PJ_TOMBSTONE)
-			return mod->desc->flags & PJ_KEYED_BY_RECORD ? r : NULL;
+			return module_is_keyed_by_record(mod) ? r : NULL;
 		return r->types & PJ_BIT(type) ? r : NULL;
 	}
 	return NULL;
@@ -259,8 +259,8 @@ module_is_keyed_by_record(const struct module *mod)
 	if (!(mod->desc->flags & PJ_KEYED_BY_RECORD))
 		return false;
 	for (size_t i = 0; option && option[i].name; i++)
-		if (strcmp(option[i].name, "buckets") == 0 &&
-		    mod->options.values[i] > 1)
+		if (option[i].splits_key &&
+		    mod->options.values[i] != option[i].def)
 			return false;
 	return true;
 }

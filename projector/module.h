@@ -60,8 +60,8 @@ const struct pj_reads *
 module_reads(const struct module *mod, const struct pj_event *ev);
 
 /*
- * True when the document key is the record key: PJ_KEYED_BY_RECORD, and an
- * option `buckets`, if the module has one, does not split documents.
+ * True when the document key is the record key: PJ_KEYED_BY_RECORD, and no
+ * option that splits the key is set.
  */
 bool
 module_is_keyed_by_record(const struct module *mod);

@@ -28,7 +28,7 @@ struct progress {
 	struct record **ring;
 	size_t head, len, cap;
 
-	int64_t next;	/* all below is durable; -1: nothing known yet */
+	int64_t next; /* all below is durable; -1: nothing known yet */
 	int64_t anchor_offset;
 	int64_t anchor_timestamp_ms;
 	uint32_t anchor_crc;
@@ -82,8 +82,7 @@ offsets_settle(struct offsets *off);
  * that is our position (trailing transaction markers, compacted tails).
  */
 void
-offsets_reached(struct offsets *off, const struct partition *part,
-		int64_t end);
+offsets_reached(struct offsets *off, const struct partition *part, int64_t end);
 
 size_t
 offsets_held(const struct offsets *off); /* records */

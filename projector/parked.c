@@ -14,7 +14,7 @@ parked_unit(const struct lane *lane, const struct record *rec,
 		return key;
 	if (rec->key.len == 0)
 		*ret_type = "record";
-	else if (!(lane->mod->desc->flags & PJ_KEYED_BY_RECORD))
+	else if (!module_is_keyed_by_record(lane->mod))
 		*ret_type = "key";
 	/* Keyed by record: the document is known even if the event is not. */
 	return rec->key;

@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "projector/generation.h"
+#include "projector/goals.h"
 #include "projector/writer.h"
 
 enum {
@@ -27,12 +28,6 @@ enum {
 	LOG_EVERY_MS = 5000,
 };
 
-struct goal {
-	struct partition *part;
-	int64_t end;  /* to be reached; -1: the log holds nothing */
-	int64_t high; /* next offset of the log */
-};
-
 struct pipeline {
 	struct pipeline_settings set;
 	struct core *core;
@@ -44,8 +39,7 @@ struct pipeline {
 	bool checked;  /* the store is fit */
 	bool paused;
 	bool outage;	    /* the store is away, as far as we know */
-	struct goal *goals; /* until_end */
-	size_t n_goals;
+	struct goals goals; /* until_end */
 	uint32_t assignment;
 	int64_t begin_mono_ms; /* next try to begin reading */
 	int64_t tick_mono_ms, progress_mono_ms;
@@ -228,42 +222,6 @@ read_starts(struct pipeline *pipe, int64_t *starts, struct pj_error *err)
 	return 0;
 }
 
-static int
-set_goals(struct pipeline *pipe, struct pj_error *err)
-{
-	free(pipe->goals);
-	pipe->goals = mem_calloc(pipe->n_parts, sizeof(*pipe->goals));
-	pipe->n_goals = 0;
-	for (size_t p = 0; p < pipe->n_parts; p++) {
-		int64_t low, high;
-
-		if (source_watermarks(pipe->set.source, pipe->parts[p], 5000,
-				      &low, &high, err))
-			return -1;
-		pipe->goals[pipe->n_goals++] = (struct goal){
-			.part = pipe->parts[p],
-			.end = high > low ? high : -1,
-			.high = high,
-		};
-	}
-	return 0;
-}
-
-/* Reading would tell, but a run to an end that lies before us reads nothing. */
-static int
-check_start(const struct goal *goal, int64_t next, struct pj_error *err)
-{
-	if (next <= goal->high)
-		return 0;
-	return pj_error_set(err, PJ_ERROR_STOP,
-			    "%s/%" PRId32 ": position %" PRId64
-			    " is behind the log's end (%" PRId64
-			    "): the topic was cut off or made anew; restore it "
-			    "or rebuild the projections that read it",
-			    goal->part->topic, goal->part->number, next,
-			    goal->high);
-}
-
 /* Starts reading the current partitions from what the store says. */
 static int
 begin_reading(struct pipeline *pipe, struct pj_error *err)
@@ -274,13 +232,15 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 	int rc = read_starts(pipe, starts, err);
 
 	if (rc == 0 && pipe->set.until_end)
-		rc = set_goals(pipe, err);
+		rc = goals_set(&pipe->goals, pipe->set.source, pipe->parts, n,
+			       err);
 	for (size_t p = 0; rc == 0 && p < n; p++) {
 		at[p].partition = pipe->parts[p];
 		at[p].next = core_assign(pipe->core, pipe->parts[p],
 					 starts + p * LANES_MAX);
 		if (pipe->set.until_end)
-			rc = check_start(&pipe->goals[p], at[p].next, err);
+			rc = goals_check_start(&pipe->goals, p, at[p].next,
+					       err);
 	}
 	if (rc == 0)
 		rc = source_assign(pipe->set.source, at, n, &pipe->assignment,
@@ -507,11 +467,12 @@ reached_goals(struct pipeline *pipe)
 {
 	if (!pipe->set.until_end || !pipe->reading)
 		return false;
-	for (size_t i = 0; i < pipe->n_goals; i++) {
-		struct progress *pro = offsets_of(core_offsets(pipe->core),
-						  pipe->goals[i].part);
+	for (size_t i = 0; i < pipe->goals.n; i++) {
+		const struct goal *goal = &pipe->goals.goal[i];
+		struct progress *pro =
+			offsets_of(core_offsets(pipe->core), goal->part);
 
-		if (pro && pro->next < pipe->goals[i].end)
+		if (pro && pro->next < goal->end)
 			return false;
 	}
 	return true;
@@ -630,6 +591,6 @@ pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 		free(pipe.told[i]);
 	free(pipe.told);
 	free(pipe.parts);
-	free(pipe.goals);
+	goals_release(&pipe.goals);
 	return rc;
 }

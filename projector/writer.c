@@ -65,9 +65,8 @@ writers_start(struct store *store, unsigned n_apply, unsigned n_load,
 	all->load = queue_new(THREADS_MAX);
 	all->done = queue_new((size_t)2 * THREADS_MAX);
 	for (unsigned i = 0; i < n_apply + n_load; i++)
-		if (writer_start(all, store, i < n_apply ? all->apply
-							 : all->load,
-				 err)) {
+		if (writer_start(all, store,
+				 i < n_apply ? all->apply : all->load, err)) {
 			writers_stop(all);
 			return -1;
 		}

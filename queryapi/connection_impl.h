@@ -44,7 +44,7 @@ struct connection {
 	int64_t deadline_mono_ms;
 	int64_t armed_mono_ms; /* when the timer fires; 0 = not pending */
 	uint64_t queued;       /* bytes of all answers so far */
-	uint64_t sent_before;  /* of them, when PHASE_WRITE was entered */
+	uint64_t taken_before; /* of them, when PHASE_WRITE was entered */
 	size_t scanned;	       /* of the head that has not ended */
 	struct current cur;
 	struct fetch *fetch; /* out with the workers, or NULL */

@@ -62,6 +62,9 @@ struct pj_option {
 	const char *name; /* NULL ends the list */
 	int64_t min, max, def;
 	const char *text;
+	/* At another value than the default the document key is no longer the
+	 * record key: PJ_KEYED_BY_RECORD does not hold then. */
+	bool splits_key;
 };
 
 /* Values in the order of the module's option table; borrowed for good. */

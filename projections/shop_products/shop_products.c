@@ -46,9 +46,13 @@ static const struct pj_shape shape[] = {
 enum { BUCKETS };
 
 static const struct pj_option option_table[] = {
-	[BUCKETS] = {"buckets", 1, 65536, 1,
-		     "documents a shop's products are spread over"},
-	{NULL, 0, 0, 0, NULL},
+	[BUCKETS] = {.name = "buckets",
+		     .min = 1,
+		     .max = 65536,
+		     .def = 1,
+		     .text = "documents a shop's products are spread over",
+		     .splits_key = true},
+	{.name = NULL},
 };
 
 static uint32_t

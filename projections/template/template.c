@@ -76,9 +76,13 @@ static const struct pj_shape shape[] = {
 enum { MAX_LENGTH };
 
 static const struct pj_option option_table[] = {
-	[MAX_LENGTH] = {"max_length", 1, 1000, 50,
-			"places in a queue; who comes later is rejected"},
-	{NULL, 0, 0, 0, NULL},
+	[MAX_LENGTH] =
+		{.name = "max_length",
+		 .min = 1,
+		 .max = 1000,
+		 .def = 50,
+		 .text = "places in a queue; who comes later is rejected"},
+	{.name = NULL},
 };
 
 /* ---- Pure functions --------------------------------------------------------

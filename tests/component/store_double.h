@@ -20,6 +20,7 @@ static struct {
 	pthread_cond_t changed;
 	bool away;	   /* every call: RETRY */
 	bool hangs;	   /* loads wait */
+	bool looks_hang;   /* so does the catalog */
 	int waiting;	   /* loads that do */
 	int loads;	   /* that went through */
 	bool damaged;	   /* documents are no BSON */
@@ -213,6 +214,10 @@ store_live(struct store_session *ses, struct store_live **ret_rows,
 	   size_t *ret_n, struct pj_error *err)
 {
 	(void)ses;
+	(void)pthread_mutex_lock(&dbl.lock);
+	while (dbl.looks_hang)
+		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
+	(void)pthread_mutex_unlock(&dbl.lock);
 	if (double_enter(err) < 0)
 		return -1;
 	*ret_rows = mem_calloc(1, sizeof(**ret_rows));

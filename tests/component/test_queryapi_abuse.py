@@ -214,17 +214,17 @@ def test_slow_readers_together_are_bounded():
     def t(srv, store):
         store.fill(document("huge", 1, name="x" * 15000000))
         before = resident(srv)
-        held = [Client(srv.data, rcvbuf=4096) for _ in range(60)]
+        held = [Client(srv.data, rcvbuf=4096) for _ in range(30)]
         for c in held:
             c.send(request("/v1/shop/huge"))
         wait_for(lambda: srv.metric('shopview_http_requests_total{route='
                                     '"/v1/{view}/{key}",status="503"}') +
                  srv.metric('shopview_http_requests_total{route='
-                            '"/v1/{view}/{key}",status="200"}') >= 60,
+                            '"/v1/{view}/{key}",status="200"}') >= 30,
                  "all answered")
         refused = srv.metric('shopview_http_requests_total{route='
                              '"/v1/{view}/{key}",status="503"}')
-        assert refused >= 20, refused
+        assert refused >= 5, refused
         # two loops of 128 MiB, and what four workers have in hand
         if "asan" not in os.environ.get("BUILD", ""):
             assert resident(srv) - before < 700 << 20, resident(srv)
@@ -246,19 +246,21 @@ def test_a_steady_pipeliner_that_reads_is_not_cut_off():
     """Its output is never quite empty, but it reads well."""
     def t(srv, store):
         one = request("/nothing", "X-Request-Id: " + "r" * 120)
-        until = time.monotonic() + 1.5
-        with Client(srv.data, rcvbuf=65536) as c:
+        until = time.monotonic() + 4
+        with Client(srv.data, rcvbuf=16384) as c:
             c.sock.setblocking(False)
-            left = b""
+            left, read_at = b"", 0
             while time.monotonic() < until:
-                r, w, _ = select.select([c.sock], [c.sock], [], 1)
+                r, w, _ = select.select([c.sock], [c.sock], [], .01)
                 if w:
-                    left = left or one * 200
+                    left = left or one * 500
                     try:
                         left = left[c.sock.send(left):]
                     except BlockingIOError:
                         pass
-                if r:
+                # 1.6 MB/s of the 16 KB/s it has to, and less than comes
+                if r and time.monotonic() - read_at > .01:
+                    read_at = time.monotonic()
                     assert c.sock.recv(16384), "cut off"
         assert srv.metric("shopview_http_cut_off_total") == 0
     with_basic_store(t, "queryapi.request_timeout_ms=300ms")
@@ -298,7 +300,7 @@ def test_a_batch_counts_repeated_ids_as_they_are_sent():
 
 
 def test_a_request_sent_before_the_stop_is_answered():
-    """On a connection at rest and on one that was not accepted yet."""
+    """On a connection at rest and on many that were not accepted yet."""
     def t(srv, store):
         with srv.connect() as rested:
             rested.send(GOOD)
@@ -309,15 +311,16 @@ def test_a_request_sent_before_the_stop_is_answered():
             wait_for(lambda: stopped(srv.proc.pid), "the halt")
             srv.proc.send_signal(signal.SIGTERM)
             rested.send(GOOD)
-            with srv.connect() as fresh:
-                fresh.send(GOOD)
-                srv.proc.send_signal(signal.SIGCONT)
-                for c in (rested, fresh):
-                    assert c.answer().status == 200
-                    assert c.closed()
+            fresh = [srv.connect() for _ in range(200)]
+            for c in fresh:
+                c.send(GOOD)
+            srv.proc.send_signal(signal.SIGCONT)
+            for c in [rested] + fresh:
+                assert c.answer().status == 200
+                assert c.closed()
+                c.sock.close()
         assert srv.proc.wait(10) == 0
-    for _ in range(5):
-        with_basic_store(t)
+    with_basic_store(t)
 
 
 def stopped(pid):

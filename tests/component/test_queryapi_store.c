@@ -43,7 +43,7 @@ start(void **state)
 	set.queryapi.request_timeout_ms = 10000;
 	set.queryapi.queue_depth = 2;
 	set.queryapi.stop_timeout_ms = 200;
-	DOUBLE_SET(dbl.away = dbl.hangs = dbl.damaged = false;
+	DOUBLE_SET(dbl.away = dbl.hangs = dbl.looks_hang = dbl.damaged = false;
 		   dbl.move_on_load = false; dbl.live = 1; dbl.next = 10;
 		   dbl.next_on_load = 0; dbl.loads = 0; dbl.loaded[0] = '\0');
 	if (server_start(&set, &srv, &err) < 0)
@@ -55,7 +55,7 @@ static int
 stop(void **state)
 {
 	(void)state;
-	DOUBLE_SET(dbl.hangs = false);
+	DOUBLE_SET(dbl.hangs = dbl.looks_hang = false);
 	assert_true(server_stop(srv));
 	free(set.store.path);
 	free(set.queryapi.listen);
@@ -169,6 +169,47 @@ an_outage_is_told_quickly_and_ends_by_itself(void **state)
 	DOUBLE_SET(dbl.away = false);
 	WAIT_FOR(readyz() == 200);
 	assert_int_equal(get("/v1/shop/a"), 200);
+}
+
+static void
+who_waits_for_a_store_that_hangs_is_told(void **state)
+{
+	int in_work, queued;
+	int64_t begun;
+
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.hangs = dbl.looks_hang = true);
+	begun = clock_mono_ms();
+	in_work = ask(server_data_address(srv), "/v1/shop/work");
+	WAIT_FOR(waiting() == 1);
+	queued = ask(server_data_address(srv), "/v1/shop/queued");
+	assert_int_equal(read_answer(in_work), 503);
+	assert_non_null(strstr(answer, "problem:store-unavailable\""));
+	assert_int_equal(read_answer(queued), 503);
+	assert_true(clock_mono_ms() - begun < 3000);
+	assert_int_equal(readyz(), 503);
+	DOUBLE_SET(dbl.hangs = dbl.looks_hang = false);
+	WAIT_FOR(readyz() == 200);
+	assert_int_equal(get("/v1/shop/a"), 200);
+}
+
+static void
+a_look_that_hangs_is_no_outage_while_reads_are_answered(void **state)
+{
+	int64_t until = clock_mono_ms() + 2500;
+
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.looks_hang = true);
+	while (clock_mono_ms() < until) {
+		assert_int_equal(get("/v1/shop/a"), 200);
+		pause_ms(20);
+	}
+	/* Nobody asks, so nothing is known but that the look hangs. */
+	WAIT_FOR(readyz() == 503);
+	DOUBLE_SET(dbl.looks_hang = false);
+	WAIT_FOR(readyz() == 200);
 }
 
 static void
@@ -330,6 +371,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SERVED(an_outage_is_told_quickly_and_ends_by_itself),
+		SERVED(who_waits_for_a_store_that_hangs_is_told),
+		SERVED(a_look_that_hangs_is_no_outage_while_reads_are_answered),
 		SERVED(a_generation_dropped_under_a_read_is_no_absent_document),
 		SERVED(a_checkpoint_newer_than_the_read_is_not_told),
 		SERVED(damaged_documents_are_an_error_of_ours),

@@ -105,6 +105,6 @@ main(int argc, char **argv)
 		else
 			total += n;
 	}
-	printf("%ld inputs replayed\n", total);
+	printf("%ld passed, %d failed\n", total, failed);
 	return failed;
 }

@@ -16,6 +16,8 @@
 set -eu
 
 VERSION=${KAFKA_VERSION:-4.1.1}
+# Not every service and container has a HOME.
+: "${HOME:=$(getent passwd "$(id -u)" | cut -d: -f6)}"
 CACHE=${SHOPVIEW_CACHE:-$HOME/.cache/shopview}
 HEAP=${KAFKA_HEAP:-512m}
 HOME_DIR=$CACHE/kafka-$VERSION

