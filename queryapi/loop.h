@@ -52,7 +52,7 @@ struct loop {
 
 	struct connection *connections; /* list of all */
 	size_t n_connections;
-	size_t n_refused; /* of them, those that are only told 503 */
+	size_t n_refused;    /* of them, those that are only told 503 */
 	size_t unsent_bytes; /* of all connections' answers */
 	struct snapshot_hold hold;
 	char date[HTTP_DATE_MAX];

@@ -252,10 +252,13 @@ def test_running_out_of_descriptors_is_survived():
             held = [srv.connect() for _ in range(100)]
             wait_for(lambda: sum(not c.is_open() for c in held) > 20,
                      "clients turned away")
+            wait_for(lambda: len(os.listdir("/proc/%d/fd" % srv.proc.pid))
+                     == 60, "no descriptor left")
+            asking = [Client(srv.admin) for _ in range(20)]
             cpu = cpu_seconds(srv.proc.pid)
             time.sleep(0.5)
             assert cpu_seconds(srv.proc.pid) - cpu < 0.3, "accept() spins"
-            for c in held:
+            for c in held + asking:
                 c.sock.close()
             def served():
                 try:

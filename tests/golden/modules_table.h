@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every module under projections/, linked in; made by projections/projections.mk. */
+/* Every module under projections/, linked in; made by
+ * projections/projections.mk. */
 #ifndef TESTS_GOLDEN_MODULES_TABLE_H
 #define TESTS_GOLDEN_MODULES_TABLE_H
 

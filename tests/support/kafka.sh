@@ -47,6 +47,9 @@ fetch() {
 			<dependency><groupId>org.apache.kafka</groupId>
 			<artifactId>kafka-tools</artifactId>
 			<version>$VERSION</version></dependency>
+			<dependency><groupId>org.slf4j</groupId>
+			<artifactId>slf4j-simple</artifactId>
+			<version>1.7.36</version></dependency>
 			</dependencies>
 			</project>
 		POM
@@ -66,11 +69,16 @@ answers() {
 	(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
+# The broker's port; the controller's is 6000 above. Both are below the ports
+# that the kernel hands out, so that they stay free over a restart too.
 free_port() {
 	local port i
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		port=$((20000 + (RANDOM * 32768 + RANDOM) % 10000))
-		answers "$port" || { echo "$port"; return; }
+		port=$((20000 + (RANDOM * 32768 + RANDOM) % 6000))
+		answers "$port" || answers "$((port + 6000))" || {
+			echo "$port"
+			return
+		}
 	done
 	die "no free port after $i tries"
 }
@@ -113,18 +121,16 @@ format() {
 	local port
 	port=$(free_port)
 	mkdir -p "$DIR"
-	properties "$port" "$((port + 10000))" >"$DIR/kraft.properties"
+	properties "$port" "$((port + 6000))" >"$DIR/kraft.properties"
 	java_run kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg \
 		-c "$DIR/kraft.properties" >"$DIR/format.log" 2>&1 ||
 		die "format failed, see $DIR/format.log"
 	echo "$port" >"$DIR/port"
 }
 
-start() {
+# True when it answers, false when it ended before it did.
+launch() {
 	local port i
-	running && { cat "$DIR/address"; return; }
-	fetch
-	[ -s "$DIR/port" ] || format
 	port=$(cat "$DIR/port")
 	(
 		# Not a child of whoever called: it outlives this script.
@@ -136,14 +142,29 @@ start() {
 		echo $! >"$DIR/pid"
 	)
 	for i in $(seq 300); do
+		running || return 1
 		if answers "$port"; then
 			echo "127.0.0.1:$port" | tee "$DIR/address"
 			return
 		fi
-		running || die "ended at once, see $DIR/log"
 		sleep 0.2
 	done
 	die "no answer on port $port after $i tries, see $DIR/log"
+}
+
+start() {
+	local i
+	running && { cat "$DIR/address"; return; }
+	fetch
+	for i in 1 2 3; do
+		[ -s "$DIR/port" ] || format
+		launch && return
+		# Somebody else took a port between asking and binding; who has
+		# been up once keeps data and port.
+		[ ! -e "$DIR/address" ] || break
+		rm -rf "$DIR/port" "$DIR/data"
+	done
+	die "ended at once, see $DIR/log"
 }
 
 stop() {
