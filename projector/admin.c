@@ -109,9 +109,10 @@ now_of(const struct admin *adm)
 	else if (!adm->shown->reading)
 		now.unready = "no partition is being read: none is assigned, "
 			      "or the store has not given positions yet";
+	else if (adm->shown->store_away)
+		now.unready = "the store does not answer";
 	else if (figures_age_ms(adm->shown, &now) > READY_WITHIN_MS)
-		now.unready = "the store does not answer: no tick of the "
-			      "pipeline for over 5 s";
+		now.unready = "no tick of the pipeline for over 5 s";
 	return now;
 }
 

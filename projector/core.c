@@ -425,6 +425,12 @@ core_offsets(struct core *core)
 	return core->offsets;
 }
 
+size_t
+core_held(const struct core *core)
+{
+	return offsets_held(core->offsets);
+}
+
 struct core_counts
 core_counts(const struct core *core)
 {

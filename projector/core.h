@@ -94,6 +94,9 @@ core_jobs_out(const struct core *core);
 
 struct offsets *
 core_offsets(struct core *core);
+/* Records in memory. */
+size_t
+core_held(const struct core *core);
 struct core_counts
 core_counts(const struct core *core);
 

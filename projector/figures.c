@@ -210,8 +210,6 @@ meter_read(struct meter *met, struct core *core)
 
 	while (offsets_at(core_offsets(core), fig->n_parts))
 		fig->n_parts++;
-	/* The core has partitions exactly while it reads them. */
-	fig->reading = fig->n_parts > 0;
 	ask(met, core, fig->n_parts);
 	read_parts(met, core, fig);
 	read_lanes(met->lanes, fig);

@@ -47,6 +47,7 @@ struct figures_lag {
 struct figures {
 	int64_t taken_mono_ms; /* 0: there was no tick yet */
 	bool reading;	       /* from positions the store gave */
+	bool store_away;       /* as far as the pipeline knows */
 	struct core_counts counts;
 	size_t held_records, held_bytes;
 	unsigned jobs_out;

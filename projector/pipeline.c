@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "projector/generation.h"
+#include "projector/report.h"
 #include "projector/goals.h"
 #include "projector/writer.h"
 
@@ -24,8 +25,6 @@ enum {
 	REVOKE_FLUSH_MS = 10000,
 	STOP_FLUSH_MS = 8000,
 	FULL_WAIT_MS = 1000, /* then membership needs a poll again */
-	PROGRESS_EVERY_MS = 5000,
-	LOG_EVERY_MS = 5000,
 };
 
 struct pipeline {
@@ -42,12 +41,8 @@ struct pipeline {
 	struct goals goals; /* until_end */
 	uint32_t assignment;
 	int64_t begin_mono_ms; /* next try to begin reading */
-	int64_t tick_mono_ms, progress_mono_ms;
-	uint64_t progress_consumed;
-	struct log_gate source_gate, store_gate;
-	/* Causes that were logged already, (topic, type, cause) each once. */
-	char **told;
-	size_t n_told, told_cap;
+	int64_t tick_mono_ms;
+	struct report report;
 };
 
 struct core *
@@ -56,81 +51,37 @@ pipeline_core(struct pipeline *pipe)
 	return pipe->core;
 }
 
-/* ---- Telling people ---------------------------------------------------- */
-
-static void
-log_outage(struct log_gate *gate, const char *event, const struct pj_error *err)
+bool
+pipeline_is_reading(const struct pipeline *pipe)
 {
-	char text[2 * PJ_ERROR_TEXT];
-	unsigned long missed;
-
-	if (log_gate_open(gate, LOG_EVERY_MS, &missed))
-		log_warn(event, "error=%s repeated=%lu",
-			 log_quote(text, sizeof(text), err->text,
-				   strlen(err->text)),
-			 missed);
+	return pipe->reading;
 }
 
-static bool
-told_already(struct pipeline *pipe, const char *what)
+bool
+pipeline_store_is_away(const struct pipeline *pipe)
 {
-	enum { TOLD_MAX = 1000 };
-
-	for (size_t i = 0; i < pipe->n_told; i++)
-		if (strcmp(pipe->told[i], what) == 0)
-			return true;
-	if (pipe->n_told == TOLD_MAX)
-		return true;
-	MEM_GROW(pipe->told, pipe->n_told, pipe->told_cap);
-	pipe->told[pipe->n_told++] = mem_strdup(what);
-	return false;
-}
-
-static void
-log_parked(void *arg, const struct store_parked *row)
-{
-	char detail[2 * PJ_ERROR_TEXT], type[256];
-	char *what = mem_printf("%s\n%s\n%s\n%s", row->generation, row->topic,
-				row->type, row->cause);
-
-	if (!told_already(arg, what))
-		log_warn("record.parked",
-			 "generation=%s at=%s/%" PRId32 "@%" PRId64
-			 " type=%s cause=\"%s\" detail=%s more=counted",
-			 row->generation, row->topic, row->partition,
-			 row->offset,
-			 log_quote(type, sizeof(type), row->type,
-				   strlen(row->type)),
-			 row->cause,
-			 log_quote(detail, sizeof(detail), row->detail,
-				   strlen(row->detail)));
-	free(what);
-}
-
-static void
-log_progress(struct pipeline *pipe, int64_t now_mono_ms, bool last)
-{
-	struct core_counts c = core_counts(pipe->core);
-	int64_t ms = now_mono_ms - pipe->progress_mono_ms;
-
-	if (!last &&
-	    (ms < PROGRESS_EVERY_MS || c.consumed == pipe->progress_consumed))
-		return;
-	log_info(last ? "run.done" : "progress",
-		 "events=%" PRIu64 " per_second=%" PRIu64 " skipped=%" PRIu64
-		 " parked=%" PRIu64 " writes=%" PRIu64 " conflicts=%" PRIu64
-		 " held=%zu",
-		 c.consumed,
-		 ms > 0 ? (c.consumed - pipe->progress_consumed) * 1000 /
-				  (uint64_t)ms
-			: 0,
-		 c.skipped, c.parked, c.writes, c.conflicts,
-		 offsets_held(core_offsets(pipe->core)));
-	pipe->progress_mono_ms = now_mono_ms;
-	pipe->progress_consumed = c.consumed;
+	return pipe->outage;
 }
 
 /* ---- Store work -------------------------------------------------------- */
+
+/* rc, but an outage is said and waited out: 0. Success ends one. */
+static int
+store_outage(struct pipeline *pipe, const char *event, int rc,
+	     const struct pj_error *err)
+{
+	if (rc == 0) {
+		if (pipe->outage)
+			log_info("store.back", "waited=backoff");
+		pipe->outage = false;
+		return 0;
+	}
+	if (err->cls != PJ_ERROR_RETRY)
+		return -1;
+	report_outage(&pipe->report.store, event, err);
+	pipe->outage = true;
+	return 0;
+}
 
 static int
 job_came_back(struct pipeline *pipe, struct job *job, struct pj_error *err)
@@ -140,14 +91,8 @@ job_came_back(struct pipeline *pipe, struct job *job, struct pj_error *err)
 	if (core_job_done(pipe->core, job, clock_mono_ms(), clock_wall_ms(),
 			  &outage, err))
 		return -1;
-	if (outage.cls != PJ_ERROR_NONE) {
-		log_outage(&pipe->store_gate, "store.away", &outage);
-		pipe->outage = true;
-	} else if (pipe->outage) {
-		log_info("store.back", "waited=backoff");
-		pipe->outage = false;
-	}
-	return 0;
+	return store_outage(pipe, "store.away",
+			    outage.cls == PJ_ERROR_NONE ? 0 : -1, &outage);
 }
 
 /* Takes what is done (waiting up to wait_ms for the first), gives what is due.
@@ -298,11 +243,8 @@ turn_begin(struct pipeline *pipe, struct pj_error *err)
 	if ((!pipe->checked && store_check(pipe->set.session, err)) ||
 	    (pipe->set.follow_live && attach_lanes(pipe, err)) ||
 	    begin_reading(pipe, err)) {
-		if (err->cls != PJ_ERROR_RETRY)
-			return -1;
-		log_outage(&pipe->store_gate, "begin.waiting", err);
 		pipe->begin_mono_ms = clock_mono_ms() + OUTAGE_WAIT_MS;
-		return 0;
+		return store_outage(pipe, "begin.waiting", -1, err);
 	}
 	pipe->reading = pipe->checked = true;
 	log_info("reading", "partitions=%zu assignment=%" PRIu32, pipe->n_parts,
@@ -417,7 +359,7 @@ log_is_away(struct pipeline *pipe, struct pj_error *err)
 {
 	if (err->cls != PJ_ERROR_RETRY)
 		return -1;
-	log_outage(&pipe->source_gate, "source.away", err);
+	report_outage(&pipe->report.source, "source.away", err);
 	return turn_store(pipe, OUTAGE_WAIT_MS, err);
 }
 
@@ -485,20 +427,20 @@ turn_tick(struct pipeline *pipe, bool *ret_done, struct pj_error *err)
 	int rc = 0;
 
 	*ret_done = reached_goals(pipe);
-	log_progress(pipe, now, false);
+	report_progress(&pipe->report, pipe->core, now, false);
 	if (*ret_done || now - pipe->tick_mono_ms < pipe->set.tick_ms)
 		return 0;
 	pipe->tick_mono_ms = now;
 	if (pipe->reading)
 		mirror(pipe);
 	if (pipe->set.follow_live && pipe->reading)
-		rc = follow_live(pipe, err);
+		rc = store_outage(pipe, "store.away", follow_live(pipe, err),
+				  err);
 	if (rc == 0 && pipe->set.tick)
-		rc = pipe->set.tick(pipe->set.arg, pipe, ret_done, err);
-	if (rc && err->cls == PJ_ERROR_RETRY) {
-		log_outage(&pipe->store_gate, "store.away", err);
-		rc = 0;
-	}
+		rc = store_outage(
+			pipe, "store.away",
+			pipe->set.tick(pipe->set.arg, pipe, ret_done, err),
+			err);
 	return rc;
 }
 
@@ -555,12 +497,13 @@ pipeline_init(struct pipeline *pipe, const struct pipeline_settings *settings,
 
 	memset(pipe, 0, sizeof(*pipe));
 	pipe->set = *settings;
-	pipe->tick_mono_ms = pipe->progress_mono_ms = clock_mono_ms();
+	pipe->tick_mono_ms = pipe->report.progress_mono_ms = clock_mono_ms();
 	if (random_token(&core.batch.token_random, err) ||
 	    writers_start(settings->store, set->projector.writers, LOAD_THREADS,
 			  &pipe->writers, err))
 		return -1;
-	pipe->core = core_new(settings->lanes, &core, log_parked, pipe);
+	pipe->core =
+		core_new(settings->lanes, &core, report_parked, &pipe->report);
 	return 0;
 }
 
@@ -575,7 +518,7 @@ pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 	rc = pipeline_loop(&pipe, err);
 	if (rc == 0)
 		err->cls = PJ_ERROR_NONE; /* outages that passed */
-	log_progress(&pipe, clock_mono_ms(), true);
+	report_progress(&pipe.report, pipe.core, clock_mono_ms(), true);
 	core_drop(pipe.core);
 	/* Void by now, but their memory is the core's to free. */
 	while (core_jobs_out(pipe.core) > 0) {
@@ -587,9 +530,7 @@ pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 	}
 	writers_stop(pipe.writers);
 	core_free(pipe.core);
-	for (size_t i = 0; i < pipe.n_told; i++)
-		free(pipe.told[i]);
-	free(pipe.told);
+	report_release(&pipe.report);
 	free(pipe.parts);
 	goals_release(&pipe.goals);
 	return rc;

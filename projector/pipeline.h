@@ -63,6 +63,12 @@ pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 /* For ticks. */
 struct core *
 pipeline_core(struct pipeline *pipe);
+/* What is assigned is being read, from positions the store gave. */
+bool
+pipeline_is_reading(const struct pipeline *pipe);
+/* The last thing asked of the store failed as an outage. */
+bool
+pipeline_store_is_away(const struct pipeline *pipe);
 /* Writes what is pending, positions included, within timeout_ms. */
 int
 pipeline_flush(struct pipeline *pipe, int timeout_ms, struct pj_error *err)

@@ -22,12 +22,16 @@ static int
 tick(void *arg, struct pipeline *pipe, bool *ret_done, struct pj_error *err)
 {
 	struct showing *show = arg;
+	struct figures *fig;
 
 	(void)ret_done;
 	(void)err;
-	if (show->adm)
-		admin_publish_take(show->adm,
-				   meter_read(show->met, pipeline_core(pipe)));
+	if (!show->adm)
+		return 0;
+	fig = meter_read(show->met, pipeline_core(pipe));
+	fig->reading = pipeline_is_reading(pipe);
+	fig->store_away = pipeline_store_is_away(pipe);
+	admin_publish_take(show->adm, fig);
 	return 0;
 }
 
