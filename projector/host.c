@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "projector/host.h"
 
+#include <projector/contract.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,10 +165,43 @@ configure_topics(struct host *host, struct pj_error *err)
 
 		host->topic_names[i] = name;
 		if (zone_load(t ? t->zone : DEFAULT_ZONE, &host->zones[i], err))
-			return -1;
+			return pj_error_set(err, err->cls, "topic.%s: %s", name,
+					    err->text);
 		host->topics[i].zone = host->zones[i];
 	}
 	return 0;
+}
+
+/* A section for a topic that nobody could read is a slip of the pen. */
+static int
+check_topic_sections(const struct host *host, struct pj_error *err)
+{
+	const struct pj_topic *const contract[] = {
+		&pj_topic_shop,	  &pj_topic_product, &pj_topic_price,
+		&pj_topic_stock,  &pj_topic_order,   &pj_topic_delivery,
+		&pj_topic_review, &pj_topic_coupon,
+	};
+	size_t n_contract = sizeof(contract) / sizeof(contract[0]);
+	size_t n = n_contract + host->n_topics;
+	const char **known = mem_calloc(n, sizeof(*known));
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++)
+		known[i] = i < n_contract ? contract[i]->name
+					  : host->topic_names[i - n_contract];
+	for (size_t i = 0; rc == 0 && i < host->set->n_topics; i++) {
+		const char *name = host->set->topics[i].name;
+		const char *near = cli_nearest(name, known, n);
+
+		if (near && strcmp(near, name) == 0)
+			continue;
+		rc = pj_error_set(err, PJ_ERROR_CONFIG,
+				  "topic \"%s\": no projection reads it%s%s%s",
+				  name, near ? " (did you mean '" : "",
+				  near ? near : "", near ? "'?)" : "");
+	}
+	free((void *)known);
+	return rc;
 }
 
 int
@@ -179,7 +214,10 @@ host_load_modules(struct host *host, const char *only, struct pj_error *err)
 	free(dir);
 	if (rc || collect_topics(host, err))
 		return -1;
-	return configure_topics(host, err);
+	if (configure_topics(host, err))
+		return -1;
+	/* With one module alone, the others' topics are not known. */
+	return only ? 0 : check_topic_sections(host, err);
 }
 
 int

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/log.h"
 #include "projector/verbs.h"
 
 static const struct cli_flag run_flags[] = {
@@ -50,6 +51,7 @@ static const struct cli_verb verbs[] = {
 int
 main(int argc, char **argv)
 {
+	log_setup("projector", LOG_INFO, LOG_LOGFMT); /* until settings say */
 	return cli_main("projector",
 			"folds ordered events into documents, losing nothing",
 			verbs, argc, argv);

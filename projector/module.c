@@ -188,6 +188,26 @@ module_adopt(const struct pj_projection *desc, const char *name,
 	return 0;
 }
 
+static int
+unknown_projection(const char *dir, const char *name, struct pj_error *err)
+{
+	char **names = NULL;
+	const char *near = NULL;
+	size_t n = 0;
+
+	if (module_names(dir, &names, &n, err))
+		return -1;
+	near = cli_nearest(name, (const char *const *)names, n);
+	(void)pj_error_set(err, PJ_ERROR_CONFIG,
+			   "no projection '%s' in %s%s%s%s", name, dir,
+			   near ? " (did you mean '" : "", near ? near : "",
+			   near ? "'?)" : "");
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+	return -1;
+}
+
 int
 module_load(const char *dir, const char *name,
 	    const struct settings_projection *section,
@@ -207,6 +227,10 @@ module_load(const char *dir, const char *name,
 		goto out;
 	}
 	(void)snprintf(symbol, sizeof(symbol), "pj_projection_%s", name);
+	if (access(file, F_OK)) {
+		(void)unknown_projection(dir, name, err);
+		goto out;
+	}
 	handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 	if (!handle) {
 		(void)pj_error_set(err, PJ_ERROR_CONFIG, "projection %s: %s",

@@ -419,6 +419,8 @@ def check_and_options_have_their_exit_status(place):
     expect("writers" in done.stderr, done.stderr)
     done = place.run("check", "-s", "projection.stok.a=1", status=78)
     expect("stok" in done.stderr, done.stderr)
+    done = place.run("check", "-s", "topic.stok.zone=UTC", status=78)
+    expect("'stock'" in done.stdout + done.stderr, done.stderr)
     done = place.run("run", "--until-ende", status=64)
     expect("--until-end" in done.stderr.replace("--until-ende", ""))
     done = place.run("rebuidl", "stock", status=64)
@@ -472,6 +474,16 @@ def a_file_that_shrank_is_a_named_stop_and_changes_nothing(place):
     file.write_bytes(b"".join(lines[:-5]))
     stops(place, f"review/{file.stem}", str(len(lines)))
     expect(place.run("dump", "review_summary").stdout == before)
+
+
+@test
+def an_emptied_file_is_a_named_stop_even_with_nothing_to_read(place):
+    place.everything(1500)
+    place.run("run", "--until-end")
+    file = longest(place, "review")
+    n = len(file.read_bytes().splitlines())
+    file.write_bytes(b"")
+    stops(place, f"review/{file.stem}", str(n))
 
 
 # ---- Main ------------------------------------------------------------------

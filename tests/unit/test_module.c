@@ -220,7 +220,9 @@ static void
 a_file_that_is_missing_or_no_module_is_refused(void **state)
 {
 	const struct folder *f = *state;
-	char *missing = mem_printf("%s/absent.so", f->dir);
+	char *missing = mem_printf("no projection 'emtpy' in %s (did you mean "
+				   "'empty'?)",
+				   f->dir);
 	char *empty = mem_printf("%s/empty.so", f->dir);
 	char *text = mem_printf("%s/text.so", f->dir);
 
@@ -228,7 +230,7 @@ a_file_that_is_missing_or_no_module_is_refused(void **state)
 	write_text(f, "text.so",
 		   "this is no shared object, and long enough "
 		   "to hold the header of one, which it is not");
-	assert_not_loaded(f->dir, "absent", missing);
+	assert_not_loaded(f->dir, "emtpy", missing);
 	assert_not_loaded(f->dir, "empty", empty);
 	assert_not_loaded(f->dir, "text", text);
 	free(missing);
