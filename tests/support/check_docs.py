@@ -266,7 +266,8 @@ def events_of(program):
     out = set()
     for _, text in source_files(program):
         for call in re.findall(
-                r"\blog_(?:info|warn|error|debug|line|outage)\(([^;]*?)\);",
+                r"\b(?:log_(?:info|warn|error|debug|line)|report_outage|"
+                r"store_outage)\(([^;]*?)\);",
                 text, re.S):
             # Event names come before the format, which has a '=' or '%'.
             for literal in re.findall(r'"([^"]*)"', call):
