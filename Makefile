@@ -206,8 +206,9 @@ replays = rc=0; $(foreach f,$(FUZZ),$(1)/tests/fuzz/$(f) tests/fuzz/corpus/$(f:f
 export SHOPVIEW_DATA ?= $(wildcard ../shared/data)
 export BUILD = $(B)
 
-# The longest first: two run at a time.
-CHECKS = 'component:150:$(call all_of,$(COMPONENT))' \
+# One suite per binary: two run at a time.
+each_of = $(foreach t,$(2),'$(1)$(notdir $(t)):$(3):$(t)')
+CHECKS = $(call each_of,,$(COMPONENT),180) \
 	'unit:60:$(call all_of,$(UNIT))' \
 	'golden:90:$(call all_of,$(GOLDEN))' \
 	'corpora:60:$(call replays,$(B))' \
@@ -223,7 +224,7 @@ SAN_RUN = $(patsubst $(B)/%,$(SAN_B)/%,$(1))
 REAL = 'clang-build:600:$(MAKE) --no-print-directory VARIANT=clang DEV=1 all tests && echo 1 passed, 0 failed' \
 	'asan-build:900:$(MAKE) --no-print-directory VARIANT=asan all tests && echo 1 passed, 0 failed' \
 	, \
-	'asan-component:400:$(call all_of,$(call SAN_RUN,$(COMPONENT)))' \
+	$(call each_of,asan-,$(call SAN_RUN,$(COMPONENT)),300) \
 	'asan-unit:240:$(call all_of,$(call SAN_RUN,$(UNIT)))' \
 	'asan-golden:240:$(call all_of,$(call SAN_RUN,$(GOLDEN)))' \
 	'asan-corpora:120:$(call replays,$(SAN_B))' \

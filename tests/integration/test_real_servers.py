@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.parse
 
-from harness import (BUILD, ROOT, Api, Program, Stack, Tests, applied,
+from harness import (BUILD, ROOT, TOPICS, Api, Program, Stack, Tests, applied,
                      caught_up, data_sets, differences, sh, status_rows, wait_until)
 
 WORK = ROOT / "build" / "integration"
@@ -219,7 +219,26 @@ class RealServers(Tests):
             if folded != dumped:
                 raise AssertionError(f"{view}: fold and dump differ")
 
-    def test_7_replay_speed_is_told(self):
+    def test_7_aborted_transactions_are_not_seen_and_the_end_is_found(self):
+        data = self.sets[0]
+        prefix = "aborted."
+        self.stack.create_topics(prefix)
+        self.stack.publish(data.archive, prefix)
+        for topic in TOPICS:
+            sh(BUILD / "tests/support/abort_tail", self.stack.brokers,
+               prefix + topic, 4, 3)
+        settings = self.settings(data, "mongodb", "aborted")
+        settings["source.topic_prefix"] = prefix
+        runner = self.projector(settings, "--until-end").start()
+        if runner.wait(SETTLE_S) != 0:
+            raise AssertionError(runner.text()[-1500:])
+        rows = status_rows(settings)
+        behind = [r for r in rows if r["lag"] or r["parked"]]
+        if behind:
+            raise AssertionError(f"lag or parked: {behind[:3]}")
+        self.compare(settings, data)
+
+    def test_8_replay_speed_is_told(self):
         data = self.sets[-1] if self.sets[-1].name.startswith("retail") \
             else self.sets[0]
         settings = self.settings(data, "mongodb", "speed")
