@@ -114,9 +114,10 @@ read_failed(const char *path, const char *place, const char *why,
 			    place ? place : "", place ? ": " : "", path, why);
 }
 
-int
-settings_read_file(const char *path, size_t limit, const char *place,
-		   char **ret_text, size_t *ret_len, struct pj_error *err)
+/* The bytes of a file as text, at most `limit`; the caller frees. */
+static int
+read_file(const char *path, size_t limit, const char *place, char **ret_text,
+	  size_t *ret_len, struct pj_error *err)
 {
 	FILE *in = fopen(path, "re");
 	struct buf text = BUF_INIT;
@@ -156,8 +157,7 @@ load_file(struct load *ld, const char *path)
 	size_t len = 0;
 	int ret = -1;
 
-	if (settings_read_file(path, CONFIG_MAX_BYTES, NULL, &text, &len,
-			       ld->err))
+	if (read_file(path, CONFIG_MAX_BYTES, NULL, &text, &len, ld->err))
 		return -1;
 	if (config_parse(path, text, len, settings_sections, &conf, ld->err))
 		goto out;
@@ -234,7 +234,7 @@ read_value(const char *name, const char *path, char **ret_text,
 	char *text;
 	size_t len;
 
-	if (settings_read_file(path, 64 << 10, name, &text, &len, err))
+	if (read_file(path, 64 << 10, name, &text, &len, err))
 		return -1;
 	if (strlen(text) != len) {
 		free(text);

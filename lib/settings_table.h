@@ -80,10 +80,4 @@ void
 settings_env_name(struct buf *out, const struct config_section *sec,
 		  const struct config_key *key);
 
-/* The bytes of a file as text, at most `limit`; the caller frees. */
-int
-settings_read_file(const char *path, size_t limit, const char *place,
-		   char **ret_text, size_t *ret_len, struct pj_error *err)
-	__attribute__((warn_unused_result));
-
 #endif

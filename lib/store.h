@@ -274,6 +274,10 @@ int
 store_live(struct store_session *ses, struct store_live **ret_rows,
 	   size_t *ret_n, struct pj_error *err)
 	__attribute__((warn_unused_result));
+/* Whether readers get it, by the rows of store_live(). */
+bool
+store_is_live(const struct store_live *rows, size_t n,
+	      const struct store_generation *gen);
 /*
  * Moves the pointer from `expected` (0 = no pointer yet) to `number`;
  * *ret_moved false when somebody else moved it first.

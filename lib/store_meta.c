@@ -362,6 +362,17 @@ store_live(struct store_session *ses, struct store_live **ret_rows,
 	return 0;
 }
 
+bool
+store_is_live(const struct store_live *rows, size_t n,
+	      const struct store_generation *gen)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].number == gen->number &&
+		    strcmp(rows[i].projection, gen->projection) == 0)
+			return true;
+	return false;
+}
+
 int
 store_live_move(struct store_session *ses, const char *projection,
 		int32_t expected, int32_t number, bool *ret_moved,

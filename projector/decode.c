@@ -267,12 +267,6 @@ sequence_read(const struct decode_sequence *sent)
 }
 
 int64_t
-decode_sequence(const struct pj_event *ev)
-{
-	return ev->sequence;
-}
-
-int64_t
 decode_last_sequence(const struct decoder *dec)
 {
 	return dec->last_sequence;

@@ -60,14 +60,10 @@ decode(struct decoder *dec, const struct decode_topic *topic,
        const struct record *rec, const struct pj_event **ret_event,
        const char **ret_cause, struct pj_error *err);
 
-/* The optional gapless per-key sequence of the event; 0 = none. */
-int64_t
-decode_sequence(const struct pj_event *ev);
-
 /*
- * The same of the record decoded last, skipped ones too: every record of a key
- * counts in its sequence, whatever its type. 0 when it has none or an invalid
- * one.
+ * The optional gapless per-key sequence of the record decoded last, skipped
+ * ones too: every record of a key counts in its sequence, whatever its type. 0
+ * when it has none or an invalid one.
  */
 int64_t
 decode_last_sequence(const struct decoder *dec);

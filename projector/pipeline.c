@@ -54,7 +54,7 @@ pipeline_core(struct pipeline *pipe)
 bool
 pipeline_is_reading(const struct pipeline *pipe)
 {
-	return pipe->reading;
+	return pipe->reading && pipe->n_parts > 0;
 }
 
 bool

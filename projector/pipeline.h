@@ -63,7 +63,7 @@ pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 /* For ticks. */
 struct core *
 pipeline_core(struct pipeline *pipe);
-/* What is assigned is being read, from positions the store gave. */
+/* Partitions are assigned and read, from positions the store gave. */
 bool
 pipeline_is_reading(const struct pipeline *pipe);
 /* The last thing asked of the store failed as an outage. */

@@ -283,7 +283,8 @@ value_has_nul_name(const struct json_node *tape, uint32_t index)
 	return false;
 }
 
-int
+/* The three forms of a time, for one node. */
+static int
 schema_time(const struct zone *zone, const struct json_node *node,
 	    int64_t *ret_ms)
 {

@@ -52,9 +52,4 @@ schema_check(struct schema *schema, const struct schema_input *in,
 	     struct pj_data *ret_data, const char **ret_cause,
 	     struct pj_error *err) __attribute__((warn_unused_result));
 
-/* The three forms of a time, for one node. */
-int
-schema_time(const struct zone *zone, const struct json_node *node,
-	    int64_t *ret_ms) __attribute__((warn_unused_result));
-
 #endif

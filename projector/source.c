@@ -69,12 +69,22 @@ source_close(struct source *src)
 		src->ops->close(src);
 }
 
+/* Room for max records in src->recs. */
+static void
+reserve(struct source *src, size_t max_recs)
+{
+	if (src->cap_recs >= max_recs)
+		return;
+	src->recs = mem_reallocarray(src->recs, max_recs, sizeof(*src->recs));
+	src->cap_recs = max_recs;
+}
+
 int
 source_poll(struct source *src, int timeout_ms, size_t max_recs,
 	    struct source_event *ret_event, struct pj_error *err)
 {
 	assert(max_recs > 0 && timeout_ms >= 0);
-	source_reserve(src, max_recs);
+	reserve(src, max_recs);
 	return src->ops->poll(src, timeout_ms, max_recs, ret_event, err);
 }
 
@@ -234,15 +244,6 @@ source_partition(struct source *src, const char *topic, int32_t number)
 	MEM_GROW(src->parts, src->n_parts, src->cap_parts);
 	src->parts[src->n_parts++] = part;
 	return part;
-}
-
-void
-source_reserve(struct source *src, size_t max_recs)
-{
-	if (src->cap_recs >= max_recs)
-		return;
-	src->recs = mem_reallocarray(src->recs, max_recs, sizeof(*src->recs));
-	src->cap_recs = max_recs;
 }
 
 void

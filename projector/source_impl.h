@@ -73,10 +73,6 @@ source_release(struct source *src);
 struct partition *
 source_partition(struct source *src, const char *topic, int32_t number);
 
-/* Room for max records in src->recs. */
-void
-source_reserve(struct source *src, size_t max_recs);
-
 /* Empties the set, then adds to it: what the next ASSIGNED hands out. */
 void
 source_mine_clear(struct source *src);

@@ -131,9 +131,6 @@ kafka_pause(struct source *src, bool paused, struct pj_error *err);
 void
 kafka_mirror(struct source *src, const struct source_position *positions,
 	     size_t n);
-/* The set of partitions as librdkafka names them; destroyed by the caller. */
-rd_kafka_topic_partition_list_t *
-kafka_list(const struct kafka *k, bool with_stopped);
 
 /* ---- log --------------------------------------------------------------- */
 

@@ -77,8 +77,9 @@ kafka_dance(struct kafka *k, struct source_event *ret_event)
 	return false;
 }
 
-rd_kafka_topic_partition_list_t *
-kafka_list(const struct kafka *k, bool with_stopped)
+/* What to fetch, and from where; destroyed by the caller. */
+static rd_kafka_topic_partition_list_t *
+positions(const struct kafka *k)
 {
 	rd_kafka_topic_partition_list_t *list;
 	const struct kafka_part *part;
@@ -87,7 +88,7 @@ kafka_list(const struct kafka *k, bool with_stopped)
 	list = rd_kafka_topic_partition_list_new((int)k->src.n_mine);
 	for (i = 0; i < k->src.n_mine; i++) {
 		part = (const struct kafka_part *)k->src.mine[i];
-		if (part->stopped && !with_stopped)
+		if (part->stopped)
 			continue;
 		rd_kafka_topic_partition_list_add(
 			list, kafka_topic(k, part->part.topic),
@@ -98,9 +99,13 @@ kafka_list(const struct kafka *k, bool with_stopped)
 	return list;
 }
 
-/* Paused partitions stay paused over rd_kafka_assign(); new ones are not. */
+/*
+ * Those that are not so yet: over rd_kafka_assign() paused partitions stay
+ * paused and new ones are not, and resuming what is not paused makes librdkafka
+ * deliver again.
+ */
 static void
-pause_new(struct kafka *k)
+pause_all(struct kafka *k, bool paused)
 {
 	rd_kafka_topic_partition_list_t *list;
 	struct kafka_part *part;
@@ -109,37 +114,16 @@ pause_new(struct kafka *k)
 	list = rd_kafka_topic_partition_list_new((int)k->src.n_mine);
 	for (i = 0; i < k->src.n_mine; i++) {
 		part = (struct kafka_part *)k->src.mine[i];
-		if (part->paused)
+		if (part->paused == paused)
 			continue;
-		part->paused = true;
+		part->paused = paused;
 		rd_kafka_topic_partition_list_add(
 			list, kafka_topic(k, part->part.topic),
 			part->part.number);
 	}
-	if (list->cnt)
+	if (list->cnt && paused)
 		(void)rd_kafka_pause_partitions(k->rk, list);
-	rd_kafka_topic_partition_list_destroy(list);
-}
-
-/* Each once: resuming what is not paused makes librdkafka deliver again. */
-static void
-resume_paused(struct kafka *k)
-{
-	rd_kafka_topic_partition_list_t *list;
-	struct kafka_part *part;
-	size_t i;
-
-	list = rd_kafka_topic_partition_list_new((int)k->src.n_mine);
-	for (i = 0; i < k->src.n_mine; i++) {
-		part = (struct kafka_part *)k->src.mine[i];
-		if (!part->paused)
-			continue;
-		part->paused = false;
-		rd_kafka_topic_partition_list_add(
-			list, kafka_topic(k, part->part.topic),
-			part->part.number);
-	}
-	if (list->cnt)
+	else if (list->cnt)
 		(void)rd_kafka_resume_partitions(k->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
 }
@@ -153,7 +137,7 @@ kafka_assign_again(struct kafka *k, struct pj_error *err)
 	/* An assignment that is being taken away is answered, not renewed. */
 	if (k->revoke_pending)
 		return 0;
-	list = kafka_list(k, false);
+	list = positions(k);
 	code = rd_kafka_assign(k->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (code)
@@ -219,7 +203,7 @@ kafka_assign(struct source *src, const struct source_position *positions,
 		((struct kafka_part *)positions[i].partition)->read_before =
 			true;
 	if (src->paused)
-		pause_new(k);
+		pause_all(k, true);
 	return 0;
 }
 
@@ -229,7 +213,7 @@ kafka_unassign(struct source *src, struct pj_error *err)
 	struct kafka *k = (struct kafka *)src;
 	rd_kafka_resp_err_t code;
 
-	resume_paused(k);
+	pause_all(k, false);
 	k->revoke_pending = false;
 	k->any_suspect = k->any_stopped = false;
 	k->last = NULL;
@@ -251,9 +235,9 @@ kafka_pause(struct source *src, bool paused, struct pj_error *err)
 	if (src->state != SOURCE_ACTIVE)
 		return 0; /* kafka_assign() looks at src->paused */
 	if (paused)
-		pause_new(k);
+		pause_all(k, true);
 	else
-		resume_paused(k);
+		pause_all(k, false);
 	return 0;
 }
 

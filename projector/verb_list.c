@@ -79,15 +79,9 @@ list(const struct host *host, struct store_session *ses, bool json,
 	if (!json)
 		printf("%-20s %7s %10s %-5s %-9s %s\n", "PROJECTION", "VERSION",
 		       "GENERATION", "LIVE", "STATE", "COLLECTION");
-	for (size_t i = 0; i < n; i++) {
-		bool is_live = false;
-
-		for (size_t l = 0; l < n_live; l++)
-			is_live |= strcmp(live[l].projection,
-					  rows[i].projection) == 0 &&
-				   live[l].number == rows[i].number;
-		print_row(&rows[i], is_live, json);
-	}
+	for (size_t i = 0; i < n; i++)
+		print_row(&rows[i], store_is_live(live, n_live, &rows[i]),
+			  json);
 	print_unstarted(host, rows, n, json);
 	store_generations_free(rows, n);
 	free(live);

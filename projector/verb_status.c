@@ -151,15 +151,10 @@ status(struct status *s, struct pj_error *err)
 		       "PROJECTION", "GEN", "LIVE", "TOPIC", "PART", "POSITION",
 		       "END", "LAG", "LAG_S", "PARKED");
 	rc = 0;
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		bool is_live = false;
-
-		for (size_t l = 0; l < n_live; l++)
-			is_live |= strcmp(live[l].projection,
-					  rows[i].projection) == 0 &&
-				   live[l].number == rows[i].number;
-		rc = status_generation(s, &rows[i], is_live, err);
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = status_generation(s, &rows[i],
+				       store_is_live(live, n_live, &rows[i]),
+				       err);
 out:
 	store_generations_free(rows, n);
 	free(live);

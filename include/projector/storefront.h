@@ -33,6 +33,15 @@ void
 pj_product_ids(const struct pj_event *ev, struct pj_str *ret_shop,
 	       struct pj_str *ret_product);
 
+/* ---- All types of a topic, for pj_reads --------------------------------- */
+
+#define PJ_PRODUCT_TYPES                                                       \
+	(PJ_BIT(PJ_PRODUCT_REGISTERED) | PJ_BIT(PJ_PRODUCT_INFO_CHANGED) |     \
+	 PJ_BIT(PJ_PRODUCT_HIDDEN) | PJ_BIT(PJ_PRODUCT_SHOWN) |                \
+	 PJ_BIT(PJ_PRODUCT_DELETED))
+#define PJ_STOCK_TYPES                                                         \
+	(PJ_BIT(PJ_STOCK_CHANGED) | PJ_BIT(PJ_SOLD_OUT) | PJ_BIT(PJ_RESTOCKED))
+
 /* ---- One event into the part of its topic ------------------------------ */
 
 /* price, salePrice: no salePrice in the event means no sale. */

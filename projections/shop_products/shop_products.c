@@ -12,13 +12,9 @@
 #include <string.h>
 
 static const struct pj_reads reads[] = {
-	{&pj_topic_product,
-	 PJ_BIT(PJ_PRODUCT_REGISTERED) | PJ_BIT(PJ_PRODUCT_INFO_CHANGED) |
-		 PJ_BIT(PJ_PRODUCT_HIDDEN) | PJ_BIT(PJ_PRODUCT_SHOWN) |
-		 PJ_BIT(PJ_PRODUCT_DELETED)},
+	{&pj_topic_product, PJ_PRODUCT_TYPES},
 	{&pj_topic_price, PJ_BIT(PJ_PRICE_CHANGED)},
-	{&pj_topic_stock,
-	 PJ_BIT(PJ_STOCK_CHANGED) | PJ_BIT(PJ_SOLD_OUT) | PJ_BIT(PJ_RESTOCKED)},
+	{&pj_topic_stock, PJ_STOCK_TYPES},
 	{NULL, 0},
 };
 

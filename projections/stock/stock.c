@@ -3,8 +3,7 @@
 #include <projector/storefront.h>
 
 static const struct pj_reads reads[] = {
-	{&pj_topic_stock,
-	 PJ_BIT(PJ_STOCK_CHANGED) | PJ_BIT(PJ_SOLD_OUT) | PJ_BIT(PJ_RESTOCKED)},
+	{&pj_topic_stock, PJ_STOCK_TYPES},
 	{NULL, 0},
 };
 

@@ -371,6 +371,18 @@ row_cause(const struct fake_store *store, int64_t offset)
 	return row ? row->cause : "not parked";
 }
 
+static const char *const repeat_values[] = {
+	ORDER("OrderCreated", "1",
+	      "{\"orderId\":\"o\",\"shopId\":\"s\",\"lines\":[],"
+	      "\"totalAmount\":1}"),
+	ORDER("OrderCreated", "2",
+	      "{\"orderId\":\"o\",\"shopId\":\"" FAKE_POISON
+	      "\",\"lines\":[],\"totalAmount\":1}"),
+	ORDER("OrderAccepted", "2", ORDER_DATA),
+	ORDER("OrderUnheard", "3", ORDER_DATA),
+	ORDER("OrderCompleted", "5", ORDER_DATA),
+};
+
 /*
  * The second event is in memory when the third repeats its number, but then the
  * store refuses it: the third is the one that counts.
@@ -378,17 +390,6 @@ row_cause(const struct fake_store *store, int64_t offset)
 static void
 a_repeat_shares_the_fate_of_what_it_repeats(void **state)
 {
-	static const char *const values[] = {
-		ORDER("OrderCreated", "1",
-		      "{\"orderId\":\"o\",\"shopId\":\"s\",\"lines\":[],"
-		      "\"totalAmount\":1}"),
-		ORDER("OrderCreated", "2",
-		      "{\"orderId\":\"o\",\"shopId\":\"" FAKE_POISON
-		      "\",\"lines\":[],\"totalAmount\":1}"),
-		ORDER("OrderAccepted", "2", ORDER_DATA),
-		ORDER("OrderUnheard", "3", ORDER_DATA),
-		ORDER("OrderCompleted", "5", ORDER_DATA),
-	};
 	static const struct core_settings set = {
 		.batch = {.max_documents = 9, .max_bytes = 9999, .max_load = 9},
 		.memory_bytes = 1 << 20,
@@ -412,11 +413,11 @@ a_repeat_shares_the_fate_of_what_it_repeats(void **state)
 	strcpy(lanes.lane[0].generation, "order.1");
 	core = core_new(&lanes, &set, on_parked, &world);
 	(void)core_assign(core, &part, &start);
-	for (size_t i = 0; i < COUNT(values); i++) {
+	for (size_t i = 0; i < COUNT(repeat_values); i++) {
 		struct log_event ev = {.offset = (int64_t)i,
 				       .timestamp_ms = LOG_TIME,
 				       .key = "o",
-				       .value = (char *)values[i]};
+				       .value = (char *)repeat_values[i]};
 
 		core_feed(core, log_record_new(&ev, &part, &out), 0);
 	}

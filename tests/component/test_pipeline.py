@@ -279,7 +279,10 @@ def sigterm_saves_positions(place):
     place.everything(12000)
     process = place.start("run")
     place.wait_for(lambda: place.live_lag() >= 0, "generations")
-    time.sleep(0.2)
+    place.wait_for(
+        lambda: any(row["position"] for row in place.rows("status")),
+        "the first events",
+    )
     place.stop(process)
     # Everything that was taken in is covered, in every projection.
     saved = {}

