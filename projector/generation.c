@@ -218,26 +218,43 @@ position_of(const struct store_checkpoint *rows, size_t n, int32_t source)
 	return 0;
 }
 
+/* The code that filled the live one may have read topics this one does not. */
+static bool
+reads_source(const struct module *mod, const struct store_source_row *rows,
+	     size_t n, int32_t source)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].index == source)
+			return module_reads_topic(mod, rows[i].topic);
+	return true;
+}
+
 int
-generation_has_caught_up(struct store_session *ses, const char *candidate,
-			 const char *live, bool *ret_caught_up,
-			 struct pj_error *err)
+generation_has_caught_up(struct store_session *ses,
+			 const struct lane *candidate, const char *live,
+			 bool *ret_caught_up, struct pj_error *err)
 {
 	struct store_checkpoint *ours = NULL, *theirs = NULL;
-	size_t n_ours, n_theirs;
+	struct store_source_row *sources = NULL;
+	size_t n_ours, n_theirs, n_sources;
 	int rc = -1;
 
 	/* Theirs first: what they reach afterwards is not asked of us. */
 	if (store_checkpoints(ses, live, &theirs, &n_theirs, err) ||
-	    store_checkpoints(ses, candidate, &ours, &n_ours, err))
+	    store_checkpoints(ses, candidate->generation, &ours, &n_ours,
+			      err) ||
+	    store_sources(ses, &sources, &n_sources, err))
 		goto out;
 	*ret_caught_up = true;
 	for (size_t i = 0; i < n_theirs; i++)
-		if (position_of(ours, n_ours, theirs[i].source) <
-		    theirs[i].next)
+		if (reads_source(candidate->mod, sources, n_sources,
+				 theirs[i].source) &&
+		    position_of(ours, n_ours, theirs[i].source) <
+			    theirs[i].next)
 			*ret_caught_up = false;
 	rc = 0;
 out:
+	free(sources);
 	free(ours);
 	free(theirs);
 	return rc;

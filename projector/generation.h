@@ -42,12 +42,12 @@ generation_attach_candidate(struct store_session *ses,
 
 /*
  * True when the candidate has passed the live generation on every partition
- * that either has a position on.
+ * that the latter has a position on and the candidate's code still reads.
  */
 int
-generation_has_caught_up(struct store_session *ses, const char *candidate,
-			 const char *live, bool *ret_caught_up,
-			 struct pj_error *err)
+generation_has_caught_up(struct store_session *ses,
+			 const struct lane *candidate, const char *live,
+			 bool *ret_caught_up, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
 /* Makes the lane's generation live in place of `expected`. */

@@ -20,7 +20,7 @@
 #include "projector/stop.h"
 #include "projector/verbs.h"
 
-enum { TICK_MS = 500, FLUSH_MS = 5000, WAIT_MS = 500 };
+enum { TICK_MS = 500, FLUSH_MS = 5000, WAIT_MS = 500, ASK_MS = 1000 };
 
 struct rebuild {
 	struct host *host;
@@ -35,8 +35,11 @@ struct rebuild {
 	bool promoted;
 };
 
-/* How far the candidate is, over all partitions. */
-static void
+/*
+ * How far the candidate is, over all partitions. False when the log does not
+ * say just now: then nobody knows whether it is complete.
+ */
+static bool
 measure(struct rebuild *r, struct pipeline *pipe, int64_t *ret_done,
 	int64_t *ret_total)
 {
@@ -48,15 +51,15 @@ measure(struct rebuild *r, struct pipeline *pipe, int64_t *ret_done,
 	for (size_t i = 0; (pro = offsets_at(off, i)); i++) {
 		int64_t low = 0, high = 0, next = pro->next;
 
-		/* For people only: a log that is slow to answer is left out. */
-		if (source_watermarks(r->source, pro->part, 1000, &low, &high,
+		if (source_watermarks(r->source, pro->part, ASK_MS, &low, &high,
 				      &err))
-			continue;
+			return false;
 		if (next < low)
 			next = low;
 		*ret_done += next - low;
 		*ret_total += high - low;
 	}
+	return true;
 }
 
 static void
@@ -89,7 +92,8 @@ tick(void *arg, struct pipeline *pipe, bool *ret_done, struct pj_error *err)
 
 	if (!offsets_at(core_offsets(pipeline_core(pipe)), 0))
 		return 0; /* nothing assigned yet */
-	measure(r, pipe, &done, &total);
+	if (!measure(r, pipe, &done, &total))
+		return 0;
 	if (done != r->last_done || done < total)
 		show(r, done, total);
 	if (done < total)
@@ -100,7 +104,7 @@ tick(void *arg, struct pipeline *pipe, bool *ret_done, struct pj_error *err)
 		return 0;
 	if (r->live == 0)
 		caught_up = true;
-	else if (generation_has_caught_up(r->ses, r->lanes.lane[0].generation,
+	else if (generation_has_caught_up(r->ses, &r->lanes.lane[0],
 					  r->live_generation, &caught_up, err))
 		return -1;
 	if (!caught_up)

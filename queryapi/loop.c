@@ -119,11 +119,14 @@ out_of_descriptors(struct loop *lp)
 	int fd;
 
 	metrics_count(&lp->met->refused);
-	(void)close(lp->reserve_fd);
+	(void)pthread_mutex_lock(&lp->shared->accept_lock);
+	if (lp->reserve_fd >= 0)
+		(void)close(lp->reserve_fd);
 	fd = accept4(lp->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
 		(void)close(fd);
 	lp->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	(void)pthread_mutex_unlock(&lp->shared->accept_lock);
 	(void)event_del(lp->accept_ev);
 	(void)event_add(lp->resume_ev, &tv);
 }
@@ -136,13 +139,16 @@ accept_one(struct loop *lp)
 	socklen_t len = sizeof(from);
 	struct admission_address addr;
 	enum admission_result why;
-	int fd;
+	int fd, why_not;
 
+	(void)pthread_mutex_lock(&lp->shared->accept_lock);
 	fd = accept4(lp->listen_fd, (struct sockaddr *)&from, &len,
 		     SOCK_CLOEXEC | SOCK_NONBLOCK);
+	why_not = errno;
+	(void)pthread_mutex_unlock(&lp->shared->accept_lock);
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM)
+		if (why_not == EMFILE || why_not == ENFILE ||
+		    why_not == ENOBUFS || why_not == ENOMEM)
 			out_of_descriptors(lp);
 		return false; /* or another loop was faster */
 	}

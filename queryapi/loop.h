@@ -35,6 +35,11 @@ struct loop_shared {
 	struct queue *fetches;
 	struct admission *admission;
 	struct metrics *metrics;
+	/*
+	 * Held around accept: at EMFILE a loop gives up its reserve descriptor
+	 * for one accept, and no other loop may take it in between. A leaf.
+	 */
+	pthread_mutex_t accept_lock;
 	atomic_bool stopping;
 	_Atomic int64_t stop_by_mono_ms;
 };

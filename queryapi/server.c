@@ -98,6 +98,7 @@ start_all(struct server *srv, struct pj_error *err)
 
 	metrics_init(&srv->metrics, n);
 	srv->shared.set = set;
+	(void)pthread_mutex_init(&srv->shared.accept_lock, NULL);
 	srv->shared.metrics = &srv->metrics;
 	srv->shared.fetches = queue_new(set->queryapi.queue_depth);
 	srv->shared.admission =
@@ -128,6 +129,7 @@ server_free(struct server *srv)
 	catalog_free(srv->shared.catalog);
 	admission_free(srv->shared.admission);
 	queue_free(srv->shared.fetches);
+	(void)pthread_mutex_destroy(&srv->shared.accept_lock);
 	metrics_release(&srv->metrics);
 	if (srv->data_fd >= 0)
 		(void)close(srv->data_fd);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Generations on a real LMDB store: begun, raced for, promoted, refused. */
+#include <projector/contract.h>
+
 #include <pthread.h>
 
 #include "tests/support/store_fixture.h"
@@ -111,10 +113,11 @@ put_checkpoint(struct fixture *fx, const char *generation, int32_t source,
 static bool
 caught_up(struct fixture *fx)
 {
+	struct lane lane = {.mod = mine.mod, .generation = "stock.2"};
 	bool is;
 
-	OK(fx, generation_has_caught_up(fx->ses, "stock.2", "stock.1", &is,
-					&fx->err));
+	OK(fx,
+	   generation_has_caught_up(fx->ses, &lane, "stock.1", &is, &fx->err));
 	return is;
 }
 
@@ -284,6 +287,23 @@ a_candidate_has_caught_up_when_it_passed_every_position(void **state)
 	assert_true(caught_up(fx));
 	/* Positions of other generations say nothing. */
 	put_checkpoint(fx, "stock.10", 4, 99);
+	assert_true(caught_up(fx));
+}
+
+static void
+topics_that_the_candidate_no_longer_reads_are_not_waited_for(void **state)
+{
+	struct fixture *fx = *state;
+	int32_t gone, kept;
+
+	assert_false(module_reads_topic(mine.mod, "gone"));
+	OK(fx, store_source(fx->ses, "gone", 0, &gone, &fx->err));
+	OK(fx, store_source(fx->ses, pj_topic_stock.name, 0, &kept, &fx->err));
+	put_checkpoint(fx, "stock.1", gone, 10);
+	assert_true(caught_up(fx));
+	put_checkpoint(fx, "stock.1", kept, 10);
+	assert_false(caught_up(fx));
+	put_checkpoint(fx, "stock.2", kept, 10);
 	assert_true(caught_up(fx));
 }
 
@@ -491,6 +511,7 @@ main(void)
 		ON_LMDB(a_half_built_candidate_of_other_code_does_not_become_live),
 		ON_LMDB(promoting_over_a_pointer_that_moved_is_a_named_stop),
 		ON_LMDB(a_candidate_has_caught_up_when_it_passed_every_position),
+		ON_LMDB(topics_that_the_candidate_no_longer_reads_are_not_waited_for),
 		cmocka_unit_test(
 			two_that_start_at_once_agree_on_the_first_generation),
 		cmocka_unit_test(
