@@ -28,6 +28,7 @@ batch_drop(struct batch *bat)
 	bat->n_parked = 0;
 	bat->n_ready = 0;
 	bat->n_refusals = 0;
+	bat->in_vain = false;
 	bat->era++;
 	workset_clear(&bat->work);
 }
@@ -453,6 +454,8 @@ verify(struct batch *bat, struct entry *e, const struct store_doc *got,
 					    &e->flight->base)
 		      : e->flight->insert) {
 		if (!e->flight->refused) {
+			bat->in_vain |= e->flight->resent;
+			e->flight->resent = true;
 			workset_move(&bat->work, e, LIST_RESEND);
 			return 0;
 		}

@@ -40,6 +40,7 @@ struct batch {
 	struct parked_row **parked; /* not yet sent */
 	size_t n_parked, parked_cap;
 	uint64_t n_writes, n_conflicts, n_verified;
+	bool in_vain; /* bytes sent again had no effect again: pause */
 	/* Records found to make their document unstorable: to be parked. */
 	struct refusal {
 		struct entry *entry;

@@ -393,6 +393,9 @@ core_job_done(struct core *core, struct job *job, int64_t now_mono_ms,
 	if (failed) {
 		*ret_outage = told;
 		core_back_off(core, now_mono_ms);
+	} else if (core->batch.in_vain) {
+		core->batch.in_vain = false;
+		core_back_off(core, now_mono_ms);
 	} else {
 		core->backoff_ms = 0;
 		core->retry_mono_ms = 0;

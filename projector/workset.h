@@ -48,6 +48,7 @@ struct flight {
 	struct store_token base;
 	bool insert; /* the store held nothing; base is unused */
 	bool refused;
+	bool resent;
 	struct records recs; /* whose changes are in it */
 };
 

@@ -440,6 +440,78 @@ a_repeat_shares_the_fate_of_what_it_repeats(void **state)
 	fake_release(&store);
 }
 
+/* Jobs until none is given at this time; writes have no effect. */
+static unsigned
+run_in_vain(struct core *core, struct fake_store *store, int64_t now_mono_ms)
+{
+	struct pj_error outage, err;
+	struct job *job;
+	unsigned n = 0;
+
+	while (n < 100 && (job = core_next_job(core, now_mono_ms))) {
+		if (job->kind == JOB_LOAD)
+			fake_run(store, job, FAKE_FINE);
+		for (size_t i = 0; i < job->batch.n_writes; i++)
+			job->batch.writes[i].outcome = STORE_UNKNOWN;
+		assert_int_equal(
+			core_job_done(core, job, now_mono_ms, 0, &outage, &err),
+			0);
+		n++;
+	}
+	return n;
+}
+
+/* An index or a validator that a person added may keep a document out. */
+static void
+a_write_that_never_has_an_effect_is_repeated_with_pauses(void **state)
+{
+	static const struct core_settings set = {
+		.batch = {.max_documents = 9, .max_bytes = 9999, .max_load = 9},
+		.memory_bytes = 1 << 20,
+		.max_apply_jobs = 1,
+		.max_load_jobs = 1,
+		.topics = modules.topics,
+		.n_topics = COUNT(modules.topics),
+	};
+	struct log_event ev = {.timestamp_ms = LOG_TIME,
+			       .key = "o",
+			       .value = (char *)repeat_values[0]};
+	struct dice dice = {1};
+	struct fake_store store = {.dice = &dice};
+	struct partition part = {.topic = "order", .source_index = 7};
+	struct lanes lanes = {.n = 1};
+	int64_t start = -1;
+	size_t out = 0;
+	struct core *core;
+
+	(void)state;
+	lanes.lane[0].mod = modules.mod[MODULES - 1];
+	strcpy(lanes.lane[0].generation, "order.1");
+	core = core_new(&lanes, &set, on_parked, &world);
+	(void)core_assign(core, &part, &start);
+	core_feed(core, log_record_new(&ev, &part, &out), 0);
+	/* Load, write, verify, the same bytes again at once, verify. */
+	assert_int_equal(run_in_vain(core, &store, 1000), 5);
+	assert_int_equal(run_in_vain(core, &store, 10000), 2);
+	assert_int_equal(run_in_vain(core, &store, 20000), 2);
+	assert_int_equal(out, 1);
+	assert_int_equal(store.n_points, 0);
+	/* The index is gone: nothing was lost. */
+	for (int64_t now = 30000; !core_is_saved(core); now += 10000) {
+		struct pj_error outage, err;
+		struct job *job = core_next_job(core, now);
+
+		assert_non_null(job);
+		fake_run(&store, job, FAKE_FINE);
+		assert_int_equal(
+			core_job_done(core, job, now, 0, &outage, &err), 0);
+	}
+	assert_int_equal(out, 0);
+	assert_int_equal(store.n_docs, 1);
+	core_free(core);
+	fake_release(&store);
+}
+
 static int
 load(void **state)
 {
@@ -479,6 +551,8 @@ main(void)
 		cmocka_unit_test_teardown(crashes_and_rebalances, tell),
 		cmocka_unit_test_teardown(zombies_and_next_to_no_memory, tell),
 		cmocka_unit_test(a_repeat_shares_the_fate_of_what_it_repeats),
+		cmocka_unit_test(
+			a_write_that_never_has_an_effect_is_repeated_with_pauses),
 	};
 
 	return cmocka_run_group_tests_name("core_sequence", tests, load,
