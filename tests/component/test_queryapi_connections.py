@@ -361,15 +361,18 @@ def test_a_stop_ends_idle_connections_and_exits_0():
 
 def taken_in(*clients):
     """Waits until the server has read every byte that these have sent."""
-    def left():
-        # Of the server's ends, by the clients' ports: tx_queue:rx_queue.
-        ports = {"%04X" % c.sock.getsockname()[1] for c in clients}
+    ports = {"%04X" % c.sock.getsockname()[1] for c in clients}
+
+    def queues_are_empty():
+        # Both ends of each: on a busy machine what was sent may not have
+        # arrived, and then only the sender's queue holds it.
         with open("/proc/net/tcp") as rows:
-            ends = [row.split() for row in rows]
-        queues = [e[4] for e in ends if e[2].split(":")[-1] in ports]
-        assert len(queues) == len(ports), queues
-        return any(int(q.split(":")[1], 16) for q in queues)
-    wait_for(lambda: not left(), "what was sent to be read")
+            rows = [row.split()[1:5] for row in rows]
+        ends = [queue for local, remote, state, queue in rows
+                if state == "01" and ports & {local[-4:], remote[-4:]}]
+        return len(ends) == 2 * len(ports) and set(ends) == {"0" * 8 + ":" +
+                                                              "0" * 8}
+    wait_for(queues_are_empty, "what was sent to be read")
 
 
 def test_a_stop_lets_a_begun_request_end():
