@@ -211,7 +211,7 @@ shortest_round(struct shortest *num, double d, int n)
 		if (*from >= '0' && *from <= '9')
 			num->digits[i++] = *from;
 	}
-	num->exponent = atoi(from + 1) + 1;
+	num->exponent = (int)strtol(from + 1, NULL, 10) + 1;
 	while (i > 1 && num->digits[i - 1] == '0')
 		i--;
 	num->n = i;

@@ -44,7 +44,7 @@ buf_clear(struct buf *b)
 static inline void
 buf_add(struct buf *b, const void *data, size_t len)
 {
-	if (b->cap - b->len < len + 1)
+	if (b->cap - b->len <= len)
 		buf_reserve(b, len);
 	if (len)
 		memcpy(b->data + b->len, data, len);

@@ -74,7 +74,8 @@ log_escape(char out[8], const char *s, size_t len, size_t *ret_n)
 		out[1] = 'n';
 	} else if (n == 0 || c < ' ' || c == 0x7f) {
 		/* \u00NN is an escape in JSON and in logfmt readers alike. */
-		memcpy(out, "\\u00", 4);
+		out[1] = 'u';
+		out[2] = out[3] = '0';
 		out[4] = hex[c >> 4];
 		out[5] = hex[c & 15];
 		*ret_n = 6;

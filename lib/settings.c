@@ -123,8 +123,10 @@ read_file(const char *path, size_t limit, const char *place, char **ret_text,
 	struct buf text = BUF_INIT;
 	int ret = -1;
 
-	if (!in)
-		return read_failed(path, place, strerror(errno), err);
+	if (!in) {
+		(void)read_failed(path, place, strerror(errno), err);
+		return -1;
+	}
 	buf_add(&text, "", 0);
 	while (text.len <= limit) {
 		size_t n;

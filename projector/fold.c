@@ -21,7 +21,8 @@ sequence_of(const struct lane *lane, const struct pj_event *ev,
 	struct pj_str key = pj_doc_key(doc);
 
 	if (ev->sequence == 0 || !module_is_keyed_by_record(lane->mod) ||
-	    key.len != ev->key.len || memcmp(key.ptr, ev->key.ptr, key.len))
+	    key.len != ev->key.len ||
+	    memcmp(key.ptr, ev->key.ptr, key.len) != 0)
 		return 0;
 	return ev->sequence;
 }

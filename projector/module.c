@@ -266,7 +266,8 @@ module_reads(const struct module *mod, const struct pj_event *ev)
 	int type = pj_event_type(ev);
 
 	for (const struct pj_reads *r = mod->desc->reads; r->topic; r++) {
-		if (r->topic != topic && strcmp(r->topic->name, topic->name))
+		if (r->topic != topic &&
+		    strcmp(r->topic->name, topic->name) != 0)
 			continue;
 		if (type == PJ_TOMBSTONE)
 			return module_is_keyed_by_record(mod) ? r : NULL;

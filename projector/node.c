@@ -231,6 +231,17 @@ node_place(struct pj_node *obj, struct pj_str name)
 /* ---- Reading ---------------------------------------------------------------
  */
 
+/* As it is stored, bit for bit: -0.0 is not 0.0. */
+static bool
+is_same_number(double a, double b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, &a, sizeof(x));
+	memcpy(&y, &b, sizeof(y));
+	return x == y;
+}
+
 bool
 node_value_equal(const struct node_value *a, const struct node_value *b)
 {
@@ -247,7 +258,7 @@ node_value_equal(const struct node_value *a, const struct node_value *b)
 	case NODE_DATE:
 		return a->i == b->i;
 	case NODE_NUMBER:
-		return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
+		return is_same_number(a->d, b->d);
 	case NODE_STRING:
 		return node_str_equal(node_text_str(&a->text),
 				      node_text_str(&b->text));

@@ -148,10 +148,9 @@ line_end(struct archive_tail *tail)
 static void
 mark(struct archive_tail *tail, int64_t offset, off_t pos)
 {
-	const struct archive_mark *last =
-		tail->n_marks ? &tail->marks[tail->n_marks - 1] : NULL;
+	size_t n = tail->n_marks;
 
-	if (last && pos < last->pos + CHUNK)
+	if (n > 0 && pos < tail->marks[n - 1].pos + CHUNK)
 		return;
 	MEM_GROW(tail->marks, tail->n_marks, tail->cap_marks);
 	tail->marks[tail->n_marks++] = (struct archive_mark){offset, pos};

@@ -396,6 +396,10 @@ connection_stop_all(struct loop *lp)
 void
 connection_drop_all(struct loop *lp)
 {
-	while (lp->connections)
-		connection_free(lp->connections);
+	struct connection *next;
+
+	for (struct connection *c = lp->connections; c; c = next) {
+		next = c->next;
+		connection_free(c);
+	}
 }

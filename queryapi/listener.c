@@ -67,7 +67,7 @@ resolve(const char *address, struct addrinfo **ret_list, struct pj_error *err)
 static void
 print_address(int fd, char out[LISTENER_ADDRESS_MAX])
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {0};
 	socklen_t len = sizeof(sa);
 	char host[INET6_ADDRSTRLEN] = "?", port[8] = "?";
 

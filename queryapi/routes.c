@@ -194,7 +194,7 @@ view_fetch(struct exchange *ex, size_t n_keys, size_t key_bytes)
 	fetch->gzip_min_bytes = ex->gzip_min_bytes;
 	fetch->if_none_match = joined(ex->req, "if-none-match");
 	fetch->if_match = joined(ex->req, "if-match");
-	strcpy(fetch->request_id, ex->request_id);
+	memcpy(fetch->request_id, ex->request_id, sizeof(fetch->request_id));
 	ex->fetch = fetch;
 	return fetch;
 }

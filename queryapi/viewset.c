@@ -117,7 +117,7 @@ viewset_new(const struct store_live *live, size_t n_live,
 
 		if (!gen || !is_served(&live[i]))
 			continue;
-		strcpy(view->name, gen->projection);
+		memcpy(view->name, gen->projection, sizeof(view->name));
 		view->generation = gen->number;
 		view->version = gen->version;
 		readmodel_generation_id(view->generation_id, gen->projection,
