@@ -8,7 +8,8 @@
  *
  * Fixed collections: generations (_id: generation id), live (_id: projection,
  * number), checkpoints (_id: "<generation id>/<source index>"), sources (_id:
- * "<topic>/<partition>", index), parked.
+ * "<topic>/<partition>", index), parked, parked_units (_id: see
+ * readmodel_unit_key()), audit, requests, crashes, topics (_id: topic).
  *
  * reader_json of a generation, written by the projector, read by queryapi:
  *   {"summary":"…","cache":{"maxAge":5,"staleWhileRevalidate":30,
@@ -31,6 +32,11 @@
 #define READMODEL_CHECKPOINTS "checkpoints"
 #define READMODEL_SOURCES     "sources"
 #define READMODEL_PARKED      "parked"
+#define READMODEL_UNITS	      "parked_units"
+#define READMODEL_AUDIT	      "audit"
+#define READMODEL_REQUESTS    "requests"
+#define READMODEL_CRASHES     "crashes"
+#define READMODEL_TOPICS      "topics"
 
 /* Fields of a stored document that are not the module's. */
 #define READMODEL_ID	     "_id"

@@ -155,7 +155,7 @@ job_release(struct store_job *job)
 }
 
 int
-store_apply(struct store_session *ses, const struct store_batch *batch,
+store_apply(struct store_session *ses, struct store_batch *batch,
 	    struct pj_error *err)
 {
 	struct store_job job = {.writes = batch->writes,

@@ -76,7 +76,10 @@ store_check(struct store_session *ses, struct pj_error *err)
  * `updatedAt`, module parts (`_…`), and `_m`, the protocol's metadata:
  *   w binary(16) write token · r int64 revision · d int32 0 live, 1 deleted,
  *   2 only metadata · t int64 newest event time in ms · p {source index:
- *   int64 last applied offset}
+ *   int64 last applied offset} · o {source index: [int64 offsets applied out of
+ *   order, ascending]} · s {topic: int64 last sequence, -1 unknown} · k {source
+ *   index: {first, tail: int64 offsets, n: int64 records}} parked queue ·
+ *   x int64 wall time in ms when it was deleted (d 1 only; for purging)
  */
 enum { STORE_TOKEN_BYTES = 16 };
 
@@ -89,7 +92,11 @@ struct store_doc {
 	struct pj_str key;
 	uint8_t *bson; /* out: malloc'ed */
 	size_t len;    /* out */
+	bool left_out; /* out: not looked at, ask again (STORE_LOAD_BYTES) */
 };
+
+/* A load stops taking documents once it has this many bytes of them. */
+enum { STORE_LOAD_BYTES = 32 * 1024 * 1024 };
 
 /*
  * Loads by key from one collection: majority, primary, never stale. The order
@@ -123,8 +130,8 @@ struct store_write {
 struct store_checkpoint {
 	char generation[64]; /* readmodel_generation_id() */
 	int32_t source;	     /* index from store_source() */
-	int64_t next;	     /* next offset to apply */
-	int64_t epoch;	     /* ownership epoch; 0 until claims exist */
+	int64_t next;	     /* next offset to apply; -1 = the first there is */
+	int64_t epoch;	     /* ownership epoch, from store_claim() */
 	/* Anchor: the last record below `next`; offset -1 = none. */
 	int64_t anchor_offset;
 	int64_t anchor_timestamp_ms;
@@ -151,6 +158,32 @@ struct store_parked {
 	size_t n_headers; /* pairs */
 };
 
+/* A parked row that is done with, by name. */
+struct store_unpark {
+	const char *generation;
+	const char *unit_type;
+	struct pj_str unit;
+	const char *topic;
+	int32_t partition;
+	int64_t offset;
+	/*
+	 * What the audit keeps: "retried" or "discarded", why and by whom; a
+	 * discarded record is kept whole. NULL: the row goes without a trace
+	 * (it never was in the queue).
+	 */
+	const char *action;
+	const char *reason;
+	const char *by;
+	int64_t at_ms;
+};
+
+/* A tombstone to be taken away, by compare: the token it must still hold. */
+struct store_purge {
+	const char *collection;
+	struct pj_str key;
+	struct store_token base;
+};
+
 struct store_batch {
 	struct store_write *writes;
 	size_t n_writes;
@@ -159,23 +192,50 @@ struct store_batch {
 	/* These cover only what was durable before this batch. */
 	const struct store_checkpoint *checkpoints;
 	size_t n_checkpoints;
+	/* Of records whose outcome was durable before this batch. */
+	const struct store_unpark *unparks;
+	size_t n_unparks;
+	const struct store_purge *purges;
+	size_t n_purges;
+	/*
+	 * Out: a checkpoint was refused because its row has another epoch than
+	 * it (somebody claimed since) or is not there. The rest of the batch
+	 * was done.
+	 */
+	bool fenced;
 };
 
 /*
  * Writes a batch: parked rows (idempotent by generation + unit + coordinates),
- * documents, checkpoints (monotone: a lower `next` than the stored one changes
- * nothing and is no error). lmdb: one transaction. mongodb: inserts and
+ * documents, checkpoints, unparked rows (audit first, then the row goes; one
+ * that is not there is no error), purges (one whose token moved is left).
+ *
+ * A checkpoint is written only where the stored row has the same epoch
+ * (protocol rule 8); among those it is monotone: a lower `next` than the stored
+ * one changes nothing and is no error. Rows are made by store_claim() only.
+ * lmdb: one transaction. mongodb: inserts and
  * compare-and-set replaces as separate unordered raw commands of one kind,
  * {w: majority, j: true, wtimeout}, split below the server's limits.
  *
  * 0: every outcome is set; STORE_UNKNOWN where the reply does not prove it
  * (duplicate key, fewer matched than sent). -1: the call as a whole failed;
- * outcomes still PENDING are to be treated as STORE_UNKNOWN, parked rows and
- * checkpoints are to be sent again.
+ * outcomes still PENDING are to be treated as STORE_UNKNOWN, all else is to be
+ * sent again.
  */
 int
-store_apply(struct store_session *ses, const struct store_batch *batch,
+store_apply(struct store_session *ses, struct store_batch *batch,
 	    struct pj_error *err) __attribute__((warn_unused_result));
+
+/*
+ * Calls each() for every deleted document (`_m.d` 1) whose `_m.x` is below
+ * before_at_ms, in any order; like store_scan() otherwise. Cheap: by an index.
+ */
+int
+store_scan_deleted(struct store_session *ses, const char *collection,
+		   int64_t before_at_ms,
+		   bool (*each)(void *arg, const uint8_t *bson, size_t len),
+		   void *arg, struct pj_error *err)
+	__attribute__((warn_unused_result));
 
 /*
  * Calls each() for every document in key order (bytes), beginning behind
@@ -217,6 +277,103 @@ store_checkpoints(struct store_session *ses, const char *generation,
 		  struct store_checkpoint **ret_rows, size_t *ret_n,
 		  struct pj_error *err) __attribute__((warn_unused_result));
 
+/* ---- Ownership (protocol rule 9) ----------------------------------------- */
+
+/* Names one claim: 8 random bytes of the process run, then a counter. */
+struct store_owner {
+	uint8_t bytes[16];
+};
+
+/*
+ * Takes over the checkpoints of one generation: counts the epoch of each row up
+ * and sets its owner (made when absent: next -1, no anchor), majority; then
+ * reads all of them back, causally after. *ret_mine false: on some row another
+ * owner came after us. ret_rows[i] is the row of sources[i].
+ * An outcome in doubt (RETRY) may have counted up; claim again with a new
+ * owner.
+ */
+int
+store_claim(struct store_session *ses, const char *generation,
+	    const int32_t *sources, size_t n, const struct store_owner *owner,
+	    struct store_checkpoint *ret_rows, bool *ret_mine,
+	    struct pj_error *err) __attribute__((warn_unused_result));
+
+/*
+ * How many partitions the topic is known to have; the first caller's `seen`
+ * becomes it. `set`: make `seen` the known number (a person said so).
+ */
+int
+store_topic_partitions(struct store_session *ses, const char *topic,
+		       int32_t seen, bool set, int32_t *ret_known,
+		       struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* ---- Crashes: records that ended the process -------------------------------
+ */
+
+struct store_crash {
+	char generation[64]; /* "" = not in any fold: before routing */
+	char topic[250];
+	int32_t partition;
+	int64_t offset;
+	int32_t count;
+	int64_t last_at_ms;
+};
+
+/* Counts one more crash at a record; *ret_count includes it. */
+int
+store_crash_add(struct store_session *ses, const struct store_crash *crash,
+		int32_t *ret_count, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* All there are; freed by free(). */
+int
+store_crashes(struct store_session *ses, struct store_crash **ret_rows,
+	      size_t *ret_n, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Forgets one (a retry gives the record another chance). */
+int
+store_crash_remove(struct store_session *ses, const struct store_crash *crash,
+		   struct pj_error *err) __attribute__((warn_unused_result));
+
+/* ---- Requests: what operators ask of the source's owner (rule 11) ----------
+ */
+
+enum store_request_state { STORE_REQ_NEW, STORE_REQ_DONE, STORE_REQ_FAILED };
+
+struct store_request {
+	char id[33]; /* 32 hex digits; unique */
+	char generation[64];
+	char action[16];    /* "retry" or "discard" */
+	char unit_type[16]; /* as in struct store_parked */
+	char *unit;	    /* bytes, malloc'ed; with unit_len */
+	size_t unit_len;
+	char topic[250];
+	int32_t partition;
+	int64_t offset; /* of the queue's head, as the asker saw it */
+	char *reason;	/* malloc'ed */
+	char *by;	/* malloc'ed */
+	int64_t at_ms;
+	enum store_request_state state;
+	char *result; /* malloc'ed; "" while new */
+};
+
+int
+store_request_add(struct store_session *ses, const struct store_request *req,
+		  struct pj_error *err) __attribute__((warn_unused_result));
+/* state < 0: all. Oldest first; store_requests_free(). */
+int
+store_requests(struct store_session *ses, int state,
+	       struct store_request **ret_rows, size_t *ret_n,
+	       struct pj_error *err) __attribute__((warn_unused_result));
+/* Only a new one is ended; *ret_ended false: it is not there or ended. */
+int
+store_request_end(struct store_session *ses, const char *id,
+		  enum store_request_state state, const char *result,
+		  bool *ret_ended, struct pj_error *err)
+	__attribute__((warn_unused_result));
+void
+store_requests_free(struct store_request *rows, size_t n);
+
 /* ---- Generations ------------------------------------------------------- */
 
 enum store_generation_state {
@@ -239,6 +396,9 @@ struct store_generation {
 	 * malloc'ed; store_generations_free() frees it.
 	 */
 	char *reader_json;
+	/* The highest revision of any purged document: a revived key goes on
+	 * from it, so that no entity tag is used twice. */
+	int64_t purged_revision;
 };
 
 /*
@@ -255,6 +415,11 @@ int
 store_generation_set_state(struct store_session *ses, const char *projection,
 			   int32_t number, enum store_generation_state state,
 			   struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Raises purged_revision to at least `revision`; never lowers it. */
+int
+store_generation_purged(struct store_session *ses, const char *projection,
+			int32_t number, int64_t revision, struct pj_error *err)
 	__attribute__((warn_unused_result));
 /* All generations, ascending by projection and number. */
 int
@@ -306,6 +471,33 @@ int
 store_parked_scan(struct store_session *ses, const char *generation,
 		  bool (*each)(void *arg, const struct store_parked *row),
 		  void *arg, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/*
+ * The rows of one unit and topic-partition, by offset, from `from` on (at or
+ * above). Which of them exist for the protocol the marker says (docs/adr).
+ */
+int
+store_parked_unit(struct store_session *ses, const char *generation,
+		  const char *unit_type, struct pj_str unit, const char *topic,
+		  int32_t partition, int64_t from,
+		  bool (*each)(void *arg, const struct store_parked *row),
+		  void *arg, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* ---- Audit: what became of parked rows ------------------------------------
+ */
+
+struct store_audit {
+	const char *action, *reason, *by;
+	int64_t at_ms;
+	struct store_parked row; /* retried: without key, value, headers */
+};
+
+/* Calls each() with every entry of a generation, oldest first. */
+int
+store_audit_scan(struct store_session *ses, const char *generation,
+		 bool (*each)(void *arg, const struct store_audit *entry),
+		 void *arg, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
 #endif
