@@ -383,6 +383,9 @@ turn_source(struct pipeline *pipe, struct pj_error *err)
 		break;
 	case SOURCE_REVOKED:
 		return on_revoked(pipe, err);
+	case SOURCE_STOPPED:
+		*err = event.why;
+		return -1;
 	}
 	return 0;
 }

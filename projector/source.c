@@ -88,6 +88,12 @@ source_poll(struct source *src, int timeout_ms, size_t max_recs,
 	return src->ops->poll(src, timeout_ms, max_recs, ret_event, err);
 }
 
+static void
+forget_stops(struct source *src)
+{
+	src->n_stops = src->n_stops_told = 0;
+}
+
 /* All partitions of the assignment, each once: anything else is our bug. */
 static bool
 positions_match(const struct source *src,
@@ -115,6 +121,7 @@ source_assign(struct source *src, const struct source_position *positions,
 	assert(positions_match(src, positions, n));
 	/* The number moves first: a failed attempt leaves no old records. */
 	src->assignment++;
+	forget_stops(src);
 	for (size_t i = 0; i < n; i++)
 		positions[i].partition->end_seen = -1;
 	if (src->ops->assign(src, positions, n, err))
@@ -221,6 +228,7 @@ source_release(struct source *src)
 	free(src->parts);
 	free(src->topics);
 	free(src->mine);
+	free(src->stops);
 	free(src->recs);
 	free(src->listed);
 }
@@ -274,7 +282,31 @@ source_revoke(struct source *src, struct source_event *ret_event)
 {
 	assert(src->state == SOURCE_OFFERED || src->state == SOURCE_ACTIVE);
 	src->state = SOURCE_LEAVING;
+	forget_stops(src);
 	*ret_event = (struct source_event){.kind = SOURCE_REVOKED,
 					   .partitions = src->mine,
 					   .n_partitions = src->n_mine};
+}
+
+void
+source_stop(struct source *src, struct partition *part,
+	    const struct pj_error *why)
+{
+	assert(src->state == SOURCE_ACTIVE);
+	MEM_GROW(src->stops, src->n_stops, src->cap_stops);
+	src->stops[src->n_stops++] = (struct source_stop){part, *why};
+}
+
+bool
+source_tell_stop(struct source *src, struct source_event *ret_event)
+{
+	const struct source_stop *stop;
+
+	if (!source_has_stop_to_tell(src))
+		return false;
+	stop = &src->stops[src->n_stops_told++];
+	*ret_event = (struct source_event){.kind = SOURCE_STOPPED,
+					   .stopped = stop->part,
+					   .why = stop->why};
+	return true;
 }

@@ -7,8 +7,10 @@
  * partitions it was told to read, in offset order per partition, from exactly
  * the offset it was told; it never commits by itself, never skips and never
  * decides where to start: the checkpoints in the store do (next == -1 = from
- * the partition's first record). A start outside the log is a STOP error, in
- * one line that names topic, partition, both offsets and what to do.
+ * the partition's first record). What only a person can decide (a start outside
+ * the log, a file that was cut) stops the partition it was found in, by name:
+ * SOURCE_STOPPED, in one line that names topic, partition, offsets and what to
+ * do. The others go on.
  *
  * The dance: source_poll() gives SOURCE_ASSIGNED with the partitions that are
  * now ours; the pipeline answers with source_assign(). It gives SOURCE_REVOKED;
@@ -18,7 +20,8 @@
  *
  * Thread: the pipeline thread, for everything here.
  * Errors: RETRY (log away; poll again: the source keeps its membership), CONFIG
- * (unknown broker property, refused credentials), STOP, FATAL.
+ * (unknown broker property, refused credentials), FATAL; STOP only from
+ * source_watermarks() (a file whose ends cannot be read).
  */
 #ifndef PROJECTOR_SOURCE_H
 #define PROJECTOR_SOURCE_H
@@ -70,6 +73,7 @@ enum source_event_kind {
 	SOURCE_RECORDS,	 /* recs[0..n) */
 	SOURCE_ASSIGNED, /* partitions[0..n): everything that is ours now */
 	SOURCE_REVOKED,	 /* everything that was ours */
+	SOURCE_STOPPED,	 /* one partition, `stopped`, and why */
 };
 
 struct source_event {
@@ -78,13 +82,15 @@ struct source_event {
 	size_t n_recs;	      /* the records are the caller's to release */
 	struct partition **partitions;
 	size_t n_partitions;
+	struct partition *stopped;
+	struct pj_error why; /* STOP */
 };
 
 /*
  * Waits up to timeout_ms for the first thing that happens, then takes what is
- * there already, up to max_recs records. A partition that met a STOP delivers
- * nothing more until the next source_assign(); the others go on, and the STOP
- * is told again whenever there is nothing else to tell.
+ * there already, up to max_recs records. A partition that stopped delivers
+ * nothing more until the next source_assign(); that is told once for each
+ * assignment, behind the last of its records, paused or not.
  */
 int
 source_poll(struct source *src, int timeout_ms, size_t max_recs,

@@ -85,8 +85,7 @@ stop_part(struct archive *a, struct archive_part *ap,
 	  const struct pj_error *err)
 {
 	ap->stopped = true;
-	a->stop = *err;
-	a->stop_is_news = true;
+	source_stop(&a->src, &ap->part, err);
 }
 
 /* Up to max records of one partition; true = it was worth the turn. */
@@ -163,17 +162,6 @@ has_work(const struct archive *a)
 }
 
 static bool
-any_stopped(const struct archive *a)
-{
-	size_t i;
-
-	for (i = 0; i < a->src.n_mine; i++)
-		if (((const struct archive_part *)a->src.mine[i])->stopped)
-			return true;
-	return false;
-}
-
-static bool
 dance(struct archive *a, struct source_event *ret_event)
 {
 	struct archive_part *ap;
@@ -233,7 +221,7 @@ look(struct archive *a, size_t max_recs, int64_t end_mono_ms,
 		if (src->state == SOURCE_ACTIVE && check_files(a, err))
 			return -1;
 	}
-	if (dance(a, ret_event))
+	if (dance(a, ret_event) || source_tell_stop(src, ret_event))
 		return 1;
 	if (src->state == SOURCE_ACTIVE && !src->paused)
 		n = fill(a, max_recs, end_mono_ms);
@@ -247,12 +235,7 @@ look(struct archive *a, size_t max_recs, int64_t end_mono_ms,
 		a->failed.cls = PJ_ERROR_NONE;
 		return -1;
 	}
-	if (a->stop_is_news) {
-		a->stop_is_news = false;
-		*err = a->stop;
-		return -1;
-	}
-	return 0;
+	return source_tell_stop(src, ret_event);
 }
 
 static int
@@ -277,10 +260,6 @@ archive_poll(struct source *src, int timeout_ms, size_t max_recs,
 		to_scan = a->scan_at_mono_ms - clock_mono_ms();
 		archive_watch_wait(a, left < to_scan ? left : to_scan);
 	}
-	if (src->state == SOURCE_ACTIVE && any_stopped(a)) {
-		*err = a->stop;
-		return -1;
-	}
 	*ret_event = (struct source_event){.kind = SOURCE_NOTHING};
 	return 0;
 }
@@ -295,7 +274,6 @@ archive_assign(struct source *src, const struct source_position *positions,
 	size_t i;
 
 	(void)err;
-	((struct archive *)src)->stop_is_news = false;
 	for (i = 0; i < n; i++) {
 		ap = (struct archive_part *)positions[i].partition;
 		archive_tail_seek(&ap->tail, positions[i].next);

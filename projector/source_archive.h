@@ -94,8 +94,6 @@ struct archive {
 	bool rescan;
 	int64_t scan_at_mono_ms;
 	size_t turn;		/* whose turn it is in the round robin */
-	struct pj_error stop;	/* of the partitions that are stopped */
-	bool stop_is_news;	/* not told yet */
 	struct pj_error failed; /* cls NONE: none */
 };
 

@@ -37,6 +37,11 @@ enum source_state {
 	SOURCE_LEAVING, /* REVOKED given, not answered yet */
 };
 
+struct source_stop {
+	struct partition *part;
+	struct pj_error why;
+};
+
 struct source {
 	const struct source_ops *ops;
 	enum source_mode mode;
@@ -55,6 +60,10 @@ struct source {
 	/* The set of the last ASSIGNED. */
 	struct partition **mine;
 	size_t n_mine, cap_mine;
+
+	/* What stopped under this assignment, in the order it was found. */
+	struct source_stop *stops;
+	size_t n_stops, n_stops_told, cap_stops;
 
 	struct record **recs; /* lent to the caller by an event */
 	size_t cap_recs;
@@ -84,6 +93,20 @@ void
 source_offer(struct source *src, struct source_event *ret_event);
 void
 source_revoke(struct source *src, struct source_event *ret_event);
+
+/* The adapter has found a named stop; from then on it delivers nothing of it.
+ */
+void
+source_stop(struct source *src, struct partition *part,
+	    const struct pj_error *why);
+/* Gives SOURCE_STOPPED when there is one to tell. */
+bool
+source_tell_stop(struct source *src, struct source_event *ret_event);
+static inline bool
+source_has_stop_to_tell(const struct source *src)
+{
+	return src->n_stops_told < src->n_stops;
+}
 
 int
 source_kafka_open(const struct source_settings *settings, enum source_mode mode,

@@ -43,7 +43,8 @@ fill(struct kafka *k, int timeout_ms, size_t max_recs)
 			k->src.recs[n++] = rec;
 			continue;
 		}
-		if (k->pending.cls || k->fatal.cls || k->any_suspect)
+		if (k->pending.cls || k->fatal.cls || k->any_suspect ||
+		    source_has_stop_to_tell(&k->src))
 			break;
 		if (n == 0) {
 			left = end_mono_ms - clock_mono_ms();
@@ -88,6 +89,20 @@ dance_all(struct kafka *k, int timeout_ms, struct source_event *ret_event,
 	return 1;
 }
 
+/* What callbacks and a look at the log have found; true: *ret is the answer. */
+static bool
+tell(struct kafka *k, struct source_event *ret_event, struct pj_error *err,
+     int *ret)
+{
+	kafka_verify(k);
+	*ret = 0;
+	if (k->pending.cls)
+		*ret = take_error(k, err);
+	else if (!source_tell_stop(&k->src, ret_event))
+		return false;
+	return true;
+}
+
 static int
 kafka_poll(struct source *src, int timeout_ms, size_t max_recs,
 	   struct source_event *ret_event, struct pj_error *err)
@@ -105,9 +120,8 @@ kafka_poll(struct source *src, int timeout_ms, size_t max_recs,
 		if (told)
 			return told < 0 ? -1 : 0;
 	}
-	kafka_verify(k);
-	if (k->pending.cls)
-		return take_error(k, err);
+	if (tell(k, ret_event, err, &told))
+		return told;
 	n = fill(k, timeout_ms, max_recs);
 	if (n > 0) {
 		*ret_event = (struct source_event){
@@ -118,13 +132,8 @@ kafka_poll(struct source *src, int timeout_ms, size_t max_recs,
 		return take_error(k, err);
 	if (kafka_dance(k, ret_event))
 		return 0;
-	kafka_verify(k);
-	if (k->pending.cls)
-		return take_error(k, err);
-	if (k->any_stopped) {
-		*err = k->stop;
-		return -1;
-	}
+	if (tell(k, ret_event, err, &told))
+		return told;
 	*ret_event = (struct source_event){.kind = SOURCE_NOTHING};
 	return 0;
 }

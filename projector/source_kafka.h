@@ -55,12 +55,11 @@ struct kafka {
 	bool revoke_pending;
 	rd_kafka_topic_partition_list_t *assign_pending;
 	struct pj_error pending;     /* cls NONE: none */
-	struct pj_error stop;	     /* of the partitions that are stopped */
 	struct pj_error fatal;	     /* sticky */
 	struct kafka_part *last;     /* whose message came last */
 	int64_t verify_at_mono_ms;   /* next try for suspects */
 	int64_t discover_at_mono_ms; /* SOURCE_ALL: next look for partitions */
-	bool any_suspect, any_stopped;
+	bool any_suspect;
 
 	struct kafka_pool pool;
 
@@ -128,6 +127,10 @@ int
 kafka_unassign(struct source *src, struct pj_error *err);
 int
 kafka_pause(struct source *src, bool paused, struct pj_error *err);
+/* A named stop of one partition: nothing more of it is fetched. */
+void
+kafka_stop(struct kafka *k, struct kafka_part *part,
+	   const struct pj_error *why);
 void
 kafka_mirror(struct source *src, const struct source_position *positions,
 	     size_t n);
@@ -151,8 +154,8 @@ kafka_discover(struct source *src, int timeout_ms, struct pj_error *err);
 bool
 kafka_has_grown(struct kafka *k);
 /*
- * Tells truth from noise for partitions reported out of range: a STOP error is
- * noted, or reading goes on where it was.
+ * Tells truth from noise for partitions reported out of range: they stop, or
+ * reading goes on where it was.
  */
 void
 kafka_verify(struct kafka *k);

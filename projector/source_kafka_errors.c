@@ -150,25 +150,22 @@ part_of(struct kafka *k, const rd_kafka_message_t *msg)
 	return NULL;
 }
 
-/* The partition is at fault: it delivers nothing more. */
+/* The partition is at fault. */
 static void
 note_stop(struct kafka *k, struct kafka_part *part,
 	  const rd_kafka_message_t *msg)
 {
 	struct pj_error err;
 
-	if (!part)
-		return; /* of an assignment that is gone */
-	part->stopped = true;
-	k->any_stopped = true;
+	if (!part || part->stopped)
+		return; /* of an assignment that is gone, or told already */
 	(void)kafka_error_set(
 		&err, msg->err,
 		"%.100s/%d@%lld cannot be read (%s): %s; nothing "
 		"behind it was applied",
 		part->part.topic, (int)part->part.number, (long long)part->next,
 		rd_kafka_err2name(msg->err), rd_kafka_message_errstr(msg));
-	k->stop = err;
-	kafka_note(k, &err);
+	kafka_stop(k, part, &err);
 }
 
 /*

@@ -100,7 +100,8 @@ positions(const struct kafka *k)
 }
 
 /*
- * Those that are not so yet: over rd_kafka_assign() paused partitions stay
+ * Those that are not so yet, but never going on with what has stopped: over
+ * rd_kafka_assign() paused partitions stay
  * paused and new ones are not, and resuming what is not paused makes librdkafka
  * deliver again.
  */
@@ -114,7 +115,7 @@ pause_all(struct kafka *k, bool paused)
 	list = rd_kafka_topic_partition_list_new((int)k->src.n_mine);
 	for (i = 0; i < k->src.n_mine; i++) {
 		part = (struct kafka_part *)k->src.mine[i];
-		if (part->paused == paused)
+		if (part->paused == paused || (part->stopped && !paused))
 			continue;
 		part->paused = paused;
 		rd_kafka_topic_partition_list_add(
@@ -125,6 +126,23 @@ pause_all(struct kafka *k, bool paused)
 		(void)rd_kafka_pause_partitions(k->rk, list);
 	else if (list->cnt)
 		(void)rd_kafka_resume_partitions(k->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+void
+kafka_stop(struct kafka *k, struct kafka_part *part, const struct pj_error *why)
+{
+	rd_kafka_topic_partition_list_t *list;
+
+	part->stopped = true;
+	source_stop(&k->src, &part->part, why);
+	if (part->paused)
+		return;
+	part->paused = true;
+	list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_list_add(
+		list, kafka_topic(k, part->part.topic), part->part.number);
+	(void)rd_kafka_pause_partitions(k->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -189,12 +207,15 @@ kafka_assign(struct source *src, const struct source_position *positions,
 	struct kafka_part *part;
 	size_t i;
 
-	k->any_suspect = k->any_stopped = false;
+	k->any_suspect = false;
 	for (i = 0; i < n; i++) {
 		part = (struct kafka_part *)positions[i].partition;
 		part->next = positions[i].next;
 		part->suspect = part->stopped = false;
 	}
+	/* Those that had stopped; before they get their new positions. */
+	if (!src->paused)
+		pause_all(k, false);
 	if (!k->revoke_pending && resolve_first(k, err))
 		return -1;
 	if (kafka_assign_again(k, err))
@@ -213,9 +234,11 @@ kafka_unassign(struct source *src, struct pj_error *err)
 	struct kafka *k = (struct kafka *)src;
 	rd_kafka_resp_err_t code;
 
+	for (size_t i = 0; i < src->n_mine; i++)
+		((struct kafka_part *)src->mine[i])->stopped = false;
 	pause_all(k, false);
 	k->revoke_pending = false;
-	k->any_suspect = k->any_stopped = false;
+	k->any_suspect = false;
 	k->last = NULL;
 	code = rd_kafka_assign(k->rk, NULL);
 	/* A dead handle has nothing assigned; source_poll() tells. */

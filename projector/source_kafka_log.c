@@ -155,8 +155,6 @@ outside(struct kafka *k, struct kafka_part *part, int64_t low, int64_t high)
 {
 	struct pj_error err;
 
-	part->stopped = true;
-	k->any_stopped = true;
 	(void)pj_error_set(
 		&err, PJ_ERROR_STOP,
 		"%.100s/%d: offset %lld is outside the log (first %lld, next "
@@ -166,8 +164,7 @@ outside(struct kafka *k, struct kafka_part *part, int64_t low, int64_t high)
 		part->next < low ? "records not yet read were removed"
 				 : "the topic was truncated or made anew");
 	err.code = RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET;
-	k->stop = err;
-	kafka_note(k, &err);
+	kafka_stop(k, part, &err);
 }
 
 /* 0, or -1 when the log could not be asked. */

@@ -138,6 +138,10 @@ export_loop(struct export *x, const char *dir, struct pj_error *err)
 			fprintf(stderr, "waiting: %s\n", err->text);
 			continue;
 		}
+		if (event.kind == SOURCE_STOPPED) {
+			*err = event.why;
+			return -1;
+		}
 		if (event.kind == SOURCE_ASSIGNED && !assigned) {
 			assigned = true;
 			if (assign_all(x, &event, dir, err))

@@ -108,15 +108,14 @@ static void
 a_start_before_the_first_line_is_a_named_stop(void **state)
 {
 	struct source_event ev;
-	struct pj_error err;
 	struct source *src;
 
 	(void)state;
 	make_dir("stock");
 	add_lines("stock", 0, 10, 3);
 	src = read_from(9, &ev);
-	err = step_wait_error(src, PJ_ERROR_STOP, "stock/0: offset 9 ");
-	assert_non_null(strstr(err.text, "first 10"));
+	ev = step_wait_stop(src, "stock/0: offset 9 ");
+	assert_non_null(strstr(ev.why.text, "first 10"));
 	source_close(src);
 }
 
@@ -152,7 +151,7 @@ a_start_far_into_a_long_file_is_found_again_and_again(void **state)
 static void
 expect_stop_after_two(const char *line, const char *text)
 {
-	struct source_event ev;
+	struct source_event ev, stop;
 	struct source *src;
 
 	make_dir("stock");
@@ -161,8 +160,9 @@ expect_stop_after_two(const char *line, const char *text)
 	add_lines("stock", 0, 3, 1);
 	src = read_from(-1, &ev);
 	expect_stock(src, 0, 2);
-	(void)step_wait_error(src, PJ_ERROR_STOP, text);
-	(void)step_wait_error(src, PJ_ERROR_STOP, text);
+	stop = step_wait_stop(src, text);
+	assert_ptr_equal(stop.stopped, ev.partitions[0]);
+	step_expect_none(src);
 	source_close(src);
 }
 
@@ -214,10 +214,10 @@ a_file_that_shrinks_is_a_named_stop(void **state)
 	src = read_from(-1, &ev);
 	expect_stock(src, 0, 3);
 	assert_int_equal(truncate(path, 10), 0);
-	(void)step_wait_error(src, PJ_ERROR_STOP, "cut off");
+	(void)step_wait_stop(src, "cut off");
 	/* Nor is it forgotten by going elsewhere in the file. */
 	(void)step_assign(src, &ev, 0);
-	(void)step_wait_error(src, PJ_ERROR_STOP, "cut off");
+	(void)step_wait_stop(src, "cut off");
 	source_close(src);
 	free(path);
 }
@@ -237,7 +237,7 @@ a_file_that_is_replaced_is_a_named_stop(void **state)
 	expect_stock(src, 0, 3);
 	add("new", "x\n");
 	assert_int_equal(rename(other, path), 0);
-	(void)step_wait_error(src, PJ_ERROR_STOP, "replaced");
+	(void)step_wait_stop(src, "replaced");
 	source_close(src);
 	free(other);
 	free(path);
@@ -256,7 +256,7 @@ a_file_that_is_removed_is_a_named_stop(void **state)
 	src = read_from(-1, &ev);
 	expect_stock(src, 0, 3);
 	assert_int_equal(unlink(path), 0);
-	(void)step_wait_error(src, PJ_ERROR_STOP, "removed");
+	(void)step_wait_stop(src, "removed");
 	source_close(src);
 	free(path);
 }

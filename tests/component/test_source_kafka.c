@@ -175,15 +175,45 @@ static void
 a_start_that_retention_has_passed_is_a_named_stop(void **state)
 {
 	struct source_event ev;
-	struct pj_error err;
 	struct source *src;
 
 	(void)state;
 	kafka_mock_create(mock, "stock", 1);
 	push_out_the_first();
 	src = read_stock(0, &ev);
-	err = step_wait_error(src, PJ_ERROR_STOP, "stock/0: offset 0 ");
-	assert_non_null(strstr(err.text, "removed"));
+	ev = step_wait_stop(src, "stock/0: offset 0 ");
+	assert_non_null(strstr(ev.why.text, "removed"));
+	source_close(src);
+}
+
+static bool
+is_paused_in_librdkafka(struct source *src)
+{
+	return ((struct kafka_part *)src->mine[0])->paused;
+}
+
+/* What librdkafka says of a batch it cannot read, and then goes past. */
+static void
+a_batch_that_cannot_be_read_stops_its_partition(void **state)
+{
+	struct source_event ev, stop;
+	struct source *src;
+
+	(void)state;
+	errors_are_the_partitions();
+	kafka_mock_create(mock, "stock", 1);
+	append("stock", 0, 0, 4);
+	src = read_stock(-1, &ev);
+	expect_records(src, 0, 4);
+	refuse_fetch(RD_KAFKA_RESP_ERR__BAD_MSG);
+	stop = step_wait_stop(src, "stock/0@4 cannot be read (_BAD_MSG)");
+	assert_int_equal(stop.why.code, RD_KAFKA_RESP_ERR__BAD_MSG);
+	assert_true(is_paused_in_librdkafka(src));
+	append("stock", 0, 4, 4);
+	step_expect_none(src);
+	(void)step_assign(src, &ev, 4);
+	assert_false(is_paused_in_librdkafka(src));
+	expect_records(src, 4, 4);
 	source_close(src);
 }
 
@@ -314,6 +344,7 @@ main(void)
 		T(an_offset_refused_by_mistake_is_read_again),
 		T(a_refusal_is_not_believed_while_the_log_cannot_be_asked),
 		T(a_start_that_retention_has_passed_is_a_named_stop),
+		T(a_batch_that_cannot_be_read_stops_its_partition),
 		T(the_first_record_is_the_first_there_is_now),
 		T(a_topic_that_does_not_exist_is_waited_for),
 		T(a_refused_topic_is_a_matter_of_configuration),

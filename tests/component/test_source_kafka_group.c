@@ -137,6 +137,9 @@ work(struct source *src, int64_t *next, bool *ret_owner)
 					 next[ev.recs[i]->partition->number]++);
 		step_release(ev.recs, ev.n_recs);
 		break;
+	case SOURCE_STOPPED:
+		fail_msg("%s", ev.why.text);
+		break;
 	case SOURCE_NOTHING:
 		break;
 	}

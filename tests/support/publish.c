@@ -296,6 +296,8 @@ send_all(struct publish *pub, struct source *src)
 	while (open > 0) {
 		if (source_poll(src, 1000, BATCH, &ev, &err))
 			die("archive", err.text);
+		if (ev.kind == SOURCE_STOPPED)
+			die("archive", ev.why.text);
 		if (ev.kind != SOURCE_RECORDS)
 			die("archive", "it changes while it is published");
 		for (i = 0; i < ev.n_recs; i++) {

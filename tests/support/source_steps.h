@@ -137,6 +137,33 @@ step_wait_error(struct source *src, enum pj_error_class cls, const char *text)
 	return err;
 }
 
+/* Polls until a partition is told to have stopped; records are let go. */
+static inline struct source_event
+step_wait_stop(struct source *src, const char *text)
+{
+	int64_t end_mono_ms = clock_mono_ms() + STEP_TIMEOUT_MS;
+	struct source_event ev = {0};
+	struct pj_error err = {0};
+
+	while (clock_mono_ms() < end_mono_ms) {
+		if (source_poll(src, 50, 1000, &ev, &err)) {
+			if (err.cls != PJ_ERROR_RETRY)
+				fail_msg("class %d: %s", (int)err.cls,
+					 err.text);
+			continue;
+		}
+		if (ev.kind == SOURCE_RECORDS)
+			step_release(ev.recs, ev.n_recs);
+		if (ev.kind != SOURCE_STOPPED)
+			continue;
+		assert_int_equal(ev.why.cls, PJ_ERROR_STOP);
+		assert_non_null(strstr(ev.why.text, text));
+		return ev;
+	}
+	fail_msg("no partition stopped with '%s': %s", text, err.text);
+	return ev;
+}
+
 static inline bool
 is_at(const struct record *rec, const char *topic, int partition,
       int64_t offset)
