@@ -77,6 +77,9 @@ struct settings {
 		uint64_t memory_bytes; /* documents and records kept */
 		uint32_t batch_documents;
 		uint64_t batch_bytes;
+		char *state_dir;      /* "" = from systemd, or a default */
+		uint32_t crash_limit; /* 0: never condemn a record */
+		uint32_t fold_cpu_ms; /* CPU time of one record's fold */
 	} projector;
 	struct {
 		char *listen;	    /* 127.0.0.1:8080 */

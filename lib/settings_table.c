@@ -124,6 +124,18 @@ static const struct config_key projector_keys[] = {
 	 .min = KIB, .max = GIB, NUMBER(projector.batch_bytes),
 	 .text = "A batch takes no more documents once it has this many "
 		 "bytes."},
+	{.name = "state_dir", .type = CONFIG_TEXT, AT(projector.state_dir),
+	 .text = "Directory of crash ledgers, made when absent; empty: "
+		 "systemd's $STATE_DIRECTORY, else ./data/state. Keep it over "
+		 "restarts."},
+	{.name = "crash_limit", .type = CONFIG_COUNT, .def = "3", .min = 0,
+	 .max = 1000, NUMBER(projector.crash_limit),
+	 .text = "A record that ended the process this often is parked "
+		 "instead of being folded; 0: never."},
+	{.name = "fold_cpu_ms", .type = CONFIG_MS, .def = "10s", .min = 10,
+	 .max = 3600000, NUMBER(projector.fold_cpu_ms),
+	 .text = "CPU time that one record may take; a fold that burns more "
+		 "(or stands still for ten times as long) ends the process."},
 	{.name = NULL},
 };
 

@@ -279,6 +279,47 @@ host_open_store(const struct host *host, bool read_only,
 	return 0;
 }
 
+/* systemd gives directories separated by colons. */
+static char *
+state_dir(const char *setting)
+{
+	const char *given = getenv("STATE_DIRECTORY");
+	size_t len = given ? strcspn(given, ":") : 0;
+
+	if (*setting)
+		return mem_strdup(setting);
+	return len ? mem_strndup(given, len) : mem_strdup("./data/state");
+}
+
+/* What tells one store from another, whatever the way to it looks like. */
+static char *
+store_name(const struct settings *set)
+{
+	const char *at = strrchr(set->store.uri, '@');
+	char *real, *name;
+
+	if (set->store.type == STORE_MONGODB)
+		return mem_printf("mongodb %s %s", set->store.database,
+				  at ? at + 1 : set->store.uri);
+	real = realpath(set->store.path, NULL);
+	name = mem_printf("lmdb %s", real ? real : set->store.path);
+	free(real);
+	return name;
+}
+
+int
+host_open_ledger(const struct host *host, struct ledger **ret_led,
+		 struct pj_error *err)
+{
+	char *dir = state_dir(host->set->projector.state_dir);
+	char *store = store_name(host->set);
+	int rc = ledger_open(dir, store, ret_led, err);
+
+	free(dir);
+	free(store);
+	return rc;
+}
+
 bool
 host_has_store(const struct host *host)
 {

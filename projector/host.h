@@ -14,6 +14,7 @@
 #include "lib/settings.h"
 #include "projector/decode.h"
 #include "projector/lane.h"
+#include "projector/ledger.h"
 #include "projector/module.h"
 #include "projector/source.h"
 
@@ -64,6 +65,14 @@ int
 host_open_store(const struct host *host, bool read_only,
 		struct store **ret_store, struct store_session **ret_session,
 		struct pj_error *err) __attribute__((warn_unused_result));
+
+/*
+ * The crash ledger as configured, for the configured store (which is open
+ * already).
+ */
+int
+host_open_ledger(const struct host *host, struct ledger **ret_led,
+		 struct pj_error *err) __attribute__((warn_unused_result));
 
 /*
  * False when the store is embedded and nothing was ever written: that is no

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "projector/crashes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+
+void
+crashes_release(struct crashes *list)
+{
+	free(list->rows);
+	list->rows = NULL;
+	list->n = 0;
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct store_crash *x = a, *y = b;
+	int order;
+
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	if (x->partition != y->partition)
+		return x->partition < y->partition ? -1 : 1;
+	order = strcmp(x->topic, y->topic);
+	return order ? order : strcmp(x->generation, y->generation);
+}
+
+void
+crashes_set(struct crashes *list, const struct store_crash *rows, size_t n,
+	    uint32_t limit)
+{
+	crashes_release(list);
+	if (limit == 0)
+		return;
+	list->rows = mem_calloc(n, sizeof(*rows));
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].count >= 0 && (uint32_t)rows[i].count >= limit)
+			list->rows[list->n++] = rows[i];
+	qsort(list->rows, list->n, sizeof(*rows), by_place);
+}
+
+static int
+place_of(const struct store_crash *row, const struct record *rec)
+{
+	if (row->offset != rec->offset)
+		return row->offset < rec->offset ? -1 : 1;
+	if (row->partition != rec->partition->number)
+		return row->partition < rec->partition->number ? -1 : 1;
+	return strcmp(row->topic, rec->partition->topic);
+}
+
+bool
+crashes_find(const struct crashes *list, const char *generation,
+	     const struct record *rec)
+{
+	size_t low = 0, high = list->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (place_of(&list->rows[mid], rec) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < list->n && place_of(&list->rows[low], rec) == 0; low++)
+		if (list->rows[low].generation[0] == '\0' ||
+		    strcmp(list->rows[low].generation, generation) == 0)
+			return true;
+	return false;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Condemned records: those that ended the process as often as
+ * projector.crash_limit says. They are parked instead of being folded.
+ *
+ * Counts live in the store, so that they follow a partition to whoever owns it
+ * next; the ledger only tells which record it was. Rows are by generation: new
+ * code in a new generation gets a new chance. Rows without a generation (the
+ * end came before routing) concern all of them.
+ *
+ * Ownership: crashes_release() frees what a zeroed list holds.
+ * Thread: the pipeline thread.
+ */
+#ifndef PROJECTOR_CRASHES_H
+#define PROJECTOR_CRASHES_H
+
+#include <projector/error.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/store.h"
+#include "projector/ledger.h"
+#include "projector/record.h"
+
+struct crashes {
+	struct store_crash *rows; /* ascending by place, then generation */
+	size_t n;
+};
+
+void
+crashes_release(struct crashes *list);
+
+/* Takes over those of the rows that were counted at least limit (0: none). */
+void
+crashes_set(struct crashes *list, const struct store_crash *rows, size_t n,
+	    uint32_t limit);
+
+bool
+crashes_find(const struct crashes *list, const char *generation,
+	     const struct record *rec);
+
+/*
+ * Whether the record is condemned for this generation, or for all. generation
+ * "": for all, the question before decoding.
+ */
+static inline bool
+crashes_condemns(const struct crashes *list, const char *generation,
+		 const struct record *rec)
+{
+	return list->n > 0 && crashes_find(list, generation, rec);
+}
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "projector/crashes.h"
+
+static struct store_crash
+crash(const char *generation, const char *topic, int32_t partition,
+      int64_t offset, int32_t count)
+{
+	struct store_crash row = {
+		.partition = partition, .offset = offset, .count = count};
+
+	strcpy(row.generation, generation);
+	strcpy(row.topic, topic);
+	return row;
+}
+
+static bool
+condemns(const struct crashes *list, const char *generation, const char *topic,
+	 int32_t partition, int64_t offset)
+{
+	struct partition part = {.number = partition};
+	struct record rec = {.partition = &part, .offset = offset};
+
+	strcpy(part.topic, topic);
+	return crashes_condemns(list, generation, &rec);
+}
+
+static void
+an_empty_list_condemns_nothing(void **state)
+{
+	struct crashes list = {NULL, 0};
+
+	(void)state;
+	assert_false(condemns(&list, "", "stock", 0, 0));
+	assert_false(condemns(&list, "stock.1", "stock", 0, 0));
+	crashes_release(&list);
+}
+
+static void
+a_record_is_condemned_at_the_limit_and_not_below(void **state)
+{
+	const struct store_crash rows[] = {
+		crash("stock.1", "stock", 0, 7, 2),
+		crash("stock.1", "stock", 0, 8, 3),
+		crash("stock.1", "stock", 0, 9, 4),
+	};
+	struct crashes list = {NULL, 0};
+
+	(void)state;
+	crashes_set(&list, rows, 3, 3);
+	assert_false(condemns(&list, "stock.1", "stock", 0, 7));
+	assert_true(condemns(&list, "stock.1", "stock", 0, 8));
+	assert_true(condemns(&list, "stock.1", "stock", 0, 9));
+	/* A list that was read again stands in place of the old one. */
+	crashes_set(&list, rows, 1, 2);
+	assert_true(condemns(&list, "stock.1", "stock", 0, 7));
+	assert_false(condemns(&list, "stock.1", "stock", 0, 8));
+	crashes_release(&list);
+}
+
+static void
+limit_0_condemns_nothing(void **state)
+{
+	const struct store_crash row = crash("stock.1", "stock", 0, 7, 1000);
+	struct crashes list = {NULL, 0};
+
+	(void)state;
+	crashes_set(&list, &row, 1, 0);
+	assert_false(condemns(&list, "stock.1", "stock", 0, 7));
+	crashes_release(&list);
+}
+
+static void
+only_the_very_record_of_the_very_generation_is_condemned(void **state)
+{
+	const struct store_crash row = crash("stock.1", "stock", 1, 7, 3);
+	struct crashes list = {NULL, 0};
+
+	(void)state;
+	crashes_set(&list, &row, 1, 3);
+	assert_true(condemns(&list, "stock.1", "stock", 1, 7));
+	assert_false(condemns(&list, "stock.2", "stock", 1, 7));
+	assert_false(condemns(&list, "stock.1", "stocks", 1, 7));
+	assert_false(condemns(&list, "stock.1", "stock", 0, 7));
+	assert_false(condemns(&list, "stock.1", "stock", 1, 6));
+	assert_false(condemns(&list, "stock.1", "stock", 1, 8));
+	assert_false(condemns(&list, "", "stock", 1, 7));
+	crashes_release(&list);
+}
+
+static void
+an_end_before_routing_condemns_for_all_generations(void **state)
+{
+	const struct store_crash rows[] = {
+		crash("stock.1", "stock", 1, 7, 1),
+		crash("", "stock", 1, 7, 3),
+	};
+	struct crashes list = {NULL, 0};
+
+	(void)state;
+	crashes_set(&list, rows, 2, 3);
+	assert_true(condemns(&list, "", "stock", 1, 7));
+	assert_true(condemns(&list, "stock.1", "stock", 1, 7));
+	assert_true(condemns(&list, "product.9", "stock", 1, 7));
+	crashes_release(&list);
+}
+
+static void
+every_row_of_many_is_found_and_nothing_between(void **state)
+{
+	enum { N = 300 };
+	struct store_crash rows[N];
+	struct crashes list = {NULL, 0};
+	size_t n = 0;
+
+	(void)state;
+	/* Not in order: even offsets from the highest down, two partitions,
+	 * three generations. */
+	for (int64_t at = 98; at >= 0; at -= 2)
+		for (int32_t part = 1; part >= 0; part--)
+			for (char g = '3'; g >= '1'; g--) {
+				char generation[] = "sales.0";
+
+				generation[6] = g;
+				rows[n++] =
+					crash(generation, "order", part, at, 3);
+			}
+	assert_int_equal(n, N);
+	crashes_set(&list, rows, n, 3);
+	for (size_t i = 0; i < n; i++)
+		assert_true(condemns(&list, rows[i].generation, "order",
+				     rows[i].partition, rows[i].offset));
+	for (int64_t at = -1; at < 101; at += 2)
+		assert_false(condemns(&list, "sales.2", "order", 0, at));
+	assert_false(condemns(&list, "sales.2", "order", 2, 50));
+	assert_false(condemns(&list, "sales.4", "order", 1, 50));
+	assert_false(condemns(&list, "sales.2", "a", 1, 50));
+	assert_false(condemns(&list, "sales.2", "z", 1, 50));
+	crashes_release(&list);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_empty_list_condemns_nothing),
+		cmocka_unit_test(
+			a_record_is_condemned_at_the_limit_and_not_below),
+		cmocka_unit_test(limit_0_condemns_nothing),
+		cmocka_unit_test(
+			only_the_very_record_of_the_very_generation_is_condemned),
+		cmocka_unit_test(
+			an_end_before_routing_condemns_for_all_generations),
+		cmocka_unit_test(
+			every_row_of_many_is_found_and_nothing_between),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
