@@ -20,7 +20,8 @@ struct parse {
 	const char *prog;
 	const char *summary;
 	const struct cli_verb *verbs;
-	const struct cli_verb *verb; /* NULL until it was seen */
+	const struct cli_verb *group; /* of the verb, when it has one */
+	const struct cli_verb *verb;  /* NULL until it was seen */
 	char **argv;
 	int argc, at;
 	bool help, version;
@@ -120,20 +121,51 @@ help_flags(FILE *out, const struct cli_flag *flags)
 	}
 }
 
+/* "projector parked list", as far as it was given. */
 static void
-usage_line(FILE *out, const char *prog, const struct cli_verb *verb)
+print_words(FILE *out, const struct parse *p)
 {
-	fprintf(out, "usage: %s %s%s%s%s\n", prog, verb->name,
+	fputs(p->prog, out);
+	if (p->group)
+		fprintf(out, " %s", p->group->name);
+	if (p->verb)
+		fprintf(out, " %s", p->verb->name);
+}
+
+static void
+usage_line(FILE *out, const struct parse *p)
+{
+	const struct cli_verb *verb = p->verb;
+
+	fputs("usage: ", out);
+	print_words(out, p);
+	fprintf(out, "%s%s%s\n",
 		verb->flags && verb->flags->name ? " [options]" : "",
 		verb->args && *verb->args ? " " : "",
 		verb->args ? verb->args : "");
 }
 
 static void
+help_verbs(const struct cli_verb *v)
+{
+	printf("verbs:\n");
+	for (; v->name; v++) {
+		int width = printf("  %s%s%s", v->name,
+				   v->args && *v->args ? " " : "",
+				   v->args ? v->args : "");
+
+		printf("%*s%s\n", width < 30 ? 30 - width : 2, "", v->text);
+	}
+	printf("\n");
+}
+
+static void
 help_verb(const struct parse *p)
 {
-	usage_line(stdout, p->prog, p->verb);
+	usage_line(stdout, p);
 	printf("\n%s\n\n", p->verb->text);
+	if (p->verb->verbs)
+		help_verbs(p->verb->verbs);
 	if (p->verb->flags && p->verb->flags->name) {
 		printf("options:\n");
 		help_flags(stdout, p->verb->flags);
@@ -146,16 +178,10 @@ help_verb(const struct parse *p)
 static void
 help_program(const struct parse *p)
 {
-	printf("usage: %s VERB [options] [arguments]\n\n%s\n\nverbs:\n",
-	       p->prog, p->summary);
-	for (const struct cli_verb *v = p->verbs; v->name; v++) {
-		int width = printf("  %s%s%s", v->name,
-				   v->args && *v->args ? " " : "",
-				   v->args ? v->args : "");
-
-		printf("%*s%s\n", width < 30 ? 30 - width : 2, "", v->text);
-	}
-	printf("\ncommon options:\n");
+	printf("usage: %s VERB [options] [arguments]\n\n%s\n\n", p->prog,
+	       p->summary);
+	help_verbs(p->verbs);
+	printf("common options:\n");
 	help_flags(stdout, common_flags);
 	printf("\n%s VERB --help shows a verb's own options.\n", p->prog);
 }
@@ -164,8 +190,8 @@ static void
 complain(const struct parse *p, const char *what, const char *word,
 	 const char *near)
 {
-	fprintf(stderr, "%s%s%s: %s '%s'", p->prog, p->verb ? " " : "",
-		p->verb ? p->verb->name : "", what, word);
+	print_words(stderr, p);
+	fprintf(stderr, ": %s '%s'", what, word);
 	if (near)
 		fprintf(stderr, " (did you mean '%s'?)", near);
 	fprintf(stderr, "\n");
@@ -174,20 +200,19 @@ complain(const struct parse *p, const char *what, const char *word,
 static void
 hint(const struct parse *p)
 {
-	fprintf(stderr, "%s%s%s --help shows the usage\n", p->prog,
-		p->verb ? " " : "", p->verb ? p->verb->name : "");
+	print_words(stderr, p);
+	fputs(" --help shows the usage\n", stderr);
 }
 
 enum { MAX_CHOICES = 64 };
 
 static int
-unknown_verb(const struct parse *p, const char *word)
+unknown_verb(const struct parse *p, const struct cli_verb *v, const char *word)
 {
 	const char *names[MAX_CHOICES];
 	size_t n = 0;
 
-	for (const struct cli_verb *v = p->verbs; v->name && n < MAX_CHOICES;
-	     v++)
+	for (; v->name && n < MAX_CHOICES; v++)
 		names[n++] = v->name;
 	complain(p, "unknown verb", word, cli_nearest(word, names, n));
 	hint(p);
@@ -324,19 +349,22 @@ take_option(struct parse *p, const char *word)
 static int
 take_word(struct parse *p, const char *word)
 {
-	if (p->verb) {
+	const struct cli_verb *verbs = p->verb ? p->verb->verbs : p->verbs;
+
+	if (!verbs) {
 		MEM_GROW(p->args.positional, p->args.n_positional,
 			 p->cap_positional);
 		p->args.positional[p->args.n_positional++] = word;
 		return 0;
 	}
-	for (const struct cli_verb *v = p->verbs; v->name; v++) {
+	for (const struct cli_verb *v = verbs; v->name; v++) {
 		if (strcmp(v->name, word) == 0) {
+			p->group = p->verb;
 			p->verb = v;
 			return 0;
 		}
 	}
-	return unknown_verb(p, word);
+	return unknown_verb(p, verbs, word);
 }
 
 static int
@@ -373,13 +401,14 @@ check_count(const struct parse *p)
 
 	if (n >= p->verb->min_positional && n <= p->verb->max_positional)
 		return 0;
-	if (n > p->verb->max_positional)
+	if (n > p->verb->max_positional) {
 		complain(p, "unexpected argument",
 			 p->args.positional[p->verb->max_positional], NULL);
-	else
-		fprintf(stderr, "%s %s: an argument is missing\n", p->prog,
-			p->verb->name);
-	usage_line(stderr, p->prog, p->verb);
+	} else {
+		print_words(stderr, p);
+		fputs(": an argument is missing\n", stderr);
+	}
+	usage_line(stderr, p);
 	return -1;
 }
 
@@ -395,8 +424,9 @@ act(struct parse *p)
 			help_program(p);
 	} else if (p->version) {
 		printf("%s %s\n", p->prog, SHOPVIEW_VERSION);
-	} else if (!p->verb) {
-		fprintf(stderr, "%s: a verb is missing\n", p->prog);
+	} else if (!p->verb || p->verb->verbs) {
+		print_words(stderr, p);
+		fputs(": a verb is missing\n", stderr);
 		hint(p);
 		return CLI_USAGE;
 	} else if (check_count(p)) {

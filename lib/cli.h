@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The command line both programs share: PROGRAM VERB [options] [arguments].
+ * A verb may be a group of others: PROGRAM GROUP VERB [options] [arguments].
  *
  * Common options, before or after the verb: -c FILE, -s section.key=value
  * (repeatable), --help, --version. A verb's own flags are declared in its row.
@@ -48,6 +49,8 @@ struct cli_verb {
 	size_t min_positional, max_positional;
 	/* Returns the exit status. */
 	int (*run)(const struct cli_args *args);
+	/* Of a group, which has nothing else but name, args and text. */
+	const struct cli_verb *verbs;
 };
 
 /* Parses, runs the verb, frees, returns the exit status. */

@@ -25,27 +25,27 @@ static const struct cli_flag config_flags[] = {
 };
 
 static const struct cli_verb verbs[] = {
-	{"run", "", "project until stopped", run_flags, 0, 0, verb_run},
+	{"run", "", "project until stopped", run_flags, 0, 0, verb_run, NULL},
 	{"check", "",
 	 "look at configuration, modules, log and store; changes nothing", NULL,
-	 0, 0, verb_check},
+	 0, 0, verb_check, NULL},
 	{"list", "", "projections and their generations", json_flags, 0, 0,
-	 verb_list},
+	 verb_list, NULL},
 	{"status", "", "positions and lag per topic-partition", json_flags, 0,
-	 0, verb_status},
+	 0, verb_status, NULL},
 	{"fold", "NAME",
 	 "archive lines on stdin, documents as served on stdout", fold_flags, 1,
-	 1, verb_fold},
+	 1, verb_fold, NULL},
 	{"rebuild", "NAME",
 	 "a new generation from the log's start, then make it live", NULL, 1, 1,
-	 verb_rebuild},
+	 verb_rebuild, NULL},
 	{"dump", "NAME [KEY...]", "live documents as they are served", NULL, 1,
-	 (size_t)-1, verb_dump},
+	 (size_t)-1, verb_dump, NULL},
 	{"export", "TOPIC...", "write topics as an archive", export_flags, 1,
-	 (size_t)-1, verb_export},
+	 (size_t)-1, verb_export, NULL},
 	{"config", "", "the effective configuration, secrets masked",
-	 config_flags, 0, 0, verb_config},
-	{NULL, NULL, NULL, NULL, 0, 0, NULL},
+	 config_flags, 0, 0, verb_config, NULL},
+	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 
 int

@@ -248,14 +248,14 @@ static const struct cli_flag config_flags[] = {
 };
 
 static const struct cli_verb verbs[] = {
-	{"run", "", "serve until stopped", NULL, 0, 0, verb_run},
+	{"run", "", "serve until stopped", NULL, 0, 0, verb_run, NULL},
 	{"check", "", "look at configuration, store, views; changes nothing",
-	 NULL, 0, 0, verb_check},
+	 NULL, 0, 0, verb_check, NULL},
 	{"config", "", "the effective configuration, secrets masked",
-	 config_flags, 0, 0, verb_config},
+	 config_flags, 0, 0, verb_config, NULL},
 	{"openapi", "", "the OpenAPI 3.1 document of the views", NULL, 0, 0,
-	 verb_openapi},
-	{NULL, NULL, NULL, NULL, 0, 0, NULL},
+	 verb_openapi, NULL},
+	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 
 int

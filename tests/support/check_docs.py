@@ -125,8 +125,9 @@ def make_targets_exist():
                         yield f"{name_of(path)}: no target 'make {word}'"
 
 
-def verbs_of(program):
-    listed = ask(program, "--help").partition("verbs:\n")[2]
+def verbs_of(*command):
+    """Verbs of a program, or of a group of its verbs (none: it is no group)."""
+    listed = ask(*command, "--help").partition("verbs:\n")[2]
     return set(re.findall(r"^  (\w+)", listed.partition("\n\n")[0], re.M))
 
 
@@ -153,7 +154,16 @@ def command_faults(where, line):
         yield f"{where}: {program} has no verb '{verb}'"
         return
     rest = re.sub(r"\s[&|#<>].*", "", rest)
-    told = ask(program, verb, "--help")
+    commands = [(program, verb)]
+    members = verbs_of(program, verb)
+    if members and rest.strip():
+        names, _, rest = rest.strip().partition(" ")
+        rest = " " + rest
+        if not set(names.split("|")) <= members:
+            yield f"{where}: {program} {verb} has no verb '{names}'"
+            return
+        commands = [(program, verb, name) for name in names.split("|")]
+    told = "".join(ask(*command, "--help") for command in commands)
     for option in re.findall(r"(?<=\s)--?[a-z][\w-]*", rest):
         if not re.search(rf"^  {re.escape(option)}\b", told, re.M):
             yield f"{where}: {program} {verb} has no {option}"

@@ -46,13 +46,21 @@ static const struct cli_flag export_flags[] = {
 	{"--json", NULL, "machine output"},
 	{NULL, NULL, NULL},
 };
+static const struct cli_verb parked_verbs[] = {
+	{"list", "NAME [KEY]", "what is parked", NULL, 1, 2, record, NULL},
+	{"export", "NAME", "the same, elsewhere", export_flags, 1, 1, record,
+	 NULL},
+	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};
 static const struct cli_verb verbs[] = {
-	{"run", "", "project until stopped", NULL, 0, 0, record},
+	{"parked", "list|export NAME", "what could not be applied", NULL, 0, 0,
+	 NULL, parked_verbs},
+	{"run", "", "project until stopped", NULL, 0, 0, record, NULL},
 	{"export", "TOPIC [TOPIC...]", "write an archive", export_flags, 1, 3,
-	 record},
+	 record, NULL},
 	{"rebuild", "NAME", "create, catch up, verify, promote", NULL, 1, 1,
-	 record},
-	{NULL, NULL, NULL, NULL, 0, 0, NULL},
+	 record, NULL},
+	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 
 static char out[8192], errors[8192];
@@ -251,6 +259,56 @@ the_number_of_arguments_is_checked(void **state)
 }
 
 static void
+a_verb_of_a_group_is_like_any_other(void **state)
+{
+	(void)state;
+	assert_int_equal(call("-c f parked list stock a"), 65);
+	assert_string_equal(seen, "c=f <stock> <a> ");
+	assert_int_equal(call("parked -s a.b=c export stock --to d"), 65);
+	assert_string_equal(seen, "s=a.b=c <stock> to=d ");
+	/* Names are looked up in the group alone. */
+	assert_usage(call("parked run"),
+		     "projector parked: unknown verb 'run'\n"
+		     "projector parked --help shows the usage\n");
+	assert_usage(call("parked lits stock"),
+		     "projector parked: unknown verb 'lits' (did you mean "
+		     "'list'?)\nprojector parked --help shows the usage\n");
+	assert_usage(call("list stock"), "projector: unknown verb 'list'\n"
+					 "projector --help shows the usage\n");
+}
+
+static void
+a_group_alone_is_no_command(void **state)
+{
+	(void)state;
+	assert_usage(call("parked"),
+		     "projector parked: a verb is missing\n"
+		     "projector parked --help shows the usage\n");
+	assert_usage(call("parked list"),
+		     "projector parked list: an argument is missing\n"
+		     "usage: projector parked list NAME [KEY]\n");
+	assert_usage(call("parked list --to x"),
+		     "projector parked list: unknown option '--to'\n"
+		     "projector parked list --help shows the usage\n");
+}
+
+static void
+help_of_a_group_lists_its_verbs(void **state)
+{
+	(void)state;
+	assert_int_equal(call("parked --help"), 0);
+	assert_true(starts(out, "usage: projector parked list|export NAME\n"));
+	assert_non_null(strstr(out, "\nverbs:\n  list NAME [KEY] "));
+	assert_int_equal(call("parked export --help"), 0);
+	assert_true(
+		starts(out, "usage: projector parked export [options] NAME\n"));
+	assert_non_null(strstr(out, "\n  --to DIR "));
+	assert_int_equal(call("--help"), 0);
+	assert_non_null(strstr(out, "\n  parked list|export NAME "));
+	assert_string_equal(seen, "");
+}
+
+static void
 the_nearest_word_is_within_three_edits(void **state)
 {
 	static const char *const words[] = {"brokers", "group", "type", "dir"};
@@ -287,6 +345,9 @@ main(void)
 		cmocka_unit_test(an_unknown_option_names_the_nearest),
 		cmocka_unit_test(what_is_given_twice_or_half_is_refused),
 		cmocka_unit_test(the_number_of_arguments_is_checked),
+		cmocka_unit_test(a_verb_of_a_group_is_like_any_other),
+		cmocka_unit_test(a_group_alone_is_no_command),
+		cmocka_unit_test(help_of_a_group_lists_its_verbs),
 		cmocka_unit_test(the_nearest_word_is_within_three_edits),
 	};
 
