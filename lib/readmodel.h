@@ -23,9 +23,13 @@
 #ifndef LIB_READMODEL_H
 #define LIB_READMODEL_H
 
+#include <projector/event.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "lib/buf.h"
 
 #define READMODEL_GENERATIONS "generations"
 #define READMODEL_LIVE	      "live"
@@ -59,5 +63,23 @@ readmodel_is_projection_name(const char *name);
 void
 readmodel_generation_id(char out[READMODEL_GENERATION_ID_MAX],
 			const char *projection, int32_t number);
+
+/*
+ * Appends a parking unit (document key or record key, any bytes) as a part of
+ * an `_id`: in hexadecimal, so that it holds no separator and sorts by bytes.
+ * One over READMODEL_UNIT_PLAIN bytes is cut and followed by a 128-bit hash of
+ * the whole, so that an id fits LMDB's 511 bytes for any record key.
+ */
+enum { READMODEL_UNIT_PLAIN = 60 };
+void
+readmodel_add_unit(struct buf *out, struct pj_str unit);
+
+/*
+ * Appends the `_id` that holds the marker of a parking unit which is no
+ * document: "<generation>!<source index>!<unit type>!<unit>".
+ */
+void
+readmodel_unit_key(struct buf *out, const char *generation, int32_t source,
+		   const char *unit_type, struct pj_str unit);
 
 #endif

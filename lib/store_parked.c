@@ -10,55 +10,13 @@
 #include "lib/store_fields.h"
 #include "lib/store_rows.h"
 
-__extension__ typedef unsigned __int128 parked_u128;
-
-/* FNV-1a, 128 bits. */
-static parked_u128
-parked_hash(struct pj_str s)
-{
-	const parked_u128 prime = ((parked_u128)1 << 88) + 0x13b;
-	parked_u128 h = ((parked_u128)UINT64_C(0x6c62272e07bb0142) << 64) +
-			UINT64_C(0x62b821756295c58d);
-	size_t i;
-
-	for (i = 0; i < s.len; i++) {
-		h ^= (unsigned char)s.ptr[i];
-		h *= prime;
-	}
-	return h;
-}
-
-static void
-parked_add_unit(struct buf *out, struct pj_str unit)
-{
-	static const char digits[] = "0123456789abcdef";
-	/* Room for '~' and the hash within the same length. */
-	const size_t cut = PARKED_UNIT_PLAIN - 17;
-	bool plain = unit.len <= PARKED_UNIT_PLAIN;
-	size_t n = plain ? unit.len : cut;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		unsigned char byte = (unsigned char)unit.ptr[i];
-
-		buf_addch(out, digits[byte >> 4]);
-		buf_addch(out, digits[byte & 15]);
-	}
-	if (!plain) {
-		parked_u128 h = parked_hash(unit);
-
-		buf_printf(out, "~%016" PRIx64 "%016" PRIx64,
-			   (uint64_t)(h >> 64), (uint64_t)h);
-	}
-}
-
 static char *
 parked_id(const struct store_parked *parked)
 {
 	struct buf id = BUF_INIT;
 
 	buf_printf(&id, "%s!%s!", parked->generation, parked->unit_type);
-	parked_add_unit(&id, parked->unit);
+	readmodel_add_unit(&id, parked->unit);
 	buf_printf(&id, "!%s!%010" PRId32 "!%020" PRId64, parked->topic,
 		   parked->partition, parked->offset);
 	return buf_detach(&id, NULL);
@@ -74,7 +32,7 @@ rows_parked_range(struct parked_range *ret, const char *generation,
 	buf_addstr(&after, generation);
 	if (unit_type) {
 		buf_printf(&after, "!%s!", unit_type);
-		parked_add_unit(&after, *unit);
+		readmodel_add_unit(&after, *unit);
 	}
 	buf_addch(&after, '!');
 	len = after.len;

@@ -50,12 +50,9 @@ rows_live_read(const uint8_t *bson, size_t len, struct store_live *ret,
 /*
  * "<generation>!<unit type>!<unit>!<topic>!<partition>!<offset>": '!' sorts
  * before every byte of the parts, partition and offset are zero-padded, and the
- * unit is in hexadecimal, so that ids sort by unit and coordinates. A unit over
- * PARKED_UNIT_PLAIN bytes is cut and followed by a 128-bit hash of the whole,
- * so that an id fits LMDB's 511 bytes for any record key.
+ * unit is as readmodel_add_unit() writes it, so that ids sort by unit and
+ * coordinates.
  */
-enum { PARKED_UNIT_PLAIN = 60 };
-
 void
 rows_parked(struct store_row *ret_row, const struct store_parked *parked);
 
