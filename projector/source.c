@@ -88,6 +88,52 @@ source_poll(struct source *src, int timeout_ms, size_t max_recs,
 	return src->ops->poll(src, timeout_ms, max_recs, ret_event, err);
 }
 
+static bool
+is_topic(const struct source *src, const char *topic)
+{
+	size_t i;
+
+	for (i = 0; i < src->n_topics; i++)
+		if (strcmp(src->topics[i], topic) == 0)
+			return true;
+	return false;
+}
+
+void
+source_give(struct source *src, const struct source_name *names, size_t n)
+{
+	size_t i;
+
+	assert(src->mode == SOURCE_GIVEN);
+	src->n_given = 0;
+	for (i = 0; i < n; i++) {
+		assert(is_topic(src, names[i].topic));
+		MEM_GROW(src->given, src->n_given, src->cap_given);
+		src->given[src->n_given++] =
+			source_partition(src, names[i].topic, names[i].number);
+	}
+	src->given_is_new = true;
+}
+
+bool
+source_given_dance(struct source *src, struct source_event *ret_event)
+{
+	size_t i;
+
+	if (!src->given_is_new || src->state == SOURCE_LEAVING)
+		return false;
+	if (src->state != SOURCE_IDLE) {
+		source_revoke(src, ret_event);
+		return true;
+	}
+	source_mine_clear(src);
+	for (i = 0; i < src->n_given; i++)
+		source_mine_add(src, src->given[i]);
+	src->given_is_new = false;
+	source_offer(src, ret_event);
+	return true;
+}
+
 static void
 forget_stops(struct source *src)
 {
@@ -229,6 +275,7 @@ source_release(struct source *src)
 	free(src->topics);
 	free(src->mine);
 	free(src->stops);
+	free(src->given);
 	free(src->recs);
 	free(src->listed);
 }

@@ -51,6 +51,11 @@ struct source_settings {
 enum source_mode {
 	SOURCE_SHARE, /* kafka: group member; archive: lock per file */
 	SOURCE_ALL,   /* every partition, no membership, no locks */
+	/*
+	 * What source_give() names, no membership, no locks: for a second
+	 * reader of partitions that this process owns already.
+	 */
+	SOURCE_GIVEN,
 };
 
 struct source;
@@ -62,11 +67,25 @@ source_open(const struct source_settings *settings, enum source_mode mode,
 	    struct source **ret_source, struct pj_error *err)
 	__attribute__((warn_unused_result));
 /*
- * Bounded (seconds); leaves the group politely when it can. Records are
+ * Within 3 s; leaves the group politely when it can. Records are
  * released before; with records still out, their memory is left alone.
  */
 void
 source_close(struct source *src);
+
+struct source_name {
+	const char *topic; /* one of the source's topics */
+	int32_t number;
+};
+
+/*
+ * SOURCE_GIVEN: exactly what is to be read from now on. The dance follows
+ * (SOURCE_REVOKED first when something was given before); the partitions it
+ * hands out are this source's own. Names are copied. A file that is not there
+ * is a RETRY error of source_poll().
+ */
+void
+source_give(struct source *src, const struct source_name *names, size_t n);
 
 enum source_event_kind {
 	SOURCE_NOTHING,	 /* the timeout passed */

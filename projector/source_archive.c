@@ -161,12 +161,43 @@ has_work(const struct archive *a)
 	return false;
 }
 
+/* The files of an earlier set; what is given stays open. */
+static void
+close_others(struct archive *a)
+{
+	struct archive_part *ap;
+	size_t i, j;
+
+	for (i = 0; i < a->src.n_parts; i++) {
+		ap = (struct archive_part *)a->src.parts[i];
+		for (j = 0; j < a->src.n_mine; j++)
+			if (a->src.mine[j] == &ap->part)
+				break;
+		if (j == a->src.n_mine && ap->open) {
+			archive_tail_release(&ap->tail);
+			ap->open = false;
+		}
+	}
+}
+
+static bool
+given_dance(struct archive *a, struct source_event *ret_event)
+{
+	if (!source_given_dance(&a->src, ret_event))
+		return false;
+	if (ret_event->kind == SOURCE_ASSIGNED)
+		close_others(a);
+	return true;
+}
+
 static bool
 dance(struct archive *a, struct source_event *ret_event)
 {
 	struct archive_part *ap;
 	size_t i;
 
+	if (a->src.mode == SOURCE_GIVEN)
+		return given_dance(a, ret_event);
 	if (a->src.state == SOURCE_LEAVING)
 		return false;
 	if (a->src.state != SOURCE_IDLE) {
@@ -215,7 +246,8 @@ look(struct archive *a, size_t max_recs, int64_t end_mono_ms,
 	size_t n = 0;
 
 	archive_watch_take(a);
-	if (a->rescan || clock_mono_ms() >= a->scan_at_mono_ms) {
+	if (a->rescan || src->given_is_new ||
+	    clock_mono_ms() >= a->scan_at_mono_ms) {
 		if (archive_scan(a, true, err))
 			return -1;
 		if (src->state == SOURCE_ACTIVE && check_files(a, err))

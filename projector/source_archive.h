@@ -111,6 +111,7 @@ archive_watch_wait(struct archive *a, int64_t timeout_ms);
 /*
  * Finds partition files; opens (SOURCE_SHARE: and locks) those that are not
  * ours yet. open_them false: only makes them known, for source_partitions().
+ * SOURCE_GIVEN opens what was given, and says RETRY while a file is missing.
  */
 int
 archive_scan(struct archive *a, bool open_them, struct pj_error *err);

@@ -197,14 +197,52 @@ scan_topic(struct archive *a, const char *topic, bool open_them,
 	return status;
 }
 
-int
-archive_scan(struct archive *a, bool open_them, struct pj_error *err)
+/* SOURCE_GIVEN: only what was named, which somebody else has the lock of. */
+static int
+open_given(struct archive *a, struct pj_error *err)
+{
+	struct archive_part *ap;
+	char *path;
+	size_t i;
+
+	for (i = 0; i < a->src.n_given; i++) {
+		ap = (struct archive_part *)a->src.given[i];
+		path = mem_printf("%s/%s", a->dir, ap->part.topic);
+		watch(a, path);
+		if (!ap->path)
+			ap->path = mem_printf("%s/%d.ndjson", path,
+					      (int)ap->part.number);
+		free(path);
+		if (!ap->open && open_part(a, ap, err))
+			return -1;
+		if (!ap->open)
+			return pj_error_set(err, PJ_ERROR_RETRY,
+					    "archive %.200s is not there",
+					    ap->path);
+	}
+	return 0;
+}
+
+static int
+scan_topics(struct archive *a, bool open_them, struct pj_error *err)
 {
 	size_t i;
 
 	for (i = 0; i < a->src.n_topics; i++)
 		if (scan_topic(a, a->src.topics[i], open_them, err))
 			return -1;
+	return 0;
+}
+
+int
+archive_scan(struct archive *a, bool open_them, struct pj_error *err)
+{
+	if (open_them && a->src.mode == SOURCE_GIVEN) {
+		if (open_given(a, err))
+			return -1;
+	} else if (scan_topics(a, open_them, err)) {
+		return -1;
+	}
 	if (open_them) {
 		a->rescan = false;
 		a->scan_at_mono_ms = clock_mono_ms() + ARCHIVE_SCAN_MS;

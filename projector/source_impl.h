@@ -61,6 +61,11 @@ struct source {
 	struct partition **mine;
 	size_t n_mine, cap_mine;
 
+	/* SOURCE_GIVEN: the set of the next ASSIGNED. */
+	struct partition **given;
+	size_t n_given, cap_given;
+	bool given_is_new; /* not handed out yet */
+
 	/* What stopped under this assignment, in the order it was found. */
 	struct source_stop *stops;
 	size_t n_stops, n_stops_told, cap_stops;
@@ -93,6 +98,12 @@ void
 source_offer(struct source *src, struct source_event *ret_event);
 void
 source_revoke(struct source *src, struct source_event *ret_event);
+
+/*
+ * SOURCE_GIVEN: the event that is due, if any. All of `given` can be read.
+ */
+bool
+source_given_dance(struct source *src, struct source_event *ret_event);
 
 /* The adapter has found a named stop; from then on it delivers nothing of it.
  */

@@ -9,8 +9,11 @@
 #include "lib/mem.h"
 #include "projector/source_kafka.h"
 
-/* Leaving the group takes a round trip; 2.0.2 is known to hang here. */
-#define CLOSE_TIMEOUT_MS 5000
+/*
+ * Leaving the group takes a round trip; 2.0.2 is known to hang here. A second
+ * less than source_close() promises.
+ */
+#define CLOSE_TIMEOUT_S 2
 
 static int
 take_error(struct kafka *k, struct pj_error *err)
@@ -60,7 +63,6 @@ static int
 dance_all(struct kafka *k, int timeout_ms, struct source_event *ret_event,
 	  struct pj_error *err)
 {
-	struct kafka_part *part;
 	size_t i;
 
 	if (k->src.state == SOURCE_ACTIVE && kafka_has_grown(k)) {
@@ -79,14 +81,26 @@ dance_all(struct kafka *k, int timeout_ms, struct source_event *ret_event,
 	}
 	source_mine_clear(&k->src);
 	for (i = 0; i < k->src.n_parts; i++) {
-		part = (struct kafka_part *)k->src.parts[i];
-		part->next = -1;
-		part->suspect = part->stopped = part->paused = false;
-		source_mine_add(&k->src, &part->part);
+		kafka_part_reset(k->src.parts[i]);
+		source_mine_add(&k->src, k->src.parts[i]);
 	}
 	k->discover_at_mono_ms = clock_mono_ms() + KAFKA_DISCOVER_PERIOD_MS;
 	source_offer(&k->src, ret_event);
 	return 1;
+}
+
+/* SOURCE_GIVEN: played by source_give(). */
+static bool
+given_dance(struct kafka *k, struct source_event *ret_event)
+{
+	size_t i;
+
+	if (!source_given_dance(&k->src, ret_event))
+		return false;
+	if (ret_event->kind == SOURCE_ASSIGNED)
+		for (i = 0; i < k->src.n_mine; i++)
+			kafka_part_reset(k->src.mine[i]);
+	return true;
 }
 
 /* What callbacks and a look at the log have found; true: *ret is the answer. */
@@ -113,6 +127,8 @@ kafka_poll(struct source *src, int timeout_ms, size_t max_recs,
 
 	if (k->fatal.cls)
 		return take_error(k, err);
+	if (src->mode == SOURCE_GIVEN && given_dance(k, ret_event))
+		return 0;
 	if (kafka_dance(k, ret_event))
 		return 0;
 	if (src->mode == SOURCE_ALL) {
@@ -186,7 +202,7 @@ closer_wait(struct closer *cl, pthread_t thread)
 	bool done;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += CLOSE_TIMEOUT_MS / 1000;
+	ts.tv_sec += CLOSE_TIMEOUT_S;
 	(void)pthread_mutex_lock(&cl->lock);
 	while (!cl->done)
 		if (pthread_cond_timedwait(&cl->cond, &cl->lock, &ts))
@@ -222,8 +238,8 @@ kafka_close(struct source *src)
 		return; /* no threads left: the process is about to end */
 	done = closer_wait(cl, thread);
 	if (!done) {
-		log_warn("kafka.close", "abandoned_after_ms=%d",
-			 CLOSE_TIMEOUT_MS);
+		log_warn("kafka.close", "abandoned_after_s=%d",
+			 CLOSE_TIMEOUT_S);
 		return;
 	}
 	if (cl->destroy)
@@ -286,7 +302,7 @@ start(struct kafka *k, const struct source_settings *settings,
 	rd_kafka_conf_t *conf;
 	char text[200];
 
-	if (kafka_conf(settings, instance_id, &conf, err))
+	if (kafka_conf(settings, k->src.mode, instance_id, &conf, err))
 		return -1;
 	rd_kafka_conf_set_opaque(conf, k);
 	rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
@@ -317,7 +333,7 @@ source_kafka_open(const struct source_settings *settings, enum source_mode mode,
 	k->prefix = mem_strdup(settings->topic_prefix ? settings->topic_prefix
 						      : "");
 	k->prefix_len = strlen(k->prefix);
-	if (mode == SOURCE_ALL) {
+	if (mode != SOURCE_SHARE) {
 		instance_id = NULL;
 	} else if (!instance_id) {
 		if (kafka_instance_id(settings->group, &made_up, &k->slot_fd,

@@ -88,8 +88,9 @@ kafka_on_error_message(struct kafka *k, const rd_kafka_message_t *msg);
 
 /* instance_id NULL: no static membership. */
 int
-kafka_conf(const struct source_settings *settings, const char *instance_id,
-	   rd_kafka_conf_t **ret_conf, struct pj_error *err);
+kafka_conf(const struct source_settings *settings, enum source_mode mode,
+	   const char *instance_id, rd_kafka_conf_t **ret_conf,
+	   struct pj_error *err);
 /* Why users may not set the property, or NULL when they may. */
 const char *
 kafka_protected(const char *property);
@@ -114,6 +115,9 @@ kafka_pool_release(struct kafka_pool *pool);
 void
 kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 		   rd_kafka_topic_partition_list_t *parts, void *opaque);
+/* As a partition is when it is handed out. */
+void
+kafka_part_reset(struct partition *part);
 /* Gives the pending event of the dance, if there is one. */
 bool
 kafka_dance(struct kafka *k, struct source_event *ret_event);

@@ -36,6 +36,9 @@ static const struct {
 	{"log.connection.close", "false"},
 };
 
+/* One beside another reader: what they read ahead adds up. */
+static const char second_reader_kbytes[] = "65536";
+
 static const char store_keeps[] = "positions are kept in the store";
 static const char no_rebalance[] =
 	"documents of several topics need whole assignments, co-partitioned";
@@ -129,13 +132,16 @@ set_users(rd_kafka_conf_t *conf, const char *const *pairs, struct pj_error *err)
 
 static int
 set_all(rd_kafka_conf_t *conf, const struct source_settings *settings,
-	const char *instance_id, struct pj_error *err)
+	enum source_mode mode, const char *instance_id, struct pj_error *err)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
 		if (set(conf, defaults[i].name, defaults[i].value, err))
 			return -1;
+	if (mode == SOURCE_GIVEN &&
+	    set(conf, "queued.max.messages.kbytes", second_reader_kbytes, err))
+		return -1;
 	if (set_users(conf, settings->properties, err))
 		return -1;
 	for (i = 0; i < sizeof(protected) / sizeof(protected[0]); i++)
@@ -151,8 +157,9 @@ set_all(rd_kafka_conf_t *conf, const struct source_settings *settings,
 }
 
 int
-kafka_conf(const struct source_settings *settings, const char *instance_id,
-	   rd_kafka_conf_t **ret_conf, struct pj_error *err)
+kafka_conf(const struct source_settings *settings, enum source_mode mode,
+	   const char *instance_id, rd_kafka_conf_t **ret_conf,
+	   struct pj_error *err)
 {
 	rd_kafka_conf_t *conf;
 
@@ -168,7 +175,7 @@ kafka_conf(const struct source_settings *settings, const char *instance_id,
 				    "characters",
 				    INSTANCE_MAX);
 	conf = rd_kafka_conf_new();
-	if (set_all(conf, settings, instance_id, err)) {
+	if (set_all(conf, settings, mode, instance_id, err)) {
 		rd_kafka_conf_destroy(conf);
 		return -1;
 	}

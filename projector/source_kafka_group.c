@@ -36,21 +36,29 @@ kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 	rd_kafka_yield(rk);
 }
 
+void
+kafka_part_reset(struct partition *partition)
+{
+	struct kafka_part *part = (struct kafka_part *)partition;
+
+	part->next = -1;
+	part->suspect = part->stopped = part->paused = false;
+}
+
 static void
 offer(struct kafka *k, struct source_event *ret_event)
 {
 	const rd_kafka_topic_partition_list_t *list = k->assign_pending;
-	struct kafka_part *part;
+	struct partition *part;
 	int i;
 
 	source_mine_clear(&k->src);
 	for (i = 0; i < list->cnt; i++) {
-		part = (struct kafka_part *)source_partition(
-			&k->src, list->elems[i].topic + k->prefix_len,
-			list->elems[i].partition);
-		part->next = -1;
-		part->suspect = part->stopped = part->paused = false;
-		source_mine_add(&k->src, &part->part);
+		part = source_partition(&k->src,
+					list->elems[i].topic + k->prefix_len,
+					list->elems[i].partition);
+		kafka_part_reset(part);
+		source_mine_add(&k->src, part);
 	}
 	rd_kafka_topic_partition_list_destroy(k->assign_pending);
 	k->assign_pending = NULL;

@@ -202,6 +202,55 @@ a_long_partition_does_not_starve_the_others(void **state)
 	source_close(src);
 }
 
+static void
+a_damaged_file_stops_its_partition_alone(void **state)
+{
+	struct source_event ev, stop;
+	struct record *rec;
+	struct source *src;
+	int i;
+
+	(void)state;
+	make_dir("stock");
+	add_lines("stock", 0, 0, 1);
+	add_lines("stock", 1, 0, 0);
+	src = read_from(-1, &ev);
+	expect_stock(src, 0, 1);
+	add("stock/0.ndjson", "damaged\n");
+	stop = step_wait_stop(src, "archive stock/0.ndjson, byte ");
+	assert_int_equal(stop.stopped->number, 0);
+	add_lines("stock", 0, 1, 3);
+	for (i = 0; i < 3; i++) {
+		add_lines("stock", 1, i, 1);
+		step_read(src, &rec, 1);
+		assert_true(is_at(rec, "stock", 1, i));
+		record_release(rec);
+	}
+	step_expect_none(src);
+	source_close(src);
+}
+
+static void
+a_given_file_that_is_not_there_is_waited_for(void **state)
+{
+	static const struct source_name name = {"stock", 3};
+	struct source *src = open_source(SOURCE_GIVEN);
+	struct source_event ev;
+	struct record *rec;
+
+	(void)state;
+	source_give(src, &name, 1);
+	(void)step_wait_error(src, PJ_ERROR_RETRY, "stock/3.ndjson");
+	make_dir("stock");
+	add_lines("stock", 3, 0, 1);
+	ev = step_wait(src, SOURCE_ASSIGNED);
+	(void)step_assign(src, &ev, -1);
+	step_read(src, &rec, 1);
+	assert_true(is_at(rec, "stock", 3, 0));
+	record_release(rec);
+	source_close(src);
+}
+
 static void *
 add_later(void *arg)
 {
@@ -282,6 +331,8 @@ main(void)
 		T(a_compressed_partition_is_told_unless_it_is_unpacked_too),
 		T(a_file_held_by_another_process_comes_when_that_dies),
 		T(a_long_partition_does_not_starve_the_others),
+		T(a_damaged_file_stops_its_partition_alone),
+		T(a_given_file_that_is_not_there_is_waited_for),
 		T(a_new_line_wakes_a_waiting_poll),
 		T(without_inotify_new_lines_are_found_all_the_same),
 	};

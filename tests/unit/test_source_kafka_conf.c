@@ -35,6 +35,24 @@ expect(rd_kafka_conf_t *conf, const char *name, const char *value)
 }
 
 static void
+a_second_reader_reads_less_ahead(void **state)
+{
+	struct source_settings set = settings(NULL);
+	const char *mine[] = {"queued.max.messages.kbytes", "1234", NULL};
+	struct pj_error err = {0};
+	rd_kafka_conf_t *conf;
+
+	(void)state;
+	assert_int_equal(kafka_conf(&set, SOURCE_GIVEN, NULL, &conf, &err), 0);
+	expect(conf, "queued.max.messages.kbytes", "65536");
+	rd_kafka_conf_destroy(conf);
+	set.properties = mine;
+	assert_int_equal(kafka_conf(&set, SOURCE_GIVEN, NULL, &conf, &err), 0);
+	expect(conf, "queued.max.messages.kbytes", "1234");
+	rd_kafka_conf_destroy(conf);
+}
+
+static void
 what_the_protocol_depends_on_is_set(void **state)
 {
 	struct source_settings set = settings(NULL);
@@ -42,7 +60,7 @@ what_the_protocol_depends_on_is_set(void **state)
 	struct pj_error err;
 
 	(void)state;
-	assert_int_equal(kafka_conf(&set, "me", &conf, &err), 0);
+	assert_int_equal(kafka_conf(&set, SOURCE_SHARE, "me", &conf, &err), 0);
 	expect(conf, "bootstrap.servers", "127.0.0.1:1");
 	expect(conf, "group.id", "g");
 	expect(conf, "group.instance.id", "me");
@@ -66,13 +84,13 @@ defaults_suit_a_projector_and_can_be_changed(void **state)
 	struct pj_error err;
 
 	(void)state;
-	assert_int_equal(kafka_conf(&set, NULL, &conf, &err), 0);
+	assert_int_equal(kafka_conf(&set, SOURCE_SHARE, NULL, &conf, &err), 0);
 	expect(conf, "queued.min.messages", "1000000");
 	expect(conf, "queued.max.messages.kbytes", "262144");
 	expect(conf, "fetch.wait.max.ms", "10");
 	rd_kafka_conf_destroy(conf);
 	set = settings(mine);
-	assert_int_equal(kafka_conf(&set, NULL, &conf, &err), 0);
+	assert_int_equal(kafka_conf(&set, SOURCE_SHARE, NULL, &conf, &err), 0);
 	expect(conf, "fetch.wait.max.ms", "250");
 	expect(conf, "session.timeout.ms", "30000");
 	rd_kafka_conf_destroy(conf);
@@ -108,7 +126,8 @@ a_protected_property_is_refused_by_name_and_reason(void **state)
 		rd_kafka_conf_t *conf = NULL;
 		struct pj_error err = {0};
 
-		assert_int_equal(kafka_conf(&set, NULL, &conf, &err), -1);
+		assert_int_equal(
+			kafka_conf(&set, SOURCE_SHARE, NULL, &conf, &err), -1);
 		assert_null(conf);
 		assert_int_equal(err.cls, PJ_ERROR_CONFIG);
 		assert_non_null(strstr(err.text, names[i]));
@@ -126,7 +145,7 @@ an_unknown_property_is_named(void **state)
 	struct pj_error err = {0};
 
 	(void)state;
-	assert_int_equal(kafka_conf(&set, NULL, &conf, &err), -1);
+	assert_int_equal(kafka_conf(&set, SOURCE_SHARE, NULL, &conf, &err), -1);
 	assert_int_equal(err.cls, PJ_ERROR_CONFIG);
 	assert_non_null(strstr(err.text, "'fetch.wiat.max.ms'"));
 }
@@ -141,11 +160,11 @@ a_bad_value_is_told_and_so_is_a_callback_as_text(void **state)
 	struct pj_error err = {0};
 
 	(void)state;
-	assert_int_equal(kafka_conf(&set, NULL, &conf, &err), -1);
+	assert_int_equal(kafka_conf(&set, SOURCE_SHARE, NULL, &conf, &err), -1);
 	assert_int_equal(err.cls, PJ_ERROR_CONFIG);
 	assert_non_null(strstr(err.text, "session.timeout.ms"));
 	set = settings(callback);
-	assert_int_equal(kafka_conf(&set, NULL, &conf, &err), -1);
+	assert_int_equal(kafka_conf(&set, SOURCE_SHARE, NULL, &conf, &err), -1);
 	assert_int_equal(err.cls, PJ_ERROR_CONFIG);
 }
 
@@ -158,11 +177,11 @@ missing_brokers_and_group_are_told(void **state)
 
 	(void)state;
 	set.brokers = "";
-	assert_int_equal(kafka_conf(&set, NULL, &conf, &err), -1);
+	assert_int_equal(kafka_conf(&set, SOURCE_SHARE, NULL, &conf, &err), -1);
 	assert_string_equal(err.text, "source.brokers is empty");
 	set = settings(NULL);
 	set.group = NULL;
-	assert_int_equal(kafka_conf(&set, NULL, &conf, &err), -1);
+	assert_int_equal(kafka_conf(&set, SOURCE_SHARE, NULL, &conf, &err), -1);
 	assert_string_equal(err.text, "source.group is empty");
 }
 
@@ -272,6 +291,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_protocol_depends_on_is_set),
+		cmocka_unit_test(a_second_reader_reads_less_ahead),
 		cmocka_unit_test(defaults_suit_a_projector_and_can_be_changed),
 		cmocka_unit_test(
 			a_protected_property_is_refused_by_name_and_reason),
