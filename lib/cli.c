@@ -132,6 +132,15 @@ print_words(FILE *out, const struct parse *p)
 		fprintf(out, " %s", p->verb->name);
 }
 
+static bool
+has_flags(const struct parse *p)
+{
+	const struct cli_flag *of_verb = p->verb->flags;
+	const struct cli_flag *of_group = p->group ? p->group->flags : NULL;
+
+	return (of_verb && of_verb->name) || (of_group && of_group->name);
+}
+
 static void
 usage_line(FILE *out, const struct parse *p)
 {
@@ -139,8 +148,7 @@ usage_line(FILE *out, const struct parse *p)
 
 	fputs("usage: ", out);
 	print_words(out, p);
-	fprintf(out, "%s%s%s\n",
-		verb->flags && verb->flags->name ? " [options]" : "",
+	fprintf(out, "%s%s%s\n", has_flags(p) ? " [options]" : "",
 		verb->args && *verb->args ? " " : "",
 		verb->args ? verb->args : "");
 }
@@ -166,9 +174,10 @@ help_verb(const struct parse *p)
 	printf("\n%s\n\n", p->verb->text);
 	if (p->verb->verbs)
 		help_verbs(p->verb->verbs);
-	if (p->verb->flags && p->verb->flags->name) {
+	if (has_flags(p)) {
 		printf("options:\n");
 		help_flags(stdout, p->verb->flags);
+		help_flags(stdout, p->group ? p->group->flags : NULL);
 		printf("\n");
 	}
 	printf("common options:\n");
@@ -223,15 +232,18 @@ unknown_verb(const struct parse *p, const struct cli_verb *v, const char *word)
 static int
 unknown_option(const struct parse *p, const char *word)
 {
+	const struct cli_flag *lists[] = {
+		common_flags,
+		p->verb ? p->verb->flags : NULL,
+		p->group ? p->group->flags : NULL,
+	};
 	const char *names[MAX_CHOICES];
-	const struct cli_flag *flag = common_flags;
 	size_t n = 0;
 
-	for (; flag->name; flag++)
-		names[n++] = flag->name;
-	flag = p->verb ? p->verb->flags : NULL;
-	for (; flag && flag->name && n < MAX_CHOICES; flag++)
-		names[n++] = flag->name;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		for (const struct cli_flag *flag = lists[i];
+		     flag && flag->name && n < MAX_CHOICES; flag++)
+			names[n++] = flag->name;
 	complain(p, "unknown option", word, cli_nearest(word, names, n));
 	hint(p);
 	return -1;
@@ -330,6 +342,8 @@ take_option(struct parse *p, const char *word)
 	flag = find_flag(common_flags, word, len);
 	if (!flag && p->verb)
 		flag = find_flag(p->verb->flags, word, len);
+	if (!flag && p->group)
+		flag = find_flag(p->group->flags, word, len);
 	if (!flag) {
 		name = mem_strndup(word, len);
 		(void)unknown_option(p, name);

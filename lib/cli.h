@@ -45,11 +45,11 @@ struct cli_verb {
 	const char *name; /* NULL ends the table */
 	const char *args; /* shown in help: "NAME [KEY...]" */
 	const char *text;
-	const struct cli_flag *flags; /* NULL = none */
+	const struct cli_flag *flags; /* NULL = none; a group's: of all */
 	size_t min_positional, max_positional;
 	/* Returns the exit status. */
 	int (*run)(const struct cli_args *args);
-	/* Of a group, which has nothing else but name, args and text. */
+	/* Of a group, which has no run(). */
 	const struct cli_verb *verbs;
 };
 

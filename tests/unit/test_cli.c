@@ -38,12 +38,18 @@ record(const struct cli_args *args)
 		note("", "json", " ");
 	if (cli_has(args, "--to"))
 		note("to=", cli_value(args, "--to"), " ");
+	if (cli_has(args, "--since"))
+		note("since=", cli_value(args, "--since"), " ");
 	return 65;
 }
 
 static const struct cli_flag export_flags[] = {
 	{"--to", "DIR", "where to"},
 	{"--json", NULL, "machine output"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag parked_flags[] = {
+	{"--since", "TIME", "not before"},
 	{NULL, NULL, NULL},
 };
 static const struct cli_verb parked_verbs[] = {
@@ -53,8 +59,8 @@ static const struct cli_verb parked_verbs[] = {
 	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 static const struct cli_verb verbs[] = {
-	{"parked", "list|export NAME", "what could not be applied", NULL, 0, 0,
-	 NULL, parked_verbs},
+	{"parked", "list|export NAME", "what could not be applied",
+	 parked_flags, 0, 0, NULL, parked_verbs},
 	{"run", "", "project until stopped", NULL, 0, 0, record, NULL},
 	{"export", "TOPIC [TOPIC...]", "write an archive", export_flags, 1, 3,
 	 record, NULL},
@@ -278,6 +284,29 @@ a_verb_of_a_group_is_like_any_other(void **state)
 }
 
 static void
+options_of_a_group_are_those_of_its_verbs(void **state)
+{
+	(void)state;
+	assert_int_equal(call("parked export a --since 2h --to d"), 65);
+	assert_string_equal(seen, "<a> to=d since=2h ");
+	assert_int_equal(call("parked --since 2h list a"), 65);
+	assert_string_equal(seen, "<a> since=2h ");
+	assert_usage(call("parked list a --snice x"),
+		     "projector parked list: unknown option '--snice' (did you "
+		     "mean '--since'?)\n"
+		     "projector parked list --help shows the usage\n");
+	assert_usage(call("run --since 2h"),
+		     "projector run: unknown option '--since'\n"
+		     "projector run --help shows the usage\n");
+	assert_int_equal(call("parked list --help"), 0);
+	assert_true(starts(out, "usage: projector parked list [options] "
+				"NAME [KEY]\n"));
+	assert_non_null(strstr(out, "\n  --since TIME "));
+	assert_int_equal(call("parked --help"), 0);
+	assert_non_null(strstr(out, "\n  --since TIME "));
+}
+
+static void
 a_group_alone_is_no_command(void **state)
 {
 	(void)state;
@@ -286,7 +315,8 @@ a_group_alone_is_no_command(void **state)
 		     "projector parked --help shows the usage\n");
 	assert_usage(call("parked list"),
 		     "projector parked list: an argument is missing\n"
-		     "usage: projector parked list NAME [KEY]\n");
+		     "usage: projector parked list [options] NAME "
+		     "[KEY]\n");
 	assert_usage(call("parked list --to x"),
 		     "projector parked list: unknown option '--to'\n"
 		     "projector parked list --help shows the usage\n");
@@ -297,7 +327,8 @@ help_of_a_group_lists_its_verbs(void **state)
 {
 	(void)state;
 	assert_int_equal(call("parked --help"), 0);
-	assert_true(starts(out, "usage: projector parked list|export NAME\n"));
+	assert_true(starts(out, "usage: projector parked [options] "
+				"list|export NAME\n"));
 	assert_non_null(strstr(out, "\nverbs:\n  list NAME [KEY] "));
 	assert_int_equal(call("parked export --help"), 0);
 	assert_true(
@@ -346,6 +377,7 @@ main(void)
 		cmocka_unit_test(what_is_given_twice_or_half_is_refused),
 		cmocka_unit_test(the_number_of_arguments_is_checked),
 		cmocka_unit_test(a_verb_of_a_group_is_like_any_other),
+		cmocka_unit_test(options_of_a_group_are_those_of_its_verbs),
 		cmocka_unit_test(a_group_alone_is_no_command),
 		cmocka_unit_test(help_of_a_group_lists_its_verbs),
 		cmocka_unit_test(the_nearest_word_is_within_three_edits),
