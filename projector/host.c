@@ -74,25 +74,39 @@ load_module(struct host *host, const char *dir, const char *name,
 	return 0;
 }
 
+/* Claims first: a copy would be refused for less than what it is. */
+static int
+load_modules(struct host *host, const char *dir, char *const *names, size_t n,
+	     struct pj_error *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (module_check_claims(dir, names[i], err))
+			return -1;
+	for (size_t i = 0; i < n; i++)
+		if (load_module(host, dir, names[i], err))
+			return -1;
+	return 0;
+}
+
+/* Those with a section, or all of the directory. */
 static int
 load_all(struct host *host, const char *dir, struct pj_error *err)
 {
 	const struct settings *set = host->set;
 	char **names = NULL;
-	size_t n = 0;
-	int rc = 0;
+	size_t n = set->n_projections;
+	int rc;
 
-	for (size_t i = 0; rc == 0 && i < set->n_projections; i++)
-		rc = load_module(host, dir, set->projections[i].name, err);
-	if (rc || set->n_projections)
-		return rc;
-	if (module_names(dir, &names, &n, err))
+	if (n == 0 && module_names(dir, &names, &n, err))
 		return -1;
-	for (size_t i = 0; i < n; i++) {
-		if (rc == 0)
-			rc = load_module(host, dir, names[i], err);
-		free(names[i]);
+	if (set->n_projections) {
+		names = mem_calloc(n, sizeof(*names));
+		for (size_t i = 0; i < n; i++)
+			names[i] = mem_strdup(set->projections[i].name);
 	}
+	rc = load_modules(host, dir, names, n, err);
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
 	free(names);
 	return rc;
 }
@@ -208,9 +222,11 @@ int
 host_load_modules(struct host *host, const char *only, struct pj_error *err)
 {
 	char *dir = module_dir(host->set->projector.modules);
-	int rc = only ? load_module(host, dir, only, err)
+	char *name = only ? mem_strdup(only) : NULL;
+	int rc = only ? load_modules(host, dir, &name, 1, err)
 		      : load_all(host, dir, err);
 
+	free(name);
 	free(dir);
 	if (rc || collect_topics(host, err))
 		return -1;

@@ -3,7 +3,7 @@
  * What every verb of the projector starts from: settings, the modules that run,
  * the topics they read and how those are decoded.
  *
- * Ownership: host_close() releases all. Errors: CONFIG.
+ * Ownership: host_close() releases all. Errors: CONFIG; STOP where said.
  */
 #ifndef PROJECTOR_HOST_H
 #define PROJECTOR_HOST_H
@@ -42,7 +42,7 @@ host_close(struct host *host);
 
 /*
  * The configured modules, or all there are; with `only`, that one alone. Then
- * their topics.
+ * their topics. STOP: two files of the directory bring one of them.
  */
 int
 host_load_modules(struct host *host, const char *only, struct pj_error *err)

@@ -7,7 +7,7 @@
  * file, field, what was expected and what was found.
  *
  * Ownership: module_free() frees; the descriptor stays mapped for good.
- * Errors: CONFIG.
+ * Errors: CONFIG, unless said otherwise.
  */
 #ifndef PROJECTOR_MODULE_H
 #define PROJECTOR_MODULE_H
@@ -44,6 +44,14 @@ int
 module_load(const char *dir, const char *name,
 	    const struct settings_projection *section,
 	    struct module **ret_module, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * STOP when another file of the directory claims DIR/NAME.so's name, too (a
+ * copy that was left there): nobody could tell which of them made a document.
+ */
+int
+module_check_claims(const char *dir, const char *name, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
 /* The same checks for a descriptor that is linked in; `file` names it. */

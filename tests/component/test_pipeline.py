@@ -489,6 +489,27 @@ def an_emptied_file_is_a_named_stop_even_with_nothing_to_read(place):
     stops(place, f"review/{file.stem}", str(n))
 
 
+@test
+def two_modules_that_claim_one_name_are_a_named_stop(place):
+    place.everything(200)
+    modules = place.directory / "modules"
+    shutil.copytree(BUILD / "projections", modules,
+                    ignore=lambda _, names: [n for n in names
+                                             if not n.endswith(".so")])  # fmt: skip
+    shutil.copy(modules / "stock.so", modules / "a_copy.so")
+    where = ("-s", f"projector.modules={modules}")
+    for verb in (["run", "--until-end"], ["rebuild", "stock"], ["check"]):
+        done = place.run(*verb, *where, status=65)
+        for name in ("stock.so", "a_copy.so"):
+            expect(str(modules / name) in done.stderr, verb, done.stderr)
+    expect(not (place.store / "data.mdb").exists(), "something was written")
+    # Whoever does not run that projection is not stopped by it.
+    conf = place.directory / "order.conf"
+    conf.write_text('projection "order" { }\n')
+    place.run("run", "--until-end", "-c", conf, *where)
+    place.check(["order"])
+
+
 # ---- Main ------------------------------------------------------------------
 
 

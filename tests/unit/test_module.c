@@ -146,7 +146,7 @@ static int
 folder_teardown(void **state)
 {
 	static const char *const names[] = {"empty", "text", "renamed",
-					    "readme"};
+					    "readme", "stock"};
 	struct folder *f = *state;
 
 	for (size_t i = 0; i < COUNT(names); i++) {
@@ -257,6 +257,41 @@ a_module_under_another_name_lacks_its_entry_function(void **state)
 	free(dir);
 }
 
+/* FOLDER/NAME.so, a copy as far as anybody can tell. */
+static void
+put_stock(const struct folder *f, const char *name)
+{
+	char *dir = built_modules();
+	char *from = mem_printf("%s/stock.so", dir);
+	char *to = mem_printf("%s/%s.so", f->dir, name);
+
+	assert_int_equal(symlink(from, to), 0);
+	free(to);
+	free(from);
+	free(dir);
+}
+
+static void
+two_files_that_bring_one_projection_are_a_named_stop(void **state)
+{
+	const struct folder *f = *state;
+	struct pj_error err;
+	char want[PJ_ERROR_TEXT];
+
+	put_stock(f, "stock");
+	write_text(f, "text.so", "no module, and claims nothing");
+	if (module_check_claims(f->dir, "stock", &err))
+		fail_msg("%s", err.text);
+	put_stock(f, "renamed");
+	assert_int_equal(module_check_claims(f->dir, "stock", &err), -1);
+	assert_int_equal(err.cls, PJ_ERROR_STOP);
+	(void)snprintf(want, sizeof(want),
+		       "two modules claim the name of projection stock: "
+		       "%s/stock.so and %s/renamed.so; take one of them away",
+		       f->dir, f->dir);
+	assert_string_equal(err.text, want);
+}
+
 static void
 a_name_that_is_none_never_becomes_a_path(void **state)
 {
@@ -352,6 +387,9 @@ main(void)
 		cmocka_unit_test(every_bundled_module_loads_from_its_file),
 		cmocka_unit_test_setup_teardown(
 			a_file_that_is_missing_or_no_module_is_refused,
+			folder_setup, folder_teardown),
+		cmocka_unit_test_setup_teardown(
+			two_files_that_bring_one_projection_are_a_named_stop,
 			folder_setup, folder_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_module_under_another_name_lacks_its_entry_function,
