@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lib/utf8.h"
+
 bool
 readmodel_is_projection_name(const char *name)
 {
@@ -27,6 +29,19 @@ readmodel_generation_id(char out[READMODEL_GENERATION_ID_MAX],
 {
 	(void)snprintf(out, READMODEL_GENERATION_ID_MAX, "%s.%" PRId32,
 		       projection, number);
+}
+
+bool
+readmodel_is_key(struct pj_str key)
+{
+	size_t n;
+
+	for (size_t i = 0; i < key.len; i += n) {
+		n = utf8_char(key.ptr + i, key.len - i);
+		if (n == 0 || key.ptr[i] == '\0')
+			return false;
+	}
+	return key.len > 0 && key.len <= READMODEL_KEY_MAX;
 }
 
 /* ---- Parking units ------------------------------------------------------- */

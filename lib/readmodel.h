@@ -65,6 +65,13 @@ readmodel_generation_id(char out[READMODEL_GENERATION_ID_MAX],
 			const char *projection, int32_t number);
 
 /*
+ * True when a document can have this key: 1 to READMODEL_KEY_MAX bytes of UTF-8
+ * without U+0000. A record key of another kind names no document.
+ */
+bool
+readmodel_is_key(struct pj_str key);
+
+/*
  * Appends a parking unit (document key or record key, any bytes) as a part of
  * an `_id`: in hexadecimal, so that it holds no separator and sorts by bytes.
  * One over READMODEL_UNIT_PLAIN bytes is cut and followed by a 128-bit hash of

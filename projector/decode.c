@@ -272,6 +272,29 @@ decode_last_sequence(const struct decoder *dec)
 	return dec->last_sequence;
 }
 
+/* ---- Data ---------------------------------------------------------------- */
+
+static void
+data_read(struct decoder *dec, const struct decode_topic *topic,
+	  const struct decode_found *found, struct fault *fault)
+{
+	const struct known_topic *known = decoder_topic(dec, topic->topic);
+	const struct pj_event_type *type = &topic->topic->types[dec->ev.type];
+	struct schema_input in = {known->table, type, found->tape, found->data,
+				  topic->zone};
+	const char *cause;
+	struct pj_error err;
+
+	if (!found->has_data || found->tape[found->data].type != JSON_OBJECT) {
+		schema_absent(dec->schema, known->table, &dec->ev.data);
+		fault_tell(fault, "no data",
+			   "field data: missing or not an object");
+	} else if (schema_check(dec->schema, &in, &dec->ev.data, &cause,
+				&err)) {
+		fault_tell(fault, cause, err.text);
+	}
+}
+
 /* ---- The event --------------------------------------------------------- */
 
 static enum decode_result
@@ -288,13 +311,8 @@ decode_value(struct decoder *dec, const struct decode_topic *topic,
 {
 	struct decode_input in = {rec, topic, dec->json};
 	struct decode_found found;
-	const struct known_topic *known;
-	struct schema_input check;
-	const char *unused_cause;
-	struct pj_error unused;
 	int64_t sequence;
 	int type;
-	bool whole;
 
 	memset(&found, 0, sizeof(found));
 	if (formats[topic->format](&in, &found, fault->ret_cause, fault->err) <
@@ -302,29 +320,17 @@ decode_value(struct decoder *dec, const struct decode_topic *topic,
 		return DECODE_UNREADABLE;
 	sequence = sequence_read(&found.sequence);
 	dec->last_sequence = sequence < 0 ? 0 : sequence;
-	known = decoder_topic(dec, topic->topic);
-	type = type_find(known, found.type);
+	type = type_find(decoder_topic(dec, topic->topic), found.type);
 	if (type < 0)
 		return DECODE_SKIP;
-	if (!found.has_data || found.tape[found.data].type != JSON_OBJECT) {
-		fault_tell(fault, "no data",
-			   "field data: missing or not an "
-			   "object");
-		return DECODE_UNREADABLE;
-	}
 	dec->ev.type = type;
 	dec->ev.sequence = dec->last_sequence;
 	event_take_time(&dec->ev, &found, rec, fault);
 	if (sequence < 0)
 		fault_tell(fault, "invalid sequence",
 			   "field sequence: not a positive integer");
-	check = (struct schema_input){known->table, &topic->topic->types[type],
-				      found.tape, found.data, topic->zone};
-	/* An earlier fault stays the one that is told. */
-	whole = schema_check(dec->schema, &check, &dec->ev.data,
-			     fault->any ? &unused_cause : fault->ret_cause,
-			     fault->any ? &unused : fault->err) == 0;
-	return whole && !fault->any ? DECODE_EVENT : DECODE_INVALID;
+	data_read(dec, topic, &found, fault);
+	return fault->any ? DECODE_INVALID : DECODE_EVENT;
 }
 
 enum decode_result

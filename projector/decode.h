@@ -37,10 +37,10 @@ struct decode_topic {
 enum decode_result {
 	DECODE_EVENT,	   /* the event is whole (tombstones too) */
 	DECODE_SKIP,	   /* a type this topic's table does not list */
-	DECODE_INVALID,	   /* readable, but a field is at fault: the event's
-			    * healthy fields can be read, so that the document
-			    * key may still be known */
-	DECODE_UNREADABLE, /* nothing of it can be used */
+	DECODE_INVALID,	   /* its type is listed, but a field is at fault: the
+			    * event's healthy fields can be read, so that the
+			    * document key may still be known */
+	DECODE_UNREADABLE, /* not even its type is known */
 };
 
 struct decoder;

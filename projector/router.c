@@ -112,10 +112,10 @@ route_lane(struct router *router, struct lane *lane, const struct pj_event *ev)
 	struct pj_keys *keys = &router->keys;
 
 	keys->first = keys->n;
-	if (pj_event_type(ev) == PJ_TOMBSTONE)
-		pj_key(keys, pj_event_key(ev));
-	else
+	if (pj_event_type(ev) != PJ_TOMBSTONE)
 		lane->mod->desc->key(&lane->mod->options, ev, keys);
+	else if (readmodel_is_key(ev->key))
+		pj_key(keys, ev->key);
 	for (size_t i = keys->first; i < keys->n; i++) {
 		const struct key *k = &keys->keys[i];
 
@@ -126,13 +126,12 @@ route_lane(struct router *router, struct lane *lane, const struct pj_event *ev)
 	}
 }
 
-/* No document has a longer key, so there is nothing to count in one. */
+/* Where no document has the key there is nothing to count in one. */
 static void
 route_sequence(struct router *router, struct lane *lane, const char *topic,
 	       struct pj_str key)
 {
-	if (key.len == 0 || key.len > READMODEL_KEY_MAX ||
-	    !module_is_keyed_by_record(lane->mod) ||
+	if (!readmodel_is_key(key) || !module_is_keyed_by_record(lane->mod) ||
 	    !module_reads_topic(lane->mod, topic))
 		return;
 	router->keys.first = router->keys.n;

@@ -5,7 +5,8 @@
  * Takes an event, gives routes in the order of the lanes. Pure: no state but
  * reused memory. A tombstone goes to the document of the record key in lanes
  * whose module is keyed by record. So does, in those that read its topic, what
- * carries a sequence and is not read: it counts all the same.
+ * carries a sequence and is not read: it counts all the same. A record key that
+ * no document can have (readmodel_is_key()) is no route for those two.
  *
  * Ownership: routes and keys live until the next router_route().
  * Errors of a route: an unknown key (an id that is missing or at fault) or one

@@ -478,3 +478,13 @@ schema_check(struct schema *schema, const struct schema_input *in,
 		       ? 0
 		       : -1;
 }
+
+void
+schema_absent(struct schema *schema, const struct schema_table *table,
+	      struct pj_data *ret_data)
+{
+	struct event_slot *slots =
+		schema_alloc(schema, table->n * sizeof(*slots));
+
+	*ret_data = (struct pj_data){NULL, table->fields, table->n, slots};
+}

@@ -52,4 +52,9 @@ schema_check(struct schema *schema, const struct schema_input *in,
 	     struct pj_data *ret_data, const char **ret_cause,
 	     struct pj_error *err) __attribute__((warn_unused_result));
 
+/* The data of an event that came without any: every field is absent. */
+void
+schema_absent(struct schema *schema, const struct schema_table *table,
+	      struct pj_data *ret_data);
+
 #endif

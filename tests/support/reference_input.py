@@ -411,8 +411,6 @@ def read_event(record, listed):
     kind = value.get("eventType")
     if not isinstance(kind, str) or not kind:
         raise Parked("eventType: missing or not a string")
-    if not isinstance(value.get("data"), dict):
-        raise Parked("data: missing or not an object")
     kind = ALIASES.get(unicodedata.normalize("NFC", kind), kind)
     sequence = value.get("sequence")
     if sequence is not None and (not _is_int(sequence) or sequence < 1):
@@ -423,6 +421,8 @@ def read_event(record, listed):
     fields = TOPICS[record.topic].get(kind) if kind in listed else None
     if fields is None:
         return Event(record.topic, kind, record.key, None, 0, sequence)
+    if not isinstance(value.get("data"), dict):
+        raise Parked("data: missing or not an object")
     time = record.timestamp if time is None else read_time(time)
     if time is None:
         raise Parked("time: none")

@@ -93,12 +93,11 @@ what_is_no_strict_json_is_unreadable(void **state)
 }
 
 static void
-without_an_object_a_type_or_data_it_is_unreadable(void **state)
+without_an_object_or_a_type_it_is_unreadable(void **state)
 {
 	static const char no_object[] = "envelope: not a JSON object";
 	static const char no_type[] =
 		"field eventType: missing, empty or not a string";
-	static const char no_data[] = "field data: missing or not an object";
 	struct decoded *d = *state;
 
 	decode_fault(d, stock, "[]", DECODE_UNREADABLE, "not an object",
@@ -117,12 +116,30 @@ without_an_object_a_type_or_data_it_is_unreadable(void **state)
 		     DECODE_UNREADABLE, "no event type", no_type);
 	decode_fault(d, stock, "{\"eventType\":7," DATA "}", DECODE_UNREADABLE,
 		     "no event type", no_type);
-	decode_fault(d, stock, "{\"eventType\":\"SoldOut\"}", DECODE_UNREADABLE,
-		     "no data", no_data);
-	decode_fault(d, stock, "{\"eventType\":\"SoldOut\",\"data\":null}",
-		     DECODE_UNREADABLE, "no data", no_data);
-	decode_fault(d, stock, "{\"eventType\":\"SoldOut\",\"data\":[]}",
-		     DECODE_UNREADABLE, "no data", no_data);
+}
+
+static void
+without_data_it_is_invalid_and_every_field_is_absent(void **state)
+{
+	static const char *const texts[] = {
+		"{\"eventType\":\"SoldOut\",\"sequence\":3}",
+		"{\"eventType\":\"SoldOut\",\"sequence\":3,\"data\":null}",
+		"{\"eventType\":\"SoldOut\",\"sequence\":3,\"data\":[]}",
+	};
+	struct decoded *d = *state;
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		decode_fault(d, stock, texts[i], DECODE_INVALID, "no data",
+			     "field data: missing or not an object");
+		assert_int_equal(pj_event_type(d->ev), PJ_SOLD_OUT);
+		assert_int_equal(d->ev->sequence, 3);
+		for (unsigned f = 0; f < stock->n_fields; f++) {
+			const struct pj_data *data = pj_event_data(d->ev);
+
+			assert_int_equal(pj_has(data, f), PJ_ABSENT);
+			assert_str(pj_string(data, f), "");
+		}
+	}
 }
 
 /* ---- Types ------------------------------------------------------------- */
@@ -432,8 +449,9 @@ main(void)
 			members_come_in_any_order_and_unknown_ones_are_ignored),
 		cmocka_unit_test(a_local_date_is_of_its_own_event),
 		cmocka_unit_test(what_is_no_strict_json_is_unreadable),
+		cmocka_unit_test(without_an_object_or_a_type_it_is_unreadable),
 		cmocka_unit_test(
-			without_an_object_a_type_or_data_it_is_unreadable),
+			without_data_it_is_invalid_and_every_field_is_absent),
 		cmocka_unit_test(
 			an_unlisted_type_is_skipped_whatever_the_rest_looks_like),
 		cmocka_unit_test(korean_type_names_are_aliases_composed_or_not),

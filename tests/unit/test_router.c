@@ -220,6 +220,49 @@ a_tombstone_goes_to_the_record_keys_document_only(void **state)
 	assert_route(0, ORDER, ROUTE_DOCUMENT, "o");
 }
 
+/* No text, or longer than any document's. */
+static void
+a_record_key_that_no_document_can_have_names_none(void **state)
+{
+	static const char other[] = "{\"eventType\":\"Other\",\"sequence\":1}";
+	char key[READMODEL_KEY_MAX + 2] = "";
+	struct decoded *d = *state;
+	const char *const keys[] = {NULL, "", "\"\"", "\xff", "\"a\\u0000b\"",
+				    key};
+
+	memset(key, 'k', READMODEL_KEY_MAX);
+	for (int longer = 0; longer < 2; longer++) {
+		decode_record(d, &pj_topic_shop, key, NULL, 0, RECORD_TIME);
+		router_route(router, d->ev, &routes, &n_routes);
+		assert_int_equal(n_routes, longer ? 0 : 1);
+		key[READMODEL_KEY_MAX] = 'k';
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		decode_record(d, &pj_topic_shop, keys[i], NULL, 0, RECORD_TIME);
+		router_route(router, d->ev, &routes, &n_routes);
+		assert_int_equal(n_routes, 0);
+		decode_record(d, &pj_topic_shop, keys[i], other, strlen(other),
+			      RECORD_TIME);
+		assert_int_equal(d->result, DECODE_SKIP);
+		router_route_sequence(router, "shop",
+				      decode_key(d->dec, d->rec.key), &routes,
+				      &n_routes);
+		assert_int_equal(n_routes, 0);
+	}
+}
+
+static void
+without_data_only_those_that_list_the_type_cannot_tell_the_key(void **state)
+{
+	route(*state, &pj_topic_order, "{\"eventType\":\"OrderAccepted\"}");
+	assert_int_equal(n_routes, 1);
+	assert_route(0, ORDER, ROUTE_UNKNOWN_KEY, "");
+	route(*state, &pj_topic_order, "{\"eventType\":\"OrderCreated\"}");
+	assert_int_equal(n_routes, 2);
+	assert_route(0, SALES, ROUTE_UNKNOWN_KEY, "");
+	assert_route(1, ORDER, ROUTE_UNKNOWN_KEY, "");
+}
+
 static void
 the_same_key_twice_counts_once_within_a_lane(void **state)
 {
@@ -271,6 +314,8 @@ main(void)
 		TEST(a_key_with_a_missing_id_is_unknown_where_it_is_missing),
 		TEST(a_key_of_480_bytes_is_the_longest),
 		TEST(a_tombstone_goes_to_the_record_keys_document_only),
+		TEST(a_record_key_that_no_document_can_have_names_none),
+		TEST(without_data_only_those_that_list_the_type_cannot_tell_the_key),
 		TEST(the_same_key_twice_counts_once_within_a_lane),
 		TEST(many_keys_of_one_event_are_all_right),
 		TEST(nothing_is_left_of_the_event_before),
