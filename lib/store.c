@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The port's front: checks, then the adapter. Rows: store_meta.c. */
+/*
+ * The port's front: checks, then the adapter. Batches: store_apply.c; fixed
+ * collections: store_checkpoints.c, store_meta.c, store_parked_scan.c.
+ */
 #include "lib/store.h"
 
 #include <stdlib.h>
@@ -11,8 +14,17 @@
 #include "lib/store_rows.h"
 
 const char *const store_fixed_collections[] = {
-	READMODEL_GENERATIONS, READMODEL_LIVE,	 READMODEL_CHECKPOINTS,
-	READMODEL_SOURCES,     READMODEL_PARKED, NULL,
+	READMODEL_GENERATIONS,
+	READMODEL_LIVE,
+	READMODEL_CHECKPOINTS,
+	READMODEL_SOURCES,
+	READMODEL_PARKED,
+	READMODEL_UNITS,
+	READMODEL_AUDIT,
+	READMODEL_REQUESTS,
+	READMODEL_CRASHES,
+	READMODEL_TOPICS,
+	NULL,
 };
 
 int
@@ -81,6 +93,31 @@ store_scan(struct store_session *ses, const char *collection,
 				     arg, err);
 }
 
+int
+store_must_write(const struct store_session *ses, struct pj_error *err)
+{
+	if (!ses->store->read_only)
+		return 0;
+	return pj_error_set(err, PJ_ERROR_FATAL, "%s is read-only",
+			    ses->store->name);
+}
+
+int
+store_row_write_take(struct store_session *ses, const char *collection,
+		     struct store_row *row, bool *ret_done,
+		     struct pj_error *err)
+{
+	struct store_rows rows = {.row = row, .n = 1};
+	size_t done;
+	int ret =
+		ses->store->ops->rows_write(ses, collection, &rows, &done, err);
+
+	store_row_release(row);
+	if (ret == 0 && ret_done)
+		*ret_done = done == 1;
+	return ret;
+}
+
 bool
 store_token_read(const uint8_t *bson, size_t len, struct store_token *ret)
 {
@@ -97,85 +134,4 @@ store_token_read(const uint8_t *bson, size_t len, struct store_token *ret)
 		return false;
 	memcpy(ret->bytes, bytes, STORE_TOKEN_BYTES);
 	return true;
-}
-
-/* ---- Apply ------------------------------------------------------------- */
-
-/* What neither adapter can keep; the same limits for both. */
-static bool
-write_is_possible(const struct store_write *w)
-{
-	bson_t doc;
-
-	return w->key.len > 0 && w->key.len <= READMODEL_KEY_MAX &&
-	       w->len <= STORE_DOCUMENT_MAX &&
-	       bson_init_static(&doc, w->bson, w->len);
-}
-
-static int
-job_rows(struct store_job *job, const struct store_batch *batch,
-	 struct pj_error *err)
-{
-	size_t i;
-
-	job->parked = mem_calloc(batch->n_parked, sizeof(*job->parked));
-	job->checkpoints =
-		mem_calloc(batch->n_checkpoints, sizeof(*job->checkpoints));
-	for (i = 0; i < batch->n_parked; i++) {
-		const struct store_parked *p = &batch->parked[i];
-
-		rows_parked(&job->parked[i], p);
-		job->n_parked++;
-		if (job->parked[i].bson->len > STORE_DOCUMENT_MAX)
-			return pj_error_set(
-				err, PJ_ERROR_STOP,
-				"parked record %s/%d@%lld of %s is over 16 MiB "
-				"and cannot be kept",
-				p->topic, (int)p->partition,
-				(long long)p->offset, p->generation);
-	}
-	for (i = 0; i < batch->n_checkpoints; i++) {
-		rows_checkpoint(&job->checkpoints[i], &batch->checkpoints[i]);
-		job->n_checkpoints++;
-	}
-	return 0;
-}
-
-static void
-job_release(struct store_job *job)
-{
-	size_t i;
-
-	for (i = 0; i < job->n_parked; i++)
-		store_row_release(&job->parked[i]);
-	for (i = 0; i < job->n_checkpoints; i++)
-		store_row_release(&job->checkpoints[i]);
-	free(job->parked);
-	free(job->checkpoints);
-}
-
-int
-store_apply(struct store_session *ses, struct store_batch *batch,
-	    struct pj_error *err)
-{
-	struct store_job job = {.writes = batch->writes,
-				.n_writes = batch->n_writes};
-	size_t i;
-	int ret = -1;
-
-	if (ses->store->read_only)
-		return pj_error_set(err, PJ_ERROR_FATAL, "%s is read-only",
-				    ses->store->name);
-	for (i = 0; i < batch->n_writes; i++) {
-		struct store_write *w = &batch->writes[i];
-
-		w->outcome =
-			write_is_possible(w) ? STORE_PENDING : STORE_REFUSED;
-	}
-	if (job_rows(&job, batch, err))
-		goto out;
-	ret = ses->store->ops->apply(ses, &job, err);
-out:
-	job_release(&job);
-	return ret;
 }

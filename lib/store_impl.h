@@ -19,21 +19,57 @@
  */
 enum { STORE_DOCUMENT_MAX = 16 * 1024 * 1024 };
 
-/* A row of a fixed collection, encoded. */
+/* A number that a document or row has to hold to be found or changed. */
+struct store_cond {
+	const char *field;
+	enum { STORE_IS, STORE_AT_MOST } op;
+	int64_t value;
+};
+
+/* What becomes of one field at the top of a row. */
+struct store_change {
+	const char *field;
+	enum {
+		STORE_SET_INT32,
+		STORE_SET_INT64,
+		STORE_SET_TEXT,
+		STORE_SET_BYTES,
+		STORE_ADD,   /* int64; an absent one is 0 */
+		STORE_RAISE, /* int64; to at least that */
+	} op;
+	int64_t number;
+	struct pj_str bytes; /* borrowed */
+};
+
+/*
+ * A row of a fixed collection, to be made and changed: where it is absent,
+ * `bson` becomes it (NULL: nothing happens); where it is there, and holds all
+ * conds, `bson` is ignored. The changes are made to it either way. `bson` has
+ * no field that changes name, and goes without conds.
+ */
+enum { STORE_CONDS_MAX = 2, STORE_CHANGES_MAX = 4 };
 struct store_row {
 	char *id;
 	bson_t *bson;
-	int64_t next; /* checkpoints only */
+	struct store_cond conds[STORE_CONDS_MAX];
+	size_t n_conds;
+	struct store_change changes[STORE_CHANGES_MAX];
+	size_t n_changes;
+};
+
+/* Rows of one collection; made by add, freed by store_rows_release(). */
+struct store_rows {
+	struct store_row *row;
+	size_t n, cap;
 };
 
 /* A batch made ready: writes that are not PENDING are to be left alone. */
 struct store_job {
 	struct store_write *writes;
 	size_t n_writes;
-	struct store_row *parked;
-	size_t n_parked;
-	struct store_row *checkpoints;
-	size_t n_checkpoints;
+	struct store_rows parked;
+	struct store_rows checkpoints;
+	size_t n_checkpoints_done; /* out */
 };
 
 typedef bool (*store_each_fn)(void *arg, const uint8_t *bson, size_t len);
@@ -61,14 +97,10 @@ struct store_ops {
 	int (*row_insert)(struct store_session *ses, const char *collection,
 			  const struct store_row *row, bool *ret_inserted,
 			  struct pj_error *err);
-	/*
-	 * Sets an int32 field of a row; only when it holds *expected unless
-	 * that is NULL. *ret_set false: no such row, or another value.
-	 */
-	int (*row_set)(struct store_session *ses, const char *collection,
-		       const char *id, const char *field,
-		       const int32_t *expected, int32_t value, bool *ret_set,
-		       struct pj_error *err);
+	/* *ret_done: rows that were found as wanted, or made. */
+	int (*rows_write)(struct store_session *ses, const char *collection,
+			  const struct store_rows *rows, size_t *ret_done,
+			  struct pj_error *err);
 	/* Inserts the source with the lowest free index, unless it exists. */
 	int (*source_make)(struct store_session *ses, const char *id,
 			   const char *topic, int32_t partition,
@@ -107,6 +139,23 @@ store_str(const char *s)
 {
 	return (struct pj_str){s, strlen(s)};
 }
+
+/* FATAL when the store is read-only. */
+int
+store_must_write(const struct store_session *ses, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* rows_write of one; takes the row. *ret_done may be NULL. */
+int
+store_row_write_take(struct store_session *ses, const char *collection,
+		     struct store_row *row, bool *ret_done,
+		     struct pj_error *err) __attribute__((warn_unused_result));
+
+/* Whether a row has left the epoch that one of these has, or is not there. */
+int
+store_is_fenced(struct store_session *ses, const struct store_checkpoint *cps,
+		size_t n, bool *ret_fenced, struct pj_error *err)
+	__attribute__((warn_unused_result));
 
 /* The write token `_m.w`; false when the document has none. */
 bool

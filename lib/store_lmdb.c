@@ -96,7 +96,7 @@ static const struct store_ops lmdb_ops = {
 	.scan = lmdb_scan,
 	.count = lmdb_count,
 	.row_insert = lmdb_row_insert,
-	.row_set = lmdb_row_set,
+	.rows_write = lmdb_rows_write,
 	.source_make = lmdb_source_make,
 	.collection_make = lmdb_collection_make,
 };

@@ -8,7 +8,7 @@
  *
  * store_lmdb_env.c: environment, map, transactions, database handles;
  * store_lmdb_docs.c: load, apply; store_lmdb_scan.c: scan, count;
- * store_lmdb_meta.c: single rows.
+ * store_lmdb_rows.c: rows; store_lmdb_meta.c: inserts that are told.
  */
 #ifndef LIB_STORE_LMDB_H
 #define LIB_STORE_LMDB_H
@@ -99,10 +99,14 @@ int
 lmdb_row_insert(struct store_session *ses, const char *collection,
 		const struct store_row *row, bool *ret_inserted,
 		struct pj_error *err);
+/* Within a transaction. */
 int
-lmdb_row_set(struct store_session *ses, const char *collection, const char *id,
-	     const char *field, const int32_t *expected, int32_t value,
-	     bool *ret_set, struct pj_error *err);
+lmdb_rows_put(MDB_txn *txn, MDB_dbi dbi, const struct store_rows *rows,
+	      size_t *ret_done);
+int
+lmdb_rows_write(struct store_session *ses, const char *collection,
+		const struct store_rows *rows, size_t *ret_done,
+		struct pj_error *err);
 int
 lmdb_source_make(struct store_session *ses, const char *id, const char *topic,
 		 int32_t partition, int32_t *ret_index, struct pj_error *err);

@@ -100,52 +100,22 @@ lmdb_write(MDB_txn *txn, MDB_dbi dbi, const struct store_write *w,
 }
 
 static int
-lmdb_write_parked(MDB_txn *txn, MDB_dbi dbi, const struct store_row *row)
-{
-	MDB_val key = lmdb_val(row->id, strlen(row->id));
-	MDB_val val = lmdb_val(bson_get_data(row->bson), row->bson->len);
-	int rc = mdb_put(txn, dbi, &key, &val, MDB_NOOVERWRITE);
-
-	return rc == MDB_KEYEXIST ? 0 : rc;
-}
-
-static int
-lmdb_write_checkpoint(MDB_txn *txn, MDB_dbi dbi, const struct store_row *row)
-{
-	MDB_val key = lmdb_val(row->id, strlen(row->id));
-	MDB_val val = lmdb_val(bson_get_data(row->bson), row->bson->len), old;
-	bson_iter_t it;
-	int rc = mdb_get(txn, dbi, &key, &old);
-
-	if (rc && rc != MDB_NOTFOUND)
-		return rc;
-	/* Monotone: a late, lower one changes nothing. */
-	if (!rc && bson_iter_init_from_data(&it, old.mv_data, old.mv_size) &&
-	    bson_iter_find(&it, "next") && BSON_ITER_HOLDS_NUMBER(&it) &&
-	    bson_iter_as_int64(&it) > row->next)
-		return 0;
-	return mdb_put(txn, dbi, &key, &val, 0);
-}
-
-static int
 lmdb_apply_body(MDB_txn *txn, void *arg)
 {
 	struct lmdb_applying *a = arg;
 	struct store_job *job = a->job;
-	int rc = 0;
-	size_t i;
+	size_t i, made;
+	int rc = lmdb_rows_put(txn, a->parked, &job->parked, &made);
 
-	for (i = 0; !rc && i < job->n_parked; i++)
-		rc = lmdb_write_parked(txn, a->parked, &job->parked[i]);
 	for (i = 0; !rc && i < job->n_writes; i++) {
 		a->outcomes[i] = job->writes[i].outcome;
 		if (a->outcomes[i] == STORE_PENDING)
 			rc = lmdb_write(txn, a->dbis[i], &job->writes[i],
 					&a->outcomes[i]);
 	}
-	for (i = 0; !rc && i < job->n_checkpoints; i++)
-		rc = lmdb_write_checkpoint(txn, a->checkpoints,
-					   &job->checkpoints[i]);
+	if (!rc)
+		rc = lmdb_rows_put(txn, a->checkpoints, &job->checkpoints,
+				   &job->n_checkpoints_done);
 	return rc;
 }
 
@@ -158,10 +128,10 @@ lmdb_apply_open(struct lmdb_env *env, struct lmdb_applying *a,
 	bool found;
 	size_t i;
 
-	if (job->n_parked &&
+	if (job->parked.n &&
 	    lmdb_database(env, READMODEL_PARKED, true, &a->parked, &found, err))
 		return -1;
-	if (job->n_checkpoints &&
+	if (job->checkpoints.n &&
 	    lmdb_database(env, READMODEL_CHECKPOINTS, true, &a->checkpoints,
 			  &found, err))
 		return -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Single rows of the fixed collections in LMDB. */
+/* Rows of the fixed collections whose making is told, in LMDB. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,57 +53,6 @@ lmdb_row_insert(struct store_session *ses, const char *collection,
 	    lmdb_run(env, LMDB_WRITE, lmdb_insert_body, &in, row->id, err))
 		return -1;
 	*ret_inserted = in.inserted;
-	return 0;
-}
-
-/* ---- Set --------------------------------------------------------------- */
-
-struct lmdb_setting {
-	MDB_dbi dbi;
-	const char *id, *field;
-	const int32_t *expected;
-	int32_t value;
-	bool set;
-};
-
-static int
-lmdb_set_body(MDB_txn *txn, void *arg)
-{
-	struct lmdb_setting *s = arg;
-	MDB_val key = lmdb_val(s->id, strlen(s->id)), old, val;
-	bson_iter_t it;
-	char *copy;
-	int rc = mdb_get(txn, s->dbi, &key, &old);
-
-	s->set = false;
-	if (rc)
-		return rc == MDB_NOTFOUND ? 0 : rc;
-	copy = mem_strndup(old.mv_data, old.mv_size);
-	val = lmdb_val(copy, old.mv_size);
-	if (bson_iter_init_from_data(&it, val.mv_data, val.mv_size) &&
-	    bson_iter_find(&it, s->field) && BSON_ITER_HOLDS_INT32(&it) &&
-	    (!s->expected || bson_iter_int32(&it) == *s->expected)) {
-		bson_iter_overwrite_int32(&it, s->value);
-		rc = mdb_put(txn, s->dbi, &key, &val, 0);
-		s->set = rc == 0;
-	}
-	free(copy);
-	return rc;
-}
-
-int
-lmdb_row_set(struct store_session *ses, const char *collection, const char *id,
-	     const char *field, const int32_t *expected, int32_t value,
-	     bool *ret_set, struct pj_error *err)
-{
-	struct lmdb_setting s = {
-		.id = id, .field = field, .expected = expected, .value = value};
-	struct lmdb_env *env;
-
-	if (lmdb_open_fixed(ses, collection, &env, &s.dbi, err) ||
-	    lmdb_run(env, LMDB_WRITE, lmdb_set_body, &s, id, err))
-		return -1;
-	*ret_set = s.set;
 	return 0;
 }
 

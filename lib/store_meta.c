@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fixed collections: what their rows mean, over either adapter. */
+/* Sources, generations, live pointers: over either adapter. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -8,66 +8,13 @@
 #include "lib/mem.h"
 #include "lib/readmodel.h"
 #include "lib/store_impl.h"
+#include "lib/store_list.h"
 #include "lib/store_rows.h"
-
-static int
-meta_must_write(struct store_session *ses, struct pj_error *err)
-{
-	if (!ses->store->read_only)
-		return 0;
-	return pj_error_set(err, PJ_ERROR_FATAL, "%s is read-only",
-			    ses->store->name);
-}
-
-static int
-meta_scan(struct store_session *ses, const char *collection, const char *after,
-	  const char *end, store_each_fn each, void *arg, struct pj_error *err)
-{
-	return ses->store->ops->scan(ses, collection, store_str(after),
-				     store_str(end), each, arg, err);
-}
-
-/* ---- Listing: rows of any kind into an array --------------------------- */
-
-struct listing {
-	size_t row_size;
-	int (*read)(struct listing *list, void *row, const uint8_t *bson,
-		    size_t len);
-	char *rows;
-	size_t n;
-	struct pj_error err;
-};
-
-static bool
-listing_each(void *arg, const uint8_t *bson, size_t len)
-{
-	struct listing *list = arg;
-
-	list->rows = mem_reallocarray(list->rows, list->n + 1, list->row_size);
-	if (list->read(list, list->rows + list->n * list->row_size, bson, len))
-		return false;
-	list->n++;
-	return true;
-}
-
-/* On failure the rows read so far are left to the caller in *list. */
-static int
-listing_run(struct listing *list, struct store_session *ses,
-	    const char *collection, const char *after, const char *end,
-	    struct pj_error *err)
-{
-	if (meta_scan(ses, collection, after, end, listing_each, list, err))
-		return -1;
-	if (list->err.cls == PJ_ERROR_NONE)
-		return 0;
-	*err = list->err;
-	return -1;
-}
 
 /* ---- Sources ----------------------------------------------------------- */
 
 static int
-source_read(struct listing *list, void *row, const uint8_t *bson, size_t len)
+source_read(struct store_list *list, void *row, const uint8_t *bson, size_t len)
 {
 	return rows_source_read(bson, len, row, &list->err);
 }
@@ -133,10 +80,10 @@ int
 store_sources(struct store_session *ses, struct store_source_row **ret_rows,
 	      size_t *ret_n, struct pj_error *err)
 {
-	struct listing list = {.row_size = sizeof(struct store_source_row),
-			       .read = source_read};
+	struct store_list list = {.row_size = sizeof(struct store_source_row),
+				  .read = source_read};
 
-	if (listing_run(&list, ses, READMODEL_SOURCES, "", "", err)) {
+	if (store_list_run(&list, ses, READMODEL_SOURCES, "", "", err)) {
 		free(list.rows);
 		return -1;
 	}
@@ -145,53 +92,6 @@ store_sources(struct store_session *ses, struct store_source_row **ret_rows,
 	*ret_rows = (struct store_source_row *)(void *)list.rows;
 	*ret_n = list.n;
 	return 0;
-}
-
-/* ---- Checkpoints ------------------------------------------------------- */
-
-static int
-checkpoint_read(struct listing *list, void *row, const uint8_t *bson,
-		size_t len)
-{
-	return rows_checkpoint_read(bson, len, row, &list->err);
-}
-
-static int
-checkpoint_compare(const void *a, const void *b)
-{
-	const struct store_checkpoint *x = a, *y = b;
-	int order = strcmp(x->generation, y->generation);
-
-	return order ? order
-		     : (x->source > y->source) - (x->source < y->source);
-}
-
-int
-store_checkpoints(struct store_session *ses, const char *generation,
-		  struct store_checkpoint **ret_rows, size_t *ret_n,
-		  struct pj_error *err)
-{
-	struct listing list = {.row_size = sizeof(struct store_checkpoint),
-			       .read = checkpoint_read};
-	/* "stock.3/" … "stock.30": '0' is the byte after '/'. */
-	char *after =
-		generation ? mem_printf("%s/", generation) : mem_strdup("");
-	char *end = generation ? mem_printf("%s0", generation) : mem_strdup("");
-	int ret = -1;
-
-	if (listing_run(&list, ses, READMODEL_CHECKPOINTS, after, end, err)) {
-		free(list.rows);
-		goto out;
-	}
-	if (list.n > 1)
-		qsort(list.rows, list.n, list.row_size, checkpoint_compare);
-	*ret_rows = (struct store_checkpoint *)(void *)list.rows;
-	*ret_n = list.n;
-	ret = 0;
-out:
-	free(after);
-	free(end);
-	return ret;
 }
 
 /* ---- Generations ------------------------------------------------------- */
@@ -242,7 +142,7 @@ store_generation_create(struct store_session *ses,
 	size_t n_names;
 	int ret = -1;
 
-	if (meta_must_write(ses, err))
+	if (store_must_write(ses, err))
 		return -1;
 	rows_generation(&row, gen);
 	doc.key = store_str(row.id);
@@ -268,29 +168,42 @@ out:
 	return ret;
 }
 
-int
-store_generation_set_state(struct store_session *ses, const char *projection,
-			   int32_t number, enum store_generation_state state,
-			   struct pj_error *err)
+/* Takes the row; the generation has to be there. */
+static int
+generation_change_take(struct store_session *ses, const char *id,
+		       struct store_row *row, struct pj_error *err)
 {
-	char id[READMODEL_GENERATION_ID_MAX];
-	bool set;
+	bool found;
 
-	if (meta_must_write(ses, err))
+	if (store_must_write(ses, err)) {
+		store_row_release(row);
 		return -1;
-	readmodel_generation_id(id, projection, number);
-	if (ses->store->ops->row_set(ses, READMODEL_GENERATIONS, id, "state",
-				     NULL, (int32_t)state, &set, err))
+	}
+	if (store_row_write_take(ses, READMODEL_GENERATIONS, row, &found, err))
 		return -1;
-	if (!set)
+	if (!found)
 		return pj_error_set(err, PJ_ERROR_FATAL,
 				    "%s has no generation %s", ses->store->name,
 				    id);
 	return 0;
 }
 
+int
+store_generation_set_state(struct store_session *ses, const char *projection,
+			   int32_t number, enum store_generation_state state,
+			   struct pj_error *err)
+{
+	char id[READMODEL_GENERATION_ID_MAX];
+	struct store_row row = {0};
+
+	readmodel_generation_id(id, projection, number);
+	row.id = mem_strdup(id);
+	row_set_int32(&row, "state", (int32_t)state);
+	return generation_change_take(ses, id, &row, err);
+}
+
 static int
-generation_read(struct listing *list, void *row, const uint8_t *bson,
+generation_read(struct store_list *list, void *row, const uint8_t *bson,
 		size_t len)
 {
 	return rows_generation_read(bson, len, row, &list->err);
@@ -310,10 +223,10 @@ int
 store_generations(struct store_session *ses, struct store_generation **ret_rows,
 		  size_t *ret_n, struct pj_error *err)
 {
-	struct listing list = {.row_size = sizeof(struct store_generation),
-			       .read = generation_read};
+	struct store_list list = {.row_size = sizeof(struct store_generation),
+				  .read = generation_read};
 	int failed =
-		listing_run(&list, ses, READMODEL_GENERATIONS, "", "", err);
+		store_list_run(&list, ses, READMODEL_GENERATIONS, "", "", err);
 	struct store_generation *rows =
 		(struct store_generation *)(void *)list.rows;
 
@@ -341,7 +254,7 @@ store_generations_free(struct store_generation *rows, size_t n)
 /* ---- Live pointers ----------------------------------------------------- */
 
 static int
-live_read(struct listing *list, void *row, const uint8_t *bson, size_t len)
+live_read(struct store_list *list, void *row, const uint8_t *bson, size_t len)
 {
 	return rows_live_read(bson, len, row, &list->err);
 }
@@ -350,10 +263,10 @@ int
 store_live(struct store_session *ses, struct store_live **ret_rows,
 	   size_t *ret_n, struct pj_error *err)
 {
-	struct listing list = {.row_size = sizeof(struct store_live),
-			       .read = live_read};
+	struct store_list list = {.row_size = sizeof(struct store_live),
+				  .read = live_read};
 
-	if (listing_run(&list, ses, READMODEL_LIVE, "", "", err)) {
+	if (store_list_run(&list, ses, READMODEL_LIVE, "", "", err)) {
 		free(list.rows);
 		return -1;
 	}
@@ -378,122 +291,21 @@ store_live_move(struct store_session *ses, const char *projection,
 		int32_t expected, int32_t number, bool *ret_moved,
 		struct pj_error *err)
 {
-	struct store_row row;
+	struct store_row row = {0};
 	int ret;
 
-	if (meta_must_write(ses, err))
+	if (store_must_write(ses, err))
 		return -1;
-	if (expected != 0)
-		return ses->store->ops->row_set(ses, READMODEL_LIVE, projection,
-						"number", &expected, number,
-						ret_moved, err);
+	if (expected != 0) {
+		row.id = mem_strdup(projection);
+		row_if(&row, "number", expected);
+		row_set_int32(&row, "number", number);
+		return store_row_write_take(ses, READMODEL_LIVE, &row,
+					    ret_moved, err);
+	}
 	rows_live(&row, projection, number);
 	ret = ses->store->ops->row_insert(ses, READMODEL_LIVE, &row, ret_moved,
 					  err);
 	store_row_release(&row);
-	return ret;
-}
-
-/* ---- Parked rows ------------------------------------------------------- */
-
-int
-store_parked_count(struct store_session *ses, const char *generation,
-		   int64_t *ret_n, struct pj_error *err)
-{
-	struct parked_range range;
-	int ret;
-
-	rows_parked_range(&range, generation, NULL, NULL);
-	ret = ses->store->ops->count(ses, READMODEL_PARKED,
-				     store_str(range.after),
-				     store_str(range.end), ret_n, err);
-	free(range.after);
-	free(range.end);
-	return ret;
-}
-
-struct parked_walk {
-	bool (*each)(void *arg, const struct store_parked *row);
-	void *arg;
-	struct pj_error err;
-};
-
-static bool
-parked_each(void *arg, const uint8_t *bson, size_t len)
-{
-	struct parked_walk *walk = arg;
-	struct store_parked row;
-	struct pj_str *headers;
-	bool more;
-
-	if (rows_parked_read(bson, len, &row, &headers, &walk->err))
-		return false;
-	more = walk->each(walk->arg, &row);
-	free(headers);
-	return more;
-}
-
-static int
-parked_walk(struct store_session *ses, const struct parked_range *range,
-	    struct parked_walk *walk, struct pj_error *err)
-{
-	if (meta_scan(ses, READMODEL_PARKED, range->after, range->end,
-		      parked_each, walk, err))
-		return -1;
-	if (walk->err.cls == PJ_ERROR_NONE)
-		return 0;
-	*err = walk->err;
-	return -1;
-}
-
-int
-store_parked_scan(struct store_session *ses, const char *generation,
-		  bool (*each)(void *arg, const struct store_parked *row),
-		  void *arg, struct pj_error *err)
-{
-	struct parked_walk walk = {.each = each, .arg = arg};
-	struct parked_range range;
-	int ret;
-
-	rows_parked_range(&range, generation, NULL, NULL);
-	ret = parked_walk(ses, &range, &walk, err);
-	free(range.after);
-	free(range.end);
-	return ret;
-}
-
-struct parked_search {
-	struct pj_str unit;
-	bool found;
-};
-
-/* Ids of long units are hashes: the unit itself decides. */
-static bool
-parked_search_each(void *arg, const struct store_parked *row)
-{
-	struct parked_search *search = arg;
-
-	search->found =
-		row->unit.len == search->unit.len &&
-		(row->unit.len == 0 ||
-		 memcmp(row->unit.ptr, search->unit.ptr, row->unit.len) == 0);
-	return !search->found;
-}
-
-int
-store_parked_has(struct store_session *ses, const char *generation,
-		 struct pj_str unit, bool *ret_has, struct pj_error *err)
-{
-	struct parked_search search = {.unit = unit};
-	struct parked_walk walk = {.each = parked_search_each, .arg = &search};
-	struct parked_range range;
-	int ret;
-
-	rows_parked_range(&range, generation, "document", &unit);
-	ret = parked_walk(ses, &range, &walk, err);
-	if (ret == 0)
-		*ret_has = search.found;
-	free(range.after);
-	free(range.end);
 	return ret;
 }

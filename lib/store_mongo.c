@@ -226,7 +226,7 @@ static const struct store_ops mongo_ops = {
 	.scan = mongo_scan,
 	.count = mongo_count,
 	.row_insert = mongo_row_insert,
-	.row_set = mongo_row_set,
+	.rows_write = mongo_rows_write,
 	.source_make = mongo_source_make,
 	.collection_make = mongo_collection_make,
 };

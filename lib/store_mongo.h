@@ -8,8 +8,10 @@
  * URI may not say otherwise.
  *
  * store_mongo.c: uri, open, sessions, check; store_mongo_run.c: one command;
- * store_mongo_docs.c: load, scan, count; store_mongo_apply.c: batches;
- * store_mongo_meta.c: single rows, collections; store_mongo_errors.c: codes.
+ * store_mongo_command.c: commands of many statements; store_mongo_docs.c: load,
+ * scan, count; store_mongo_apply.c: batches; store_mongo_rows.c: rows;
+ * store_mongo_meta.c: inserts that are told, collections;
+ * store_mongo_errors.c: codes.
  */
 #ifndef LIB_STORE_MONGO_H
 #define LIB_STORE_MONGO_H
@@ -134,6 +136,37 @@ mongo_result_release(struct mongo_result *result);
 void
 mongo_must(bool ok);
 
+enum {
+	MONGO_COMMAND_DOCS = 1000,
+	/*
+	 * A command built by hand is one BSON document, so 16 MiB is the
+	 * server's limit for all of it (48 MB is for document sequences); one
+	 * larger document goes alone, within the server's allowance.
+	 */
+	MONGO_COMMAND_BYTES = 8 * 1024 * 1024,
+};
+
+/* A command being built: head, then an array of statements. */
+struct mongo_command {
+	bson_t bson;
+	bson_t array;
+	size_t n;
+	size_t bytes;
+};
+
+/* ordered: false */
+void
+mongo_command_begin(struct mongo_command *cmd, const char *verb,
+		    const char *collection, const char *array);
+void
+mongo_command_end(struct mongo_command *cmd);
+/* For a statement of about len bytes more; the first always has. */
+bool
+mongo_command_has_room(const struct mongo_command *cmd, size_t len);
+/* The name of the next statement, in the array. */
+const char *
+mongo_command_next(struct mongo_command *cmd, size_t len, char name[16]);
+
 /* ---- Operations -------------------------------------------------------- */
 
 int
@@ -155,9 +188,9 @@ mongo_row_insert(struct store_session *ses, const char *collection,
 		 const struct store_row *row, bool *ret_inserted,
 		 struct pj_error *err);
 int
-mongo_row_set(struct store_session *ses, const char *collection, const char *id,
-	      const char *field, const int32_t *expected, int32_t value,
-	      bool *ret_set, struct pj_error *err);
+mongo_rows_write(struct store_session *ses, const char *collection,
+		 const struct store_rows *rows, size_t *ret_done,
+		 struct pj_error *err);
 int
 mongo_source_make(struct store_session *ses, const char *id, const char *topic,
 		  int32_t partition, int32_t *ret_index, struct pj_error *err);

@@ -14,65 +14,11 @@
 #include "lib/readmodel.h"
 #include "lib/store_mongo.h"
 
-enum {
-	MONGO_COMMAND_DOCS = 1000,
-	/*
-	 * A command built by hand is one BSON document, so 16 MiB is the
-	 * server's limit for all of it (48 MB is for document sequences); one
-	 * larger document goes alone, within the server's allowance.
-	 */
-	MONGO_COMMAND_BYTES = 8 * 1024 * 1024,
-};
-
-/* A command being built: head, then an array of statements. */
-struct mongo_command {
-	bson_t bson;
-	bson_t array;
-	size_t n;
-	size_t bytes;
-};
-
-static void
-command_begin(struct mongo_command *cmd, const char *verb,
-	      const char *collection, const char *array)
-{
-	bson_init(&cmd->bson);
-	cmd->n = 0;
-	cmd->bytes = 0;
-	mongo_must(bson_append_utf8(&cmd->bson, verb, -1, collection, -1) &&
-		   bson_append_bool(&cmd->bson, "ordered", -1, false) &&
-		   bson_append_array_begin(&cmd->bson, array, -1, &cmd->array));
-}
-
-static void
-command_end(struct mongo_command *cmd)
-{
-	mongo_must(bson_append_array_end(&cmd->bson, &cmd->array));
-}
-
-static bool
-command_has_room(const struct mongo_command *cmd, size_t len)
-{
-	return cmd->n == 0 || (cmd->n < MONGO_COMMAND_DOCS &&
-			       cmd->bytes + len <= MONGO_COMMAND_BYTES);
-}
-
-static const char *
-command_next(struct mongo_command *cmd, size_t len, char name[16])
-{
-	const char *at;
-
-	bson_uint32_to_string((uint32_t)cmd->n, &at, name, 16);
-	cmd->n++;
-	cmd->bytes += len;
-	return at;
-}
-
 static void
 command_insert(struct mongo_command *cmd, const uint8_t *bson, size_t len)
 {
 	char name[16];
-	const char *at = command_next(cmd, len, name);
+	const char *at = mongo_command_next(cmd, len, name);
 	bson_t doc;
 
 	mongo_must(bson_init_static(&doc, bson, len) &&
@@ -84,7 +30,7 @@ static void
 command_replace(struct mongo_command *cmd, const struct store_write *w)
 {
 	char name[16];
-	const char *at = command_next(cmd, w->len, name);
+	const char *at = mongo_command_next(cmd, w->len, name);
 	bson_t doc, stmt, q;
 
 	mongo_must(bson_init_static(&doc, w->bson, w->len) &&
@@ -153,7 +99,7 @@ chunk_send(struct mongo_session *ses, const struct mongo_chunk *chunk,
 	struct mongo_result res;
 	int ret = -1;
 
-	command_end(cmd);
+	mongo_command_end(cmd);
 	if (mongo_write(ses, &cmd->bson, chunk->collection, &res, err))
 		goto out;
 	if (res.clean && res.n == (int64_t)chunk->n) {
@@ -187,12 +133,12 @@ mongo_send_chunk(struct mongo_session *ses, struct store_job *job,
 				    .at = order + *next};
 	struct mongo_command cmd;
 
-	command_begin(&cmd, w->insert ? "insert" : "update", w->collection,
-		      w->insert ? "documents" : "updates");
+	mongo_command_begin(&cmd, w->insert ? "insert" : "update",
+			    w->collection, w->insert ? "documents" : "updates");
 	for (; *next < job->n_writes && chunk.n < max; (*next)++) {
 		w = &job->writes[order[*next]];
 		if (w->outcome != STORE_PENDING || !chunk_takes(&chunk, w) ||
-		    !command_has_room(&cmd, w->len))
+		    !mongo_command_has_room(&cmd, w->len))
 			break;
 		if (w->insert)
 			command_insert(&cmd, w->bson, w->len);
@@ -283,140 +229,19 @@ mongo_send_writes(struct mongo_session *ses, struct store_job *job,
 	return ret;
 }
 
-/* ---- Parked rows and checkpoints --------------------------------------- */
-
-/* Kept as it was first parked. */
-static void
-command_park(struct mongo_command *cmd, const struct store_row *row)
-{
-	char name[16];
-	const char *at = command_next(cmd, row->bson->len, name);
-	bson_t stmt, q, u;
-
-	mongo_must(bson_append_document_begin(&cmd->array, at, -1, &stmt) &&
-		   bson_append_document_begin(&stmt, "q", -1, &q) &&
-		   bson_append_utf8(&q, READMODEL_ID, -1, row->id, -1) &&
-		   bson_append_document_end(&stmt, &q) &&
-		   bson_append_document_begin(&stmt, "u", -1, &u) &&
-		   bson_append_document(&u, "$setOnInsert", -1, row->bson) &&
-		   bson_append_document_end(&stmt, &u) &&
-		   bson_append_bool(&stmt, "upsert", -1, true) &&
-		   bson_append_document_end(&cmd->array, &stmt));
-}
-
-/* Never down: a higher one stored makes the upsert a duplicate key. */
-static void
-command_checkpoint(struct mongo_command *cmd, const struct store_row *row)
-{
-	char name[16];
-	const char *at = command_next(cmd, row->bson->len, name);
-	bson_t stmt, q, next;
-
-	mongo_must(bson_append_document_begin(&cmd->array, at, -1, &stmt) &&
-		   bson_append_document_begin(&stmt, "q", -1, &q) &&
-		   bson_append_utf8(&q, READMODEL_ID, -1, row->id, -1) &&
-		   bson_append_document_begin(&q, "next", -1, &next) &&
-		   bson_append_int64(&next, "$lte", -1, row->next) &&
-		   bson_append_document_end(&q, &next) &&
-		   bson_append_document_end(&stmt, &q) &&
-		   bson_append_document(&stmt, "u", -1, row->bson) &&
-		   bson_append_bool(&stmt, "upsert", -1, true) &&
-		   bson_append_document_end(&cmd->array, &stmt));
-}
-
-/* Write errors by kind: duplicate keys, and all others. */
-static void
-rows_errors(const bson_t *reply, size_t *ret_duplicates, size_t *ret_others)
-{
-	bson_iter_t it, errors, e;
-
-	*ret_duplicates = 0;
-	*ret_others = 0;
-	if (!bson_iter_init_find(&it, reply, "writeErrors") ||
-	    !bson_iter_recurse(&it, &errors))
-		return;
-	while (bson_iter_next(&errors)) {
-		if (bson_iter_recurse(&errors, &e) &&
-		    bson_iter_find(&e, "code") &&
-		    bson_iter_as_int64(&e) == MONGO_DUPLICATE_KEY)
-			++*ret_duplicates;
-		else
-			++*ret_others;
-	}
-}
-
-static int
-rows_send_once(struct mongo_session *ses, const char *collection,
-	       const bson_t *command, size_t *ret_duplicates,
-	       struct pj_error *err)
-{
-	struct mongo_result res;
-	size_t others;
-	int ret = mongo_write(ses, command, collection, &res, err);
-
-	if (ret)
-		goto out;
-	rows_errors(&res.reply, ret_duplicates, &others);
-	if (!res.durable || others)
-		ret = pj_error_set(err, PJ_ERROR_RETRY, "%s: %s: %s",
-				   ses->base.store->name, collection, res.text);
-out:
-	mongo_result_release(&res);
-	return ret;
-}
-
-/*
- * A duplicate key means that a row was there which the filter did not match, or
- * that another upsert came first. So once more: now the row exists, and only
- * what is really behind it is left alone.
- */
-static int
-rows_send(struct mongo_session *ses, const char *collection,
-	  struct mongo_command *cmd, struct pj_error *err)
-{
-	size_t duplicates = 0;
-	int ret;
-
-	command_end(cmd);
-	ret = rows_send_once(ses, collection, &cmd->bson, &duplicates, err);
-	if (!ret && duplicates)
-		ret = rows_send_once(ses, collection, &cmd->bson, &duplicates,
-				     err);
-	bson_destroy(&cmd->bson);
-	return ret;
-}
-
-static int
-mongo_send_rows(struct mongo_session *ses, const char *collection,
-		const struct store_row *rows, size_t n,
-		void (*add)(struct mongo_command *, const struct store_row *),
-		struct pj_error *err)
-{
-	size_t i = 0;
-
-	while (i < n) {
-		struct mongo_command cmd;
-
-		command_begin(&cmd, "update", collection, "updates");
-		for (; i < n && command_has_room(&cmd, rows[i].bson->len); i++)
-			add(&cmd, &rows[i]);
-		if (rows_send(ses, collection, &cmd, err))
-			return -1;
-	}
-	return 0;
-}
-
 int
 mongo_apply(struct store_session *base, struct store_job *job,
 	    struct pj_error *err)
 {
 	struct mongo_session *ses = (struct mongo_session *)base;
 
-	if (mongo_send_rows(ses, READMODEL_PARKED, job->parked, job->n_parked,
-			    command_park, err) ||
+	size_t made;
+
+	if (mongo_rows_write(base, READMODEL_PARKED, &job->parked, &made,
+			     err) ||
 	    mongo_send_writes(ses, job, err) ||
-	    mongo_send_rows(ses, READMODEL_CHECKPOINTS, job->checkpoints,
-			    job->n_checkpoints, command_checkpoint, err))
+	    mongo_rows_write(base, READMODEL_CHECKPOINTS, &job->checkpoints,
+			     &job->n_checkpoints_done, err))
 		return -1;
 	return 0;
 }

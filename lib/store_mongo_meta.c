@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Single rows, collections and indexes in MongoDB. */
+/* Rows whose making is told, collections and indexes in MongoDB. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,35 +44,6 @@ mongo_row_insert(struct store_session *base, const char *collection,
 		   bson_append_array_end(&command, &docs));
 	ret = mongo_write_row((struct mongo_session *)base, &command, row->id,
 			      ret_inserted, err);
-	bson_destroy(&command);
-	return ret;
-}
-
-int
-mongo_row_set(struct store_session *base, const char *collection,
-	      const char *id, const char *field, const int32_t *expected,
-	      int32_t value, bool *ret_set, struct pj_error *err)
-{
-	bson_t command = BSON_INITIALIZER, list, stmt, q, u, set;
-	int ret;
-
-	mongo_must(bson_append_utf8(&command, "update", -1, collection, -1) &&
-		   bson_append_array_begin(&command, "updates", -1, &list) &&
-		   bson_append_document_begin(&list, "0", -1, &stmt) &&
-		   bson_append_document_begin(&stmt, "q", -1, &q) &&
-		   bson_append_utf8(&q, READMODEL_ID, -1, id, -1));
-	if (expected)
-		mongo_must(bson_append_int32(&q, field, -1, *expected));
-	mongo_must(bson_append_document_end(&stmt, &q) &&
-		   bson_append_document_begin(&stmt, "u", -1, &u) &&
-		   bson_append_document_begin(&u, "$set", -1, &set) &&
-		   bson_append_int32(&set, field, -1, value) &&
-		   bson_append_document_end(&u, &set) &&
-		   bson_append_document_end(&stmt, &u) &&
-		   bson_append_document_end(&list, &stmt) &&
-		   bson_append_array_end(&command, &list));
-	ret = mongo_write_row((struct mongo_session *)base, &command, id,
-			      ret_set, err);
 	bson_destroy(&command);
 	return ret;
 }

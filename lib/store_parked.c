@@ -49,9 +49,7 @@ rows_parked(struct store_row *ret_row, const struct store_parked *parked)
 	bson_t list;
 	size_t i;
 
-	ret_row->id = parked_id(parked);
-	ret_row->bson = b;
-	ret_row->next = 0;
+	*ret_row = (struct store_row){.id = parked_id(parked), .bson = b};
 	put_text(b, READMODEL_ID, ret_row->id);
 	put_text(b, "generation", parked->generation);
 	put_text(b, "unitType", parked->unit_type);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/store_rows.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +23,101 @@ store_row_release(struct store_row *row)
 static void
 row_begin(struct store_row *ret_row, char *id)
 {
-	ret_row->id = id;
-	ret_row->bson = bson_new();
-	ret_row->next = 0;
+	*ret_row = (struct store_row){.id = id, .bson = bson_new()};
 	put_text(ret_row->bson, READMODEL_ID, id);
+}
+
+struct store_row *
+store_rows_add(struct store_rows *rows)
+{
+	MEM_GROW(rows->row, rows->n, rows->cap);
+	rows->row[rows->n] = (struct store_row){0};
+	return &rows->row[rows->n++];
+}
+
+void
+store_rows_release(struct store_rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		store_row_release(&rows->row[i]);
+	free(rows->row);
+	*rows = (struct store_rows){0};
+}
+
+/* ---- Changes ----------------------------------------------------------- */
+
+static void
+row_change(struct store_row *row, struct store_change change)
+{
+	assert(row->n_changes < STORE_CHANGES_MAX);
+	row->changes[row->n_changes++] = change;
+}
+
+void
+row_set_int32(struct store_row *row, const char *field, int32_t value)
+{
+	row_change(row, (struct store_change){.field = field,
+					      .op = STORE_SET_INT32,
+					      .number = value});
+}
+
+void
+row_set_int64(struct store_row *row, const char *field, int64_t value)
+{
+	row_change(row, (struct store_change){.field = field,
+					      .op = STORE_SET_INT64,
+					      .number = value});
+}
+
+void
+row_set_text(struct store_row *row, const char *field, const char *text)
+{
+	row_change(row, (struct store_change){.field = field,
+					      .op = STORE_SET_TEXT,
+					      .bytes = store_str(text)});
+}
+
+void
+row_set_bytes(struct store_row *row, const char *field, struct pj_str bytes)
+{
+	row_change(row, (struct store_change){.field = field,
+					      .op = STORE_SET_BYTES,
+					      .bytes = bytes});
+}
+
+void
+row_add(struct store_row *row, const char *field, int64_t value)
+{
+	row_change(row, (struct store_change){.field = field,
+					      .op = STORE_ADD,
+					      .number = value});
+}
+
+void
+row_raise(struct store_row *row, const char *field, int64_t value)
+{
+	row_change(row, (struct store_change){.field = field,
+					      .op = STORE_RAISE,
+					      .number = value});
+}
+
+static void
+row_cond(struct store_row *row, struct store_cond cond)
+{
+	assert(row->n_conds < STORE_CONDS_MAX && !row->bson);
+	row->conds[row->n_conds++] = cond;
+}
+
+void
+row_if(struct store_row *row, const char *field, int64_t value)
+{
+	row_cond(row, (struct store_cond){field, STORE_IS, value});
+}
+
+void
+row_if_at_most(struct store_row *row, const char *field, int64_t value)
+{
+	row_cond(row, (struct store_cond){field, STORE_AT_MOST, value});
 }
 
 /* ---- Sources ----------------------------------------------------------- */
@@ -65,24 +157,63 @@ rows_source_read(const uint8_t *bson, size_t len, struct store_source_row *ret,
 
 /* ---- Checkpoints ------------------------------------------------------- */
 
+char *
+rows_checkpoint_id(const char *generation, int32_t source)
+{
+	return mem_printf("%s/%" PRId32, generation, source);
+}
+
 void
 rows_checkpoint(struct store_row *ret_row, const struct store_checkpoint *cp)
 {
-	row_begin(ret_row,
-		  mem_printf("%s/%" PRId32, cp->generation, cp->source));
-	ret_row->next = cp->next;
-	put_text(ret_row->bson, "generation", cp->generation);
-	put_int32(ret_row->bson, "source", cp->source);
-	put_int64(ret_row->bson, "next", cp->next);
-	put_int64(ret_row->bson, "epoch", cp->epoch);
-	put_int64(ret_row->bson, "anchorOffset", cp->anchor_offset);
-	put_int64(ret_row->bson, "anchorTimestamp", cp->anchor_timestamp_ms);
-	put_int64(ret_row->bson, "anchorCrc", cp->anchor_crc);
+	*ret_row = (struct store_row){
+		.id = rows_checkpoint_id(cp->generation, cp->source)};
+	row_if(ret_row, "epoch", cp->epoch);
+	row_if_at_most(ret_row, "next", cp->next);
+	row_set_int64(ret_row, "next", cp->next);
+	row_set_int64(ret_row, "anchorOffset", cp->anchor_offset);
+	row_set_int64(ret_row, "anchorTimestamp", cp->anchor_timestamp_ms);
+	row_set_int64(ret_row, "anchorCrc", cp->anchor_crc);
+}
+
+void
+rows_claim(struct store_row *ret_row, const char *generation, int32_t source,
+	   const struct store_owner *owner)
+{
+	row_begin(ret_row, rows_checkpoint_id(generation, source));
+	put_text(ret_row->bson, "generation", generation);
+	put_int32(ret_row->bson, "source", source);
+	put_int64(ret_row->bson, "next", -1);
+	put_int64(ret_row->bson, "anchorOffset", -1);
+	put_int64(ret_row->bson, "anchorTimestamp", 0);
+	put_int64(ret_row->bson, "anchorCrc", 0);
+	row_add(ret_row, "epoch", 1);
+	row_set_bytes(ret_row, "owner",
+		      (struct pj_str){(const char *)owner->bytes,
+				      sizeof(owner->bytes)});
+}
+
+static struct store_owner
+checkpoint_owner(const uint8_t *bson, size_t len)
+{
+	struct store_owner owner = {{0}};
+	const uint8_t *bytes;
+	bson_iter_t it;
+	uint32_t n;
+
+	if (!bson_iter_init_from_data(&it, bson, len) ||
+	    !bson_iter_find(&it, "owner") || !BSON_ITER_HOLDS_BINARY(&it))
+		return owner;
+	bson_iter_binary(&it, NULL, &n, &bytes);
+	if (n == sizeof(owner.bytes))
+		memcpy(owner.bytes, bytes, n);
+	return owner;
 }
 
 int
 rows_checkpoint_read(const uint8_t *bson, size_t len,
-		     struct store_checkpoint *ret, struct pj_error *err)
+		     struct store_checkpoint *ret,
+		     struct store_owner *ret_owner, struct pj_error *err)
 {
 	struct store_checkpoint row = {0};
 	int64_t crc = 0;
@@ -100,6 +231,8 @@ rows_checkpoint_read(const uint8_t *bson, size_t len,
 	if (fields_read(bson, len, READMODEL_CHECKPOINTS, fields, 7, err))
 		return -1;
 	row.anchor_crc = (uint32_t)crc;
+	if (ret_owner)
+		*ret_owner = checkpoint_owner(bson, len);
 	*ret = row;
 	return 0;
 }

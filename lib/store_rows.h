@@ -13,6 +13,30 @@
 
 void
 store_row_release(struct store_row *row);
+/* A new row at the end, empty. */
+struct store_row *
+store_rows_add(struct store_rows *rows);
+void
+store_rows_release(struct store_rows *rows);
+
+/* Adds a change; its text or bytes are borrowed until the row is written. */
+void
+row_set_int32(struct store_row *row, const char *field, int32_t value);
+void
+row_set_int64(struct store_row *row, const char *field, int64_t value);
+void
+row_set_text(struct store_row *row, const char *field, const char *text);
+void
+row_set_bytes(struct store_row *row, const char *field, struct pj_str bytes);
+void
+row_add(struct store_row *row, const char *field, int64_t value);
+void
+row_raise(struct store_row *row, const char *field, int64_t value);
+/* Adds a condition. */
+void
+row_if(struct store_row *row, const char *field, int64_t value);
+void
+row_if_at_most(struct store_row *row, const char *field, int64_t value);
 
 /* "stock/3", freed by free(). */
 char *
@@ -24,11 +48,21 @@ int
 rows_source_read(const uint8_t *bson, size_t len, struct store_source_row *ret,
 		 struct pj_error *err) __attribute__((warn_unused_result));
 
+/* "stock.3/7", freed by free(). */
+char *
+rows_checkpoint_id(const char *generation, int32_t source);
+/* Moves it on: where the epoch is the same, and never down. */
 void
 rows_checkpoint(struct store_row *ret_row, const struct store_checkpoint *cp);
+/* Counts its epoch up for the owner (borrowed), or makes it. */
+void
+rows_claim(struct store_row *ret_row, const char *generation, int32_t source,
+	   const struct store_owner *owner);
+/* ret_owner: zeros when nobody ever claimed it; may be NULL. */
 int
 rows_checkpoint_read(const uint8_t *bson, size_t len,
-		     struct store_checkpoint *ret, struct pj_error *err)
+		     struct store_checkpoint *ret,
+		     struct store_owner *ret_owner, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
 void

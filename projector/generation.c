@@ -214,7 +214,8 @@ position_of(const struct store_checkpoint *rows, size_t n, int32_t source)
 {
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].source == source)
-			return rows[i].next;
+			/* -1: claimed, and nothing applied yet. */
+			return rows[i].next > 0 ? rows[i].next : 0;
 	return 0;
 }
 

@@ -97,6 +97,13 @@ offsets_assign(struct offsets *off, struct partition *part,
 	return pro->next;
 }
 
+void
+offsets_claimed(struct offsets *off, const struct partition *part,
+		const struct lane *lane, int64_t epoch)
+{
+	offsets_of(off, part)->lane_epoch[lane->index] = epoch;
+}
+
 struct progress *
 offsets_of(struct offsets *off, const struct partition *part)
 {
@@ -251,6 +258,7 @@ offsets_take_rows(struct offsets *off, struct store_checkpoint *rows,
 			       sizeof(row->generation));
 			row->source = pro->part->source_index;
 			row->next = pro->next;
+			row->epoch = pro->lane_epoch[l];
 			row->anchor_offset = pro->anchor_offset;
 			row->anchor_timestamp_ms = pro->anchor_timestamp_ms;
 			row->anchor_crc = pro->anchor_crc;

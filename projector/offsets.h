@@ -37,6 +37,7 @@ struct progress {
 	int64_t lane_start[LANES_MAX]; /* records below are not for it */
 	int64_t lane_sent[LANES_MAX];
 	int64_t lane_saved[LANES_MAX];
+	int64_t lane_epoch[LANES_MAX]; /* its checkpoint is ours under this */
 	bool lane_reads[LANES_MAX];
 };
 
@@ -55,6 +56,10 @@ offsets_free(struct offsets *off);
 int64_t
 offsets_assign(struct offsets *off, struct partition *part,
 	       const int64_t *starts);
+/* Which epoch of the lane's checkpoint is ours (store_claim()). */
+void
+offsets_claimed(struct offsets *off, const struct partition *part,
+		const struct lane *lane, int64_t epoch);
 /* Forgets all partitions and releases their records. */
 void
 offsets_clear(struct offsets *off);

@@ -40,7 +40,8 @@ struct pipeline {
 	bool outage;	    /* the store is away, as far as we know */
 	struct goals goals; /* until_end */
 	uint32_t assignment;
-	int64_t begin_mono_ms; /* next try to begin reading */
+	uint64_t run_random, claims; /* name our claims */
+	int64_t begin_mono_ms;	     /* next try to begin reading */
 	int64_t tick_mono_ms;
 	struct report report;
 };
@@ -129,32 +130,64 @@ pipeline_flush(struct pipeline *pipe, int timeout_ms, struct pj_error *err)
 
 /* ---- Assignment -------------------------------------------------------- */
 
-/* The stored positions of one lane, by source index. */
-static int
-lane_starts(struct pipeline *pipe, const struct lane *lane, int64_t *starts,
-	    struct pj_error *err)
+/* What the store says of the partitions: [partition * LANES_MAX + lane]. */
+struct claims {
+	int64_t *starts, *epochs;
+};
+
+/* Names this claim, and no other one ever. */
+static struct store_owner
+next_owner(struct pipeline *pipe)
 {
-	struct store_checkpoint *rows;
-	size_t n;
+	struct store_owner owner;
 
-	if (store_checkpoints(pipe->set.session, lane->generation, &rows, &n,
-			      err))
-		return -1;
-	for (size_t p = 0; p < pipe->n_parts; p++) {
-		int64_t *start = &starts[p * LANES_MAX + lane->index];
+	pipe->claims++;
+	memcpy(owner.bytes, &pipe->run_random, 8);
+	memcpy(owner.bytes + 8, &pipe->claims, 8);
+	return owner;
+}
 
-		*start = -1;
+/* Takes over the stored positions of what the lane reads (rule 9). */
+static int
+claim_lane(struct pipeline *pipe, const struct lane *lane,
+	   struct claims *claims, struct pj_error *err)
+{
+	struct store_owner owner = next_owner(pipe);
+	struct store_checkpoint *rows =
+		mem_calloc(pipe->n_parts, sizeof(*rows));
+	int32_t *sources = mem_calloc(pipe->n_parts, sizeof(*sources));
+	bool mine = true;
+	size_t n = 0;
+	int rc;
+
+	for (size_t p = 0; p < pipe->n_parts; p++)
+		if (module_reads_topic(lane->mod, pipe->parts[p]->topic))
+			sources[n++] = pipe->parts[p]->source_index;
+	rc = store_claim(pipe->set.session, lane->generation, sources, n,
+			 &owner, rows, &mine, err);
+	if (rc == 0 && !mine)
+		rc = pj_error_set(err, PJ_ERROR_FATAL,
+				  "another process has claimed the positions "
+				  "of %s at the same time",
+				  lane->generation);
+	for (size_t p = 0; rc == 0 && p < pipe->n_parts; p++) {
+		size_t at = p * LANES_MAX + lane->index;
+
+		claims->starts[at] = -1;
 		for (size_t i = 0; i < n; i++)
-			if (rows[i].source == pipe->parts[p]->source_index)
-				*start = rows[i].next;
+			if (rows[i].source == pipe->parts[p]->source_index) {
+				claims->starts[at] = rows[i].next;
+				claims->epochs[at] = rows[i].epoch;
+			}
 	}
+	free(sources);
 	free(rows);
-	return 0;
+	return rc;
 }
 
 /* Everything the store has to say before the first record is read. */
 static int
-read_starts(struct pipeline *pipe, int64_t *starts, struct pj_error *err)
+claim_all(struct pipeline *pipe, struct claims *claims, struct pj_error *err)
 {
 	for (size_t p = 0; p < pipe->n_parts; p++)
 		if (store_source(pipe->set.session, pipe->parts[p]->topic,
@@ -162,9 +195,23 @@ read_starts(struct pipeline *pipe, int64_t *starts, struct pj_error *err)
 				 &pipe->parts[p]->source_index, err))
 			return -1;
 	for (unsigned l = 0; l < pipe->set.lanes->n; l++)
-		if (lane_starts(pipe, &pipe->set.lanes->lane[l], starts, err))
+		if (claim_lane(pipe, &pipe->set.lanes->lane[l], claims, err))
 			return -1;
 	return 0;
+}
+
+/* Returns where the log is to be read from. */
+static int64_t
+take_on(struct pipeline *pipe, size_t p, const struct claims *claims)
+{
+	int64_t next = core_assign(pipe->core, pipe->parts[p],
+				   claims->starts + p * LANES_MAX);
+
+	for (unsigned l = 0; l < pipe->set.lanes->n; l++)
+		offsets_claimed(core_offsets(pipe->core), pipe->parts[p],
+				&pipe->set.lanes->lane[l],
+				claims->epochs[p * LANES_MAX + l]);
+	return next;
 }
 
 /* Starts reading the current partitions from what the store says. */
@@ -172,17 +219,18 @@ static int
 begin_reading(struct pipeline *pipe, struct pj_error *err)
 {
 	size_t n = pipe->n_parts;
-	int64_t *starts = mem_calloc(n, LANES_MAX * sizeof(*starts));
+	struct claims claims = {
+		.starts = mem_calloc(n, LANES_MAX * sizeof(int64_t)),
+		.epochs = mem_calloc(n, LANES_MAX * sizeof(int64_t))};
 	struct source_position *at = mem_calloc(n, sizeof(*at));
-	int rc = read_starts(pipe, starts, err);
+	int rc = claim_all(pipe, &claims, err);
 
 	if (rc == 0 && pipe->set.until_end)
 		rc = goals_set(&pipe->goals, pipe->set.source, pipe->parts, n,
 			       err);
 	for (size_t p = 0; rc == 0 && p < n; p++) {
 		at[p].partition = pipe->parts[p];
-		at[p].next = core_assign(pipe->core, pipe->parts[p],
-					 starts + p * LANES_MAX);
+		at[p].next = take_on(pipe, p, &claims);
 		if (pipe->set.until_end)
 			rc = goals_check_start(&pipe->goals, p, at[p].next,
 					       err);
@@ -192,7 +240,8 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 				   err);
 	if (rc)
 		core_drop(pipe->core);
-	free(starts);
+	free(claims.starts);
+	free(claims.epochs);
 	free(at);
 	return rc;
 }
@@ -502,6 +551,7 @@ pipeline_init(struct pipeline *pipe, const struct pipeline_settings *settings,
 	pipe->set = *settings;
 	pipe->tick_mono_ms = pipe->report.progress_mono_ms = clock_mono_ms();
 	if (random_token(&core.batch.token_random, err) ||
+	    random_token(&pipe->run_random, err) ||
 	    writers_start(settings->store, set->projector.writers, LOAD_THREADS,
 			  &pipe->writers, err))
 		return -1;

@@ -48,6 +48,9 @@ deal_checkpoints(const struct viewset *sch, const struct store_checkpoint *rows,
 			if (strcmp(rows[i].generation,
 				   sch->views[v].generation_id) != 0)
 				continue;
+			/* Claimed by a projector that applied nothing yet. */
+			if (rows[i].next < 0)
+				continue;
 			MEM_GROW(list->rows, list->n, cap);
 			list->rows[list->n++] = (struct snapshot_checkpoint){
 				rows[i].source, rows[i].next};

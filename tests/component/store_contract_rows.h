@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The part of test_store.c that is about sources, checkpoints, generations and
- * live pointers, and who wins when several want the same.
+ * The part of test_store.c that is about sources, generations and live
+ * pointers, and who wins when several want the same.
  */
 #ifndef TESTS_STORE_CONTRACT_ROWS_H
 #define TESTS_STORE_CONTRACT_ROWS_H
 
-#include "tests/support/store_fixture.h"
-
-#include <pthread.h>
+#include "tests/component/store_race.h"
 
 /* ---- Sources ----------------------------------------------------------- */
-
-enum { RACERS = 8, RACE_SOURCES = 12 };
-
-struct racer {
-	pthread_t thread;
-	struct store_session *ses;
-	int32_t indexes[RACE_SOURCES];
-	int rank, failed;
-	bool moved;
-	pthread_barrier_t *together;
-	struct pj_error err;
-};
 
 static void *
 race_sources(void *arg)
@@ -39,32 +25,6 @@ race_sources(void *arg)
 			r->failed = 1;
 	}
 	return NULL;
-}
-
-static void
-race(struct fixture *fx, struct racer *racers, int n, void *(*run)(void *))
-{
-	pthread_barrier_t together;
-	int i;
-
-	assert_int_equal(pthread_barrier_init(&together, NULL, (unsigned)n), 0);
-	for (i = 0; i < n; i++) {
-		racers[i].rank = i;
-		racers[i].together = &together;
-		racers[i].ses = fixture_session(fx);
-	}
-	for (i = 0; i < n; i++)
-		assert_int_equal(pthread_create(&racers[i].thread, NULL, run,
-						&racers[i]),
-				 0);
-	for (i = 0; i < n; i++)
-		assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
-	for (i = 0; i < n; i++) {
-		store_session_close(racers[i].ses);
-		if (racers[i].failed)
-			fail_msg("%s", racers[i].err.text);
-	}
-	pthread_barrier_destroy(&together);
 }
 
 static void
@@ -103,112 +63,6 @@ a_source_keeps_its_index_over_a_reopen(void **state)
 	assert_int_equal(again, b);
 	OK(fx, store_source(fx->ses, "stock", 1, &again, &fx->err));
 	assert_int_equal(again, a);
-}
-
-/* ---- Checkpoints ------------------------------------------------------- */
-
-static void
-set_checkpoint(struct fixture *fx, const char *generation, int32_t source,
-	       int64_t next)
-{
-	struct store_checkpoint cp = {.source = source,
-				      .next = next,
-				      .epoch = 5,
-				      .anchor_offset = next - 1,
-				      .anchor_timestamp_ms = 1700000000000,
-				      .anchor_crc = UINT32_MAX};
-	struct store_batch batch = {.checkpoints = &cp, .n_checkpoints = 1};
-
-	strcpy(cp.generation, generation);
-	OK(fx, store_apply(fx->ses, &batch, &fx->err));
-}
-
-static void
-checkpoints_never_go_down(void **state)
-{
-	struct fixture *fx = *state;
-	struct store_checkpoint *rows;
-	size_t n;
-
-	set_checkpoint(fx, "stock.1", 0, 10);
-	set_checkpoint(fx, "stock.1", 0, 20);
-	set_checkpoint(fx, "stock.1", 0, 20);
-	set_checkpoint(fx, "stock.1", 0, 15);
-	OK(fx, store_checkpoints(fx->ses, "stock.1", &rows, &n, &fx->err));
-	assert_int_equal(n, 1);
-	assert_string_equal(rows[0].generation, "stock.1");
-	assert_int_equal(rows[0].source, 0);
-	assert_int_equal(rows[0].next, 20);
-	assert_int_equal(rows[0].epoch, 5);
-	assert_int_equal(rows[0].anchor_offset, 19);
-	assert_int_equal(rows[0].anchor_timestamp_ms, 1700000000000);
-	assert_int_equal(rows[0].anchor_crc, UINT32_MAX);
-	free(rows);
-}
-
-static void
-checkpoints_are_listed_by_generation_exactly(void **state)
-{
-	struct fixture *fx = *state;
-	struct store_checkpoint *rows;
-	size_t n;
-
-	set_checkpoint(fx, "stock.1", 2, 10);
-	set_checkpoint(fx, "stock.1", 10, 11);
-	set_checkpoint(fx, "stock.10", 2, 12);
-	set_checkpoint(fx, "stock_x.1", 2, 13);
-	OK(fx, store_checkpoints(fx->ses, "stock.1", &rows, &n, &fx->err));
-	assert_int_equal(n, 2);
-	assert_int_equal(rows[0].source, 2);
-	assert_int_equal(rows[1].source, 10);
-	free(rows);
-	OK(fx, store_checkpoints(fx->ses, NULL, &rows, &n, &fx->err));
-	assert_int_equal(n, 4);
-	free(rows);
-	OK(fx, store_checkpoints(fx->ses, "none.1", &rows, &n, &fx->err));
-	assert_int_equal(n, 0);
-	free(rows);
-}
-
-enum { CHECKPOINT_RACES = 40 };
-
-/* Each source is new to all: its first upserts race. */
-static void *
-race_checkpoints(void *arg)
-{
-	struct racer *r = arg;
-	int i;
-
-	for (i = 0; i < CHECKPOINT_RACES; i++) {
-		struct store_checkpoint cp = {.generation = "stock.1",
-					      .source = i,
-					      .next = 10 + r->rank,
-					      .anchor_offset = -1};
-		struct store_batch batch = {.checkpoints = &cp,
-					    .n_checkpoints = 1};
-
-		(void)pthread_barrier_wait(r->together);
-		if (store_apply(r->ses, &batch, &r->err))
-			r->failed = 1;
-	}
-	return NULL;
-}
-
-static void
-racing_checkpoints_end_at_the_highest(void **state)
-{
-	struct fixture *fx = *state;
-	struct racer racers[4] = {0};
-	struct store_checkpoint *rows;
-	size_t n, i;
-
-	OK(fx, store_check(fx->ses, &fx->err));
-	race(fx, racers, 4, race_checkpoints);
-	OK(fx, store_checkpoints(fx->ses, "stock.1", &rows, &n, &fx->err));
-	assert_int_equal(n, CHECKPOINT_RACES);
-	for (i = 0; i < n; i++)
-		assert_int_equal(rows[i].next, 13);
-	free(rows);
 }
 
 /* ---- Generations and live pointers ------------------------------------- */

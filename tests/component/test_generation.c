@@ -98,18 +98,6 @@ state_of(struct fixture *fx, int32_t number)
 	return state;
 }
 
-static void
-put_checkpoint(struct fixture *fx, const char *generation, int32_t source,
-	       int64_t next)
-{
-	struct store_checkpoint cp = {
-		.source = source, .next = next, .anchor_offset = -1};
-	struct store_batch batch = {.checkpoints = &cp, .n_checkpoints = 1};
-
-	strcpy(cp.generation, generation);
-	OK(fx, store_apply(fx->ses, &batch, &fx->err));
-}
-
 static bool
 caught_up(struct fixture *fx)
 {
@@ -272,21 +260,21 @@ a_candidate_has_caught_up_when_it_passed_every_position(void **state)
 	struct fixture *fx = *state;
 
 	assert_true(caught_up(fx)); /* nothing to reach */
-	put_checkpoint(fx, "stock.1", 1, 10);
+	fixture_checkpoint(fx, "stock.1", 1, 10);
 	assert_false(caught_up(fx));
-	put_checkpoint(fx, "stock.2", 1, 9);
+	fixture_checkpoint(fx, "stock.2", 1, 9);
 	assert_false(caught_up(fx));
-	put_checkpoint(fx, "stock.2", 1, 10);
+	fixture_checkpoint(fx, "stock.2", 1, 10);
 	assert_true(caught_up(fx));
-	put_checkpoint(fx, "stock.1", 2, 1);
+	fixture_checkpoint(fx, "stock.1", 2, 1);
 	assert_false(caught_up(fx));
-	put_checkpoint(fx, "stock.2", 2, 50);
+	fixture_checkpoint(fx, "stock.2", 2, 50);
 	assert_true(caught_up(fx));
 	/* Beyond what the live one knows is no fault. */
-	put_checkpoint(fx, "stock.2", 3, 7);
+	fixture_checkpoint(fx, "stock.2", 3, 7);
 	assert_true(caught_up(fx));
 	/* Positions of other generations say nothing. */
-	put_checkpoint(fx, "stock.10", 4, 99);
+	fixture_checkpoint(fx, "stock.10", 4, 99);
 	assert_true(caught_up(fx));
 }
 
@@ -299,11 +287,11 @@ topics_that_the_candidate_no_longer_reads_are_not_waited_for(void **state)
 	assert_false(module_reads_topic(mine.mod, "gone"));
 	OK(fx, store_source(fx->ses, "gone", 0, &gone, &fx->err));
 	OK(fx, store_source(fx->ses, pj_topic_stock.name, 0, &kept, &fx->err));
-	put_checkpoint(fx, "stock.1", gone, 10);
+	fixture_checkpoint(fx, "stock.1", gone, 10);
 	assert_true(caught_up(fx));
-	put_checkpoint(fx, "stock.1", kept, 10);
+	fixture_checkpoint(fx, "stock.1", kept, 10);
 	assert_false(caught_up(fx));
-	put_checkpoint(fx, "stock.2", kept, 10);
+	fixture_checkpoint(fx, "stock.2", kept, 10);
 	assert_true(caught_up(fx));
 }
 

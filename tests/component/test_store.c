@@ -4,6 +4,7 @@
  * when SHOPVIEW_TEST_MONGODB holds the URI of a replica set
  * (tests/support/mongo.sh starts one).
  */
+#include "tests/component/store_contract_owner.h"
 #include "tests/component/store_contract_parked.h"
 #include "tests/component/store_contract_rows.h"
 #include "tests/support/store_fixture.h"
@@ -384,7 +385,9 @@ a_read_only_store_reads_and_changes_nothing(void **state)
 	struct store *store;
 	struct store_session *ses;
 	struct store_batch batch = {0};
-	int32_t index;
+	struct store_owner owner = {{1}};
+	struct store_checkpoint row;
+	int32_t index = 0;
 	size_t n;
 	bool done;
 
@@ -404,6 +407,9 @@ a_read_only_store_reads_and_changes_nothing(void **state)
 						    STORE_GEN_READY, &fx->err),
 			 -1);
 	assert_int_equal(store_live_move(ses, "stock", 0, 1, &done, &fx->err),
+			 -1);
+	assert_int_equal(store_claim(ses, "stock.1", &index, 1, &owner, &row,
+				     &done, &fx->err),
 			 -1);
 	assert_int_equal(store_source(ses, "stock", 0, &index, &fx->err), -1);
 	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
@@ -443,7 +449,13 @@ static const struct CMUnitTest contract[] = {
 	TEST(a_scan_gives_every_document_once_while_its_callback_writes),
 	TEST(racing_threads_get_one_index_per_source_and_one_source_per_index),
 	TEST(a_source_keeps_its_index_over_a_reopen),
-	TEST(checkpoints_never_go_down),
+	TEST(a_claim_makes_absent_rows_and_counts_the_epoch_of_all),
+	TEST(a_claim_finds_position_and_anchor_as_they_were_left),
+	TEST(of_racing_claimers_the_last_one_writes_and_no_other),
+	TEST(a_checkpoint_of_an_older_epoch_is_fenced_and_changes_nothing),
+	TEST(a_checkpoint_that_nobody_claimed_is_fenced_and_makes_no_row),
+	TEST(a_fenced_checkpoint_holds_back_nothing_else),
+	TEST(checkpoints_never_go_down_and_that_is_no_fence),
 	TEST(checkpoints_are_listed_by_generation_exactly),
 	TEST(racing_checkpoints_end_at_the_highest),
 	TEST(generations_are_made_once_and_listed_in_order),

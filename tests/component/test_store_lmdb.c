@@ -344,7 +344,7 @@ check_makes_the_fixed_databases_but_not_for_a_reader(void **state)
 	fixture_open(fx);
 	OK(fx, store_check(fx->ses, &fx->err));
 	fixture_close(fx);
-	assert_int_equal(count_databases(fx->path), 5);
+	assert_int_equal(count_databases(fx->path), 10);
 	fixture_open(fx);
 }
 

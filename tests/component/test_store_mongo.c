@@ -125,7 +125,7 @@ static void
 rows_without_durability_are_not_reported_as_written(void **state)
 {
 	struct fixture *fx = *state;
-	struct store_checkpoint cp = {.generation = "stock.1", .next = 5};
+	struct store_checkpoint cp = fixture_claim(fx, "stock.1", 0);
 	struct store_batch batch = {.checkpoints = &cp, .n_checkpoints = 1};
 	struct store_parked row = {.generation = "stock.1",
 				   .unit_type = "key",
@@ -147,6 +147,48 @@ rows_without_durability_are_not_reported_as_written(void **state)
 	assert_int_equal(
 		store_live_move(fx->ses, "stock", 0, 1, &moved, &fx->err), -1);
 	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+}
+
+static void
+a_claim_in_doubt_is_an_outage_and_the_next_one_counts(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_owner owner = {{1}};
+	struct store_checkpoint row;
+	int32_t source = 0;
+	bool mine;
+
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"update\"], "
+		      "\"writeConcernError\": {\"code\": 64, "
+		      "\"errmsg\": \"waiting timed out\"}");
+	assert_int_equal(store_claim(fx->ses, "stock.1", &source, 1, &owner,
+				     &row, &mine, &fx->err),
+			 -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	fail_nothing(fx);
+	/* It did count: only the answer said nothing. */
+	assert_int_equal(fixture_claim(fx, "stock.1", 0).epoch, 2);
+}
+
+static void
+a_checkpoint_behind_a_fence_that_cannot_be_looked_at_is_an_outage(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_checkpoint old = fixture_claim(fx, "stock.1", 0);
+	struct store_batch batch = {.checkpoints = &old, .n_checkpoints = 1};
+
+	(void)fixture_claim(fx, "stock.1", 0);
+	old.next = 5;
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"find\"], "
+		      "\"closeConnection\": true");
+	assert_int_equal(store_apply(fx->ses, &batch, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_false(batch.fenced);
+	fail_nothing(fx);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	assert_true(batch.fenced);
 }
 
 static void
@@ -296,7 +338,7 @@ check_makes_the_fixed_collections_but_not_for_a_reader(void **state)
 	fx->settings.read_only = false;
 	fixture_open(fx);
 	OK(fx, store_check(fx->ses, &fx->err));
-	assert_int_equal(count_collections(fx), 5);
+	assert_int_equal(count_collections(fx), 10);
 }
 
 /* The real configuration with that one setting given. */
@@ -356,6 +398,8 @@ main(void)
 		TEST(a_reply_lost_once_is_retried_by_the_driver_and_still_applied),
 		TEST(a_write_concern_error_is_unknown_not_applied),
 		TEST(rows_without_durability_are_not_reported_as_written),
+		TEST(a_claim_in_doubt_is_an_outage_and_the_next_one_counts),
+		TEST(a_checkpoint_behind_a_fence_that_cannot_be_looked_at_is_an_outage),
 		TEST(an_election_is_an_outage),
 		TEST(a_failed_load_gives_nothing),
 		TEST(a_batch_cut_in_the_middle_tells_which_part_is_known),

@@ -79,17 +79,24 @@ do_live(struct store_session *ses, const json_t *op, struct pj_error *err)
 static int
 do_checkpoint(struct store_session *ses, const json_t *op, struct pj_error *err)
 {
-	struct store_checkpoint ckpt = {.next = number_of(op, "next"),
-					.anchor_offset = -1};
+	struct store_owner owner = {"fill-store"};
+	struct store_checkpoint ckpt;
 	struct store_batch batch = {.checkpoints = &ckpt, .n_checkpoints = 1};
+	int32_t source;
+	bool mine;
 
-	(void)snprintf(ckpt.generation, sizeof(ckpt.generation), "%s",
-		       text_of(op, "generation"));
 	if (store_source(ses, text_of(op, "topic"),
-			 (int32_t)number_of(op, "partition"), &ckpt.source,
-			 err) < 0)
+			 (int32_t)number_of(op, "partition"), &source,
+			 err) < 0 ||
+	    store_claim(ses, text_of(op, "generation"), &source, 1, &owner,
+			&ckpt, &mine, err) < 0)
 		return -1;
-	return store_apply(ses, &batch, err);
+	ckpt.next = number_of(op, "next");
+	if (store_apply(ses, &batch, err) < 0)
+		return -1;
+	return mine && !batch.fenced
+		       ? 0
+		       : pj_error_set(err, PJ_ERROR_FATAL, "claimed meanwhile");
 }
 
 static int

@@ -147,6 +147,46 @@ fixture_teardown(void **state)
 	return 0;
 }
 
+/* ---- Checkpoints ------------------------------------------------------- */
+
+/* Claims one row for a new owner and gives what it holds. */
+static inline struct store_checkpoint
+fixture_claim(struct fixture *fx, const char *generation, int32_t source)
+{
+	static uint64_t owners;
+	struct store_owner owner = {{0xc1}};
+	struct store_checkpoint row;
+	bool mine = false;
+
+	owners++;
+	memcpy(owner.bytes + 8, &owners, sizeof(owners));
+	OK(fx, store_claim(fx->ses, generation, &source, 1, &owner, &row, &mine,
+			   &fx->err));
+	assert_true(mine);
+	return row;
+}
+
+/* Writes it as it is; true: it was fenced. */
+static inline bool
+fixture_save(struct fixture *fx, const struct store_checkpoint *cp)
+{
+	struct store_batch batch = {.checkpoints = cp, .n_checkpoints = 1};
+
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	return batch.fenced;
+}
+
+/* Takes the row over and moves it to `next`, or leaves it where it is. */
+static inline void
+fixture_checkpoint(struct fixture *fx, const char *generation, int32_t source,
+		   int64_t next)
+{
+	struct store_checkpoint cp = fixture_claim(fx, generation, source);
+
+	cp.next = next;
+	assert_false(fixture_save(fx, &cp));
+}
+
 /* ---- Documents --------------------------------------------------------- */
 
 /* A token that names its number. */
