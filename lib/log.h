@@ -32,6 +32,13 @@ void
 log_line(enum log_level level, const char *event, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * A line would have to wait for whoever reads stderr. For those who must not
+ * wait; another thread's line may come in between.
+ */
+bool
+log_is_blocked(void);
+
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -12,7 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/cli.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 
 static const char MAGIC[16] = "shopview-led-1\n";
@@ -38,6 +41,7 @@ static struct {
 	_Atomic uint64_t marked;
 } ledgers[LEDGERS_OPEN_MAX];
 static atomic_int handlers_inside;
+static pthread_once_t exits = PTHREAD_ONCE_INIT;
 
 static int
 register_page(struct ledger_page *page)
@@ -93,6 +97,36 @@ ledger_absolve(void)
 			atomic_store(&page->chosen, 1);
 	}
 	atomic_fetch_sub(&handlers_inside, 1);
+}
+
+/*
+ * exit() within a record: a module's doing. A supervisor must not take it for
+ * an end that was wanted.
+ */
+static void
+refuse_exit(void)
+{
+	for (size_t i = 0; i < LEDGERS_OPEN_MAX; i++) {
+		struct ledger_page *page = atomic_load(&ledgers[i].page);
+
+		if (!page || !(atomic_load(&page->seq) & 1))
+			continue;
+		log_error("record.exit",
+			  "generation=%s at=%s/%" PRId32 "@%" PRId64
+			  " note=\"the process was ended from within the "
+			  "record\"",
+			  *page->entry.generation ? page->entry.generation
+						  : "-",
+			  page->entry.topic, page->entry.partition,
+			  page->entry.offset);
+		_exit(CLI_FATAL);
+	}
+}
+
+static void
+refuse_exit_from_now_on(void)
+{
+	(void)atexit(refuse_exit);
 }
 
 /* ---- Files --------------------------------------------------------------- */
@@ -269,6 +303,7 @@ ledger_open(const char *dir, const char *store, struct ledger **ret_led,
 				    "projector.state_dir: %s cannot be made: "
 				    "%s",
 				    dir, strerror(rc));
+	(void)pthread_once(&exits, refuse_exit_from_now_on);
 	led = mem_calloc(1, sizeof(*led));
 	prefix = mem_printf("%s/ledger-%016" PRIx64, dir, hash(store));
 	rc = take_slots(led, prefix, err);

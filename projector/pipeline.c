@@ -23,7 +23,8 @@ enum {
 	OUTAGE_WAIT_MS = 200, /* between looks at a log that is away */
 	/* Below a third of the group's session timeout (45 s). */
 	REVOKE_FLUSH_MS = 10000,
-	STOP_FLUSH_MS = 8000,
+	/* With leaving the group after it, below the deadline of stop.h. */
+	STOP_FLUSH_MS = 4000,
 	FULL_WAIT_MS = 1000, /* then membership needs a poll again */
 };
 

@@ -30,6 +30,7 @@
 #include "lib/store.h"
 #include "projector/core.h"
 #include "projector/lane.h"
+#include "projector/ledger.h"
 #include "projector/source.h"
 
 struct pipeline;
@@ -39,6 +40,7 @@ struct pipeline_settings {
 	struct store *store;
 	struct store_session *session; /* the pipeline thread's own */
 	struct source *source;
+	struct ledger *ledger; /* names each record that is worked on */
 	struct lanes *lanes;
 	const struct decode_topic *topics;
 	size_t n_topics;

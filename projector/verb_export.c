@@ -188,11 +188,11 @@ verb_export(const struct cli_args *args)
 		return CLI_USAGE;
 	}
 	memset(&x, 0, sizeof(x));
-	stop_install();
 	if (host_open(args, &host, &err))
 		return host_exit(&err);
 	x.reader = archive_reader_new();
-	if (host_open_source_topics(&host, SOURCE_ALL, args->positional,
+	if (stop_install(CLI_FATAL, &err) == 0 &&
+	    host_open_source_topics(&host, SOURCE_ALL, args->positional,
 				    args->n_positional, &x.source, &err) == 0)
 		(void)close_outs(&x, export_loop(&x, dir, &err), &err);
 	archive_reader_free(x.reader);

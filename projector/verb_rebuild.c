@@ -19,6 +19,7 @@
 #include "projector/pipeline.h"
 #include "projector/stop.h"
 #include "projector/verbs.h"
+#include "projector/watchdog.h"
 
 enum { TICK_MS = 500, FLUSH_MS = 5000, WAIT_MS = 500, ASK_MS = 1000 };
 
@@ -26,6 +27,7 @@ struct rebuild {
 	struct host *host;
 	struct store_session *ses;
 	struct source *source;
+	struct ledger *ledger;
 	struct lanes lanes;
 	int32_t live;
 	char live_generation[READMODEL_GENERATION_ID_MAX];
@@ -153,6 +155,7 @@ rebuild_run(struct rebuild *r, struct store *store, struct pj_error *err)
 		.store = store,
 		.session = r->ses,
 		.source = r->source,
+		.ledger = r->ledger,
 		.lanes = &r->lanes,
 		.topics = host->topics,
 		.n_topics = host->n_topics,
@@ -185,15 +188,21 @@ verb_rebuild(const struct cli_args *args)
 	struct rebuild r;
 	struct host host;
 	struct store *store = NULL;
+	struct watchdog *dog = NULL;
 
 	memset(&r, 0, sizeof(r));
 	r.host = &host;
-	stop_install();
 	if (host_open(args, &host, &err))
 		return host_exit(&err);
-	if (host_load_modules(&host, args->positional[0], &err) == 0 &&
-	    host_open_store(&host, false, &store, &r.ses, &err) == 0)
+	if (stop_install(CLI_FATAL, &err) == 0 &&
+	    host_load_modules(&host, args->positional[0], &err) == 0 &&
+	    host_open_store(&host, false, &store, &r.ses, &err) == 0 &&
+	    host_open_ledger(&host, &r.ledger, &err) == 0 &&
+	    watchdog_start(r.ledger, host.set->projector.fold_cpu_ms, &dog,
+			   &err) == 0)
 		(void)rebuild_run(&r, store, &err);
+	watchdog_stop(dog);
+	ledger_close(r.ledger);
 	source_close(r.source);
 	store_session_close(r.ses);
 	store_close(store);

@@ -9,6 +9,7 @@
 #include "projector/pipeline.h"
 #include "projector/stop.h"
 #include "projector/verbs.h"
+#include "projector/watchdog.h"
 
 enum { TICK_MS = 1000 };
 
@@ -69,6 +70,8 @@ run(struct host *host, bool until_end, struct pj_error *err)
 	struct store *store = NULL;
 	struct store_session *ses = NULL;
 	struct source *source = NULL;
+	struct ledger *ledger = NULL;
+	struct watchdog *dog = NULL;
 	struct showing show = {NULL, NULL};
 	struct lanes lanes;
 	struct pipeline_settings settings;
@@ -76,6 +79,9 @@ run(struct host *host, bool until_end, struct pj_error *err)
 
 	if (host_load_modules(host, NULL, err) ||
 	    host_open_store(host, false, &store, &ses, err) ||
+	    host_open_ledger(host, &ledger, err) ||
+	    watchdog_start(ledger, host->set->projector.fold_cpu_ms, &dog,
+			   err) ||
 	    host_open_source(host, SOURCE_SHARE, &source, err))
 		goto out;
 	point_lanes(host, &lanes);
@@ -84,6 +90,7 @@ run(struct host *host, bool until_end, struct pj_error *err)
 		.store = store,
 		.session = ses,
 		.source = source,
+		.ledger = ledger,
 		.lanes = &lanes,
 		.topics = host->topics,
 		.n_topics = host->n_topics,
@@ -103,6 +110,8 @@ run(struct host *host, bool until_end, struct pj_error *err)
 out:
 	admin_close(show.adm);
 	meter_free(show.met);
+	watchdog_stop(dog);
+	ledger_close(ledger);
 	source_close(source);
 	store_session_close(ses);
 	store_close(store);
@@ -115,10 +124,10 @@ verb_run(const struct cli_args *args)
 	struct pj_error err = {.cls = PJ_ERROR_NONE};
 	struct host host;
 
-	stop_install();
 	if (host_open(args, &host, &err))
 		return host_exit(&err);
-	(void)run(&host, cli_has(args, "--until-end"), &err);
+	if (stop_install(CLI_DONE, &err) == 0)
+		(void)run(&host, cli_has(args, "--until-end"), &err);
 	host_close(&host);
 	return host_exit(&err);
 }

@@ -42,6 +42,7 @@ class Place:
         args = []
         for s in ("source.dir=" + self.events,
                   "store.path=" + os.path.join(self.root, "store"),
+                  "projector.state_dir=" + os.path.join(self.root, "state"),
                   "projector.modules=" + MODULES) + more:
             args += ["-s", s]
         return args

@@ -142,7 +142,9 @@ class Program:
 
     def __init__(self, name, args, settings, log, config="/dev/null"):
         self.name, self.args, self.log = name, args, pathlib.Path(log)
-        self.settings, self.config = settings, config
+        self.settings = {"projector.state_dir": self.log.parent / "state",
+                         **settings}
+        self.config = config
         self.process = None
 
     def argv(self):

@@ -36,7 +36,7 @@ CONFIG = """\
 source {{ type = archive  dir = "{demo}/events" }}
 store {{ type = lmdb  path = "{demo}/store" }}
 queryapi {{ listen = "127.0.0.1:0"  admin_listen = "127.0.0.1:0" }}
-projector {{ admin_listen = "" }}
+projector {{ admin_listen = ""  state_dir = "{demo}/state" }}
 """
 
 

@@ -79,7 +79,7 @@ end_by_exit(void)
  * A process that opens the ledger, works as told and ends as told; it must not
  * get further than that.
  */
-static void
+static int
 run_to_its_end(const char *dir, const char *store,
 	       void (*work)(struct ledger *led), void (*end)(void))
 {
@@ -101,7 +101,8 @@ run_to_its_end(const char *dir, const char *store,
 		_exit(98);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) < 98);
+	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) < 97);
+	return status;
 }
 
 static void
@@ -111,6 +112,13 @@ fold_offset_12(struct ledger *led)
 	ledger_end(led);
 	begin(led, "", 12);
 	begin(led, "stock.2", 12);
+}
+
+static void
+fold_and_finish(struct ledger *led)
+{
+	fold_offset_12(led);
+	ledger_end(led);
 }
 
 static void
@@ -133,29 +141,49 @@ assert_found_12(const char *dir)
 static void
 a_segfault_leaves_the_record_it_happened_in(void **state)
 {
-	run_to_its_end(*state, STORE, fold_offset_12, end_by_segfault);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_segfault);
 	assert_found_12(*state);
 }
 
 static void
 an_abort_leaves_the_record_it_happened_in(void **state)
 {
-	run_to_its_end(*state, STORE, fold_offset_12, abort);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, abort);
 	assert_found_12(*state);
 }
 
 static void
 a_kill_leaves_the_record_it_happened_in(void **state)
 {
-	run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
 	assert_found_12(*state);
 }
 
 static void
-an_exit_out_of_a_fold_leaves_the_record(void **state)
+an_exit_at_once_leaves_the_record_it_happened_in(void **state)
 {
-	run_to_its_end(*state, STORE, fold_offset_12, end_by_exit);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_exit);
 	assert_found_12(*state);
+}
+
+static void
+end_by_calling_exit(void)
+{
+	exit(0);
+}
+
+static void
+an_exit_within_a_record_is_a_failure_and_leaves_the_record(void **state)
+{
+	int status = run_to_its_end(*state, STORE, fold_offset_12,
+				    end_by_calling_exit);
+
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+	assert_found_12(*state);
+	status = run_to_its_end(*state, STORE, fold_and_finish,
+				end_by_calling_exit);
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void
@@ -176,7 +204,8 @@ an_end_while_decoding_has_no_generation(void **state)
 	struct ledger *led;
 	const struct ledger_entry *e;
 
-	run_to_its_end(*state, STORE, decode_with_longest_topic, end_by_kill);
+	(void)run_to_its_end(*state, STORE, decode_with_longest_topic,
+			     end_by_kill);
 	led = open_for(*state, STORE);
 	e = ledger_found(led, 0);
 	assert_non_null(e);
@@ -200,16 +229,9 @@ assert_nothing_found(const char *dir, const char *store)
 }
 
 static void
-fold_and_finish(struct ledger *led)
-{
-	fold_offset_12(led);
-	ledger_end(led);
-}
-
-static void
 an_end_between_records_leaves_nothing(void **state)
 {
-	run_to_its_end(*state, STORE, fold_and_finish, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_and_finish, end_by_kill);
 	assert_nothing_found(*state, STORE);
 }
 
@@ -222,7 +244,7 @@ open_alone(struct ledger *led)
 static void
 an_end_before_the_first_record_leaves_nothing(void **state)
 {
-	run_to_its_end(*state, STORE, open_alone, end_by_kill);
+	(void)run_to_its_end(*state, STORE, open_alone, end_by_kill);
 	assert_nothing_found(*state, STORE);
 }
 
@@ -236,7 +258,7 @@ fold_and_close(struct ledger *led)
 static void
 a_clean_end_leaves_nothing(void **state)
 {
-	run_to_its_end(*state, STORE, fold_and_close, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_and_close, end_by_kill);
 	assert_nothing_found(*state, STORE);
 }
 
@@ -285,11 +307,13 @@ stop_between_records(struct ledger *led)
 static void
 a_chosen_end_leaves_the_record_that_held_it_up(void **state)
 {
-	run_to_its_end(*state, STORE, stop_in_another_record, end_by_exit);
+	(void)run_to_its_end(*state, STORE, stop_in_another_record,
+			     end_by_exit);
 	assert_nothing_found(*state, STORE);
-	run_to_its_end(*state, STORE, stop_between_records, end_by_exit);
+	(void)run_to_its_end(*state, STORE, stop_between_records, end_by_exit);
 	assert_nothing_found(*state, STORE);
-	run_to_its_end(*state, STORE, stop_in_the_same_record, end_by_exit);
+	(void)run_to_its_end(*state, STORE, stop_in_the_same_record,
+			     end_by_exit);
 	assert_found_12(*state);
 }
 
@@ -300,7 +324,7 @@ an_entry_is_found_until_it_is_forgotten(void **state)
 {
 	struct ledger *led;
 
-	run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
 	assert_found_12(*state);
 	assert_found_12(*state);
 	led = open_for(*state, STORE);
@@ -324,8 +348,8 @@ the_ends_of_several_processes_are_all_found(void **state)
 {
 	struct ledger *led;
 
-	run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
-	run_to_its_end(*state, STORE, fold_offset_13_beside, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_offset_13_beside, end_by_kill);
 	led = open_for(*state, STORE);
 	assert_non_null(ledger_found(led, 1));
 	assert_int_equal(ledger_found(led, 0)->offset +
@@ -354,7 +378,7 @@ a_found_entry_is_found_by_one_process_alone(void **state)
 {
 	struct ledger *first;
 
-	run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
 	first = open_for(*state, STORE);
 	assert_non_null(ledger_found(first, 0));
 	assert_nothing_found(*state, STORE);
@@ -365,7 +389,7 @@ a_found_entry_is_found_by_one_process_alone(void **state)
 static void
 an_entry_of_another_store_is_left_to_it(void **state)
 {
-	run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
 	assert_nothing_found(*state, "mongodb shopview a,b,c");
 	assert_found_12(*state);
 }
@@ -400,7 +424,7 @@ an_entry_of_another_boot_is_not_found(void **state)
 {
 	char *path = the_only_file(*state);
 
-	run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
 	overwrite(path, offsetof(struct ledger_page, boot), "00000000", 8);
 	free(path);
 	assert_nothing_found(*state, STORE);
@@ -413,13 +437,13 @@ a_file_that_is_no_ledger_is_an_empty_one(void **state)
 	char noise[300];
 
 	memset(noise, 0xa5, sizeof(noise));
-	run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
 	overwrite(path, 0, noise, sizeof(noise));
 	assert_nothing_found(*state, STORE);
 	assert_int_equal(truncate(path, 5), 0);
 	assert_nothing_found(*state, STORE);
 	/* A name without its end, in an entry that is one otherwise. */
-	run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
+	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
 	overwrite(path, offsetof(struct ledger_page, entry.topic), noise,
 		  sizeof(((struct ledger_entry *)0)->topic));
 	assert_nothing_found(*state, STORE);
@@ -539,7 +563,8 @@ main(void)
 		TEST(a_segfault_leaves_the_record_it_happened_in),
 		TEST(an_abort_leaves_the_record_it_happened_in),
 		TEST(a_kill_leaves_the_record_it_happened_in),
-		TEST(an_exit_out_of_a_fold_leaves_the_record),
+		TEST(an_exit_at_once_leaves_the_record_it_happened_in),
+		TEST(an_exit_within_a_record_is_a_failure_and_leaves_the_record),
 		TEST(an_end_while_decoding_has_no_generation),
 		TEST(an_end_between_records_leaves_nothing),
 		TEST(an_end_before_the_first_record_leaves_nothing),
