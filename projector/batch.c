@@ -474,7 +474,7 @@ load_done(struct batch *bat, struct job *job, struct pj_error *err)
 		struct entry *e = job->entries[i];
 		const struct store_doc *got = &job->docs[i];
 
-		if (job->rc) {
+		if (job->rc || got->left_out) {
 			workset_move(&bat->work, e, LIST_LOAD);
 		} else if (e->flight) {
 			if (verify(bat, e, got, err))
