@@ -92,6 +92,24 @@ void
 readmodel_unit_key(struct buf *out, const char *generation, int32_t source,
 		   const char *unit_type, struct pj_str unit)
 {
-	buf_printf(out, "%s!%" PRId32 "!%s!", generation, source, unit_type);
+	readmodel_unit_prefix(out, generation, source);
+	buf_printf(out, "%s!", unit_type);
 	readmodel_add_unit(out, unit);
+}
+
+void
+readmodel_lone_key(struct buf *out, const char *generation, int32_t source,
+		   int64_t offset)
+{
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%020" PRId64, offset);
+
+	readmodel_unit_key(out, generation, source, "record",
+			   (struct pj_str){text, (size_t)len});
+}
+
+void
+readmodel_unit_prefix(struct buf *out, const char *generation, int32_t source)
+{
+	buf_printf(out, "%s!%" PRId32 "!", generation, source);
 }

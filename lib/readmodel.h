@@ -88,5 +88,15 @@ readmodel_add_unit(struct buf *out, struct pj_str unit);
 void
 readmodel_unit_key(struct buf *out, const char *generation, int32_t source,
 		   const char *unit_type, struct pj_str unit);
+/*
+ * The same of a record that is parked alone (unit type "record"): its unit
+ * there is its offset, 20 digits.
+ */
+void
+readmodel_lone_key(struct buf *out, const char *generation, int32_t source,
+		   int64_t offset);
+/* What all of a generation and source begin with. */
+void
+readmodel_unit_prefix(struct buf *out, const char *generation, int32_t source);
 
 #endif

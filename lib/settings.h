@@ -55,6 +55,7 @@ struct settings {
 		char *type; /* "archive" (default) or "kafka" */
 		char *dir;  /* archive; default ./data/events */
 		char *brokers, *group, *instance_id, *topic_prefix;
+		char *lost_anchor; /* "stop" or "accept" */
 		/* rdkafka { "fetch.wait.max.ms" = "10" }-like pass-through */
 		struct settings_pair *properties;
 		size_t n_properties;
@@ -77,13 +78,12 @@ struct settings {
 		uint64_t memory_bytes; /* documents and records kept */
 		uint32_t batch_documents;
 		uint64_t batch_bytes;
-		char *state_dir;      /* "" = from systemd, or a default */
-		uint32_t crash_limit; /* 0: never condemn a record */
-		uint32_t fold_cpu_ms; /* CPU time of one record's fold */
+		uint32_t park_units, park_per_unit,
+			park_per_second; /* 0: any */
+		char *state_dir;	 /* "" = from systemd, or a default */
+		uint32_t crash_limit;	 /* 0: never condemn a record */
+		uint32_t fold_cpu_ms;	 /* CPU time of one record's fold */
 	} projector;
-	struct {
-		char *topic; /* "" = none */
-	} dead_letter;
 	struct {
 		char *listen;	    /* 127.0.0.1:8080 */
 		char *admin_listen; /* 127.0.0.1:8081 */

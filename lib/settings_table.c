@@ -20,6 +20,7 @@ static_assert(offsetof(struct settings_topic, name) == 0, "name first");
 static_assert(offsetof(struct settings_projection, name) == 0, "name first");
 
 static const char *const source_types[] = {"archive", "kafka", NULL};
+static const char *const lost_anchors[] = {"stop", "accept", NULL};
 static const char *const store_types[] = {"lmdb", "mongodb", NULL};
 static const char *const formats[] = {"envelope", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error",
@@ -53,6 +54,12 @@ static const struct config_key source_keys[] = {
 		 "and a free slot."},
 	{.name = "topic_prefix", .type = CONFIG_TEXT, AT(source.topic_prefix),
 	 .text = "kafka: put before every topic name."},
+	{.name = "lost_anchor", .type = CONFIG_CHOICE, .def = "stop",
+	 .choices = lost_anchors, AT(source.lost_anchor),
+	 .text = "What to do when retention has removed the record that was "
+		 "applied last, and nothing behind it: stop, since nobody can "
+		 "tell whether the topic is still the same, or accept that it "
+		 "is."},
 	{.name = "rdkafka", .type = CONFIG_PAIRS, .flags = CONFIG_SECRET,
 	 AT(source.properties),
 	 .counter = offsetof(struct settings, source.n_properties),
@@ -124,6 +131,19 @@ static const struct config_key projector_keys[] = {
 	 .min = KIB, .max = GIB, NUMBER(projector.batch_bytes),
 	 .text = "A batch takes no more documents once it has this many "
 		 "bytes."},
+	{.name = "park_units", .type = CONFIG_COUNT, .def = "10000", .min = 0,
+	 .max = 100000000, NUMBER(projector.park_units),
+	 .text = "A projection stops, by name, before more keys than this have "
+		 "parked records; 0: never."},
+	{.name = "park_per_unit", .type = CONFIG_COUNT, .def = "10000",
+	 .min = 0, .max = 100000000, NUMBER(projector.park_per_unit),
+	 .text = "The same for records that wait behind one parked record; 0: "
+		 "never."},
+	{.name = "park_per_second", .type = CONFIG_COUNT, .def = "500",
+	 .min = 0, .max = 1000000, NUMBER(projector.park_per_second),
+	 .text = "The same for records that cannot be applied, averaged over "
+		 "ten seconds: then the module or the topic is at fault, not "
+		 "the records; 0: never."},
 	{.name = "state_dir", .type = CONFIG_TEXT, AT(projector.state_dir),
 	 .text = "Directory of crash ledgers, made when absent; empty: "
 		 "systemd's $STATE_DIRECTORY, else ./data/state. Keep it over "
@@ -136,14 +156,6 @@ static const struct config_key projector_keys[] = {
 	 .max = 3600000, NUMBER(projector.fold_cpu_ms),
 	 .text = "CPU time that one record may take; a fold that burns more "
 		 "(or stands still for ten times as long) ends the process."},
-	{.name = NULL},
-};
-
-static const struct config_key dead_letter_keys[] = {
-	{.name = "topic", .type = CONFIG_TEXT, AT(dead_letter.topic),
-	 .text = "Topic that gets a copy of every record that is parked, "
-		 "source.topic_prefix before its name; empty: none. Needs a "
-		 "kafka source."},
 	{.name = NULL},
 };
 
@@ -231,9 +243,6 @@ const struct config_section settings_sections[] = {
 		 "says which."},
 	{.name = "projector", .keys = projector_keys,
 	 .text = "The write side's own settings."},
-	{.name = "dead_letter", .keys = dead_letter_keys,
-	 .text = "Copies of parked records, for tools that watch a dead-letter "
-		 "topic. The store keeps the originals."},
 	{.name = "queryapi", .keys = queryapi_keys,
 	 .text = "The read side's own settings."},
 	{.name = "log", .keys = log_keys, .text = "Log lines on stderr."},

@@ -39,33 +39,28 @@ mongo_doc_compare(const void *a, const void *b)
 	return mongo_key_compare((*x)->key, (*y)->key);
 }
 
-/* Returns the bytes it takes. */
-static size_t
+static void
 mongo_doc_set(struct store_doc *doc, const bson_t *found)
 {
 	if (doc->bson)
-		return 0;
+		return;
 	doc->len = found->len;
 	doc->bson = mem_alloc(found->len);
 	memcpy(doc->bson, bson_get_data(found), found->len);
-	return found->len;
 }
 
-/*
- * Gives a found document to all who asked for its key; sorted is by key.
- * Returns the bytes they take.
- */
-static size_t
+/* Gives a found document to all who asked for its key; sorted is by key. */
+static void
 mongo_hand_over(struct store_doc *const *sorted, size_t n, const bson_t *found)
 {
 	struct pj_str key;
 	bson_iter_t it;
 	uint32_t len;
-	size_t low = 0, high = n, bytes = 0;
+	size_t low = 0, high = n;
 
 	if (!bson_iter_init_find(&it, found, READMODEL_ID) ||
 	    !BSON_ITER_HOLDS_UTF8(&it))
-		return 0;
+		return;
 	key.ptr = bson_iter_utf8(&it, &len);
 	key.len = len;
 	while (low < high) {
@@ -77,8 +72,7 @@ mongo_hand_over(struct store_doc *const *sorted, size_t n, const bson_t *found)
 			high = mid;
 	}
 	for (; low < n && mongo_key_compare(sorted[low]->key, key) == 0; low++)
-		bytes += mongo_doc_set(sorted[low], found);
-	return bytes;
+		mongo_doc_set(sorted[low], found);
 }
 
 static void
@@ -100,16 +94,9 @@ mongo_load_filter(bson_t *filter, struct store_doc *const *sorted, size_t n)
 		   bson_append_document_end(filter, &id));
 }
 
-static void
-mongo_leave_out(struct store_doc *const *sorted, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		sorted[i]->left_out = !sorted[i]->bson;
-}
-
 static int
 mongo_load_piece(struct mongo_session *ses, mongoc_collection_t *coll,
-		 struct store_doc *const *sorted, size_t n, size_t *bytes,
+		 struct store_doc *const *sorted, size_t n,
 		 struct pj_error *err)
 {
 	struct mongo_store *store = mongo_store_of(&ses->base);
@@ -125,8 +112,8 @@ mongo_load_piece(struct mongo_session *ses, mongoc_collection_t *coll,
 	mongo_must(bson_append_int32(&opts, "batchSize", -1, (int32_t)n + 1));
 	cursor = mongoc_collection_find_with_opts(coll, &filter, &opts,
 						  store->read_prefs);
-	while (*bytes < STORE_LOAD_BYTES && mongoc_cursor_next(cursor, &found))
-		*bytes += mongo_hand_over(sorted, n, found);
+	while (mongoc_cursor_next(cursor, &found))
+		mongo_hand_over(sorted, n, found);
 	mongo_note_time(ses);
 	if (mongoc_cursor_error_document(cursor, &error, &reply))
 		mongo_error_set(err, &store->base,
@@ -134,9 +121,6 @@ mongo_load_piece(struct mongo_session *ses, mongoc_collection_t *coll,
 				reply);
 	else
 		ret = 0;
-	/* The server gives them in any order: of the rest nothing is known. */
-	if (*bytes >= STORE_LOAD_BYTES)
-		mongo_leave_out(sorted, n);
 out:
 	if (cursor)
 		mongoc_cursor_destroy(cursor);
@@ -154,7 +138,7 @@ mongo_load(struct store_session *base, const char *collection,
 	struct store_doc **sorted =
 		mem_calloc(n_docs, sizeof(struct store_doc *));
 	mongoc_collection_t *coll;
-	size_t i, n, bytes = 0;
+	size_t i, n;
 	int ret = 0;
 
 	coll = mongoc_client_get_collection(ses->client, store->database,
@@ -166,11 +150,7 @@ mongo_load(struct store_session *base, const char *collection,
 		n = n_docs - i;
 		if (n > MONGO_LOAD_DOCS)
 			n = MONGO_LOAD_DOCS;
-		if (bytes >= STORE_LOAD_BYTES)
-			mongo_leave_out(sorted + i, n);
-		else
-			ret = mongo_load_piece(ses, coll, sorted + i, n, &bytes,
-					       err);
+		ret = mongo_load_piece(ses, coll, sorted + i, n, err);
 	}
 	mongoc_collection_destroy(coll);
 	free(sorted);

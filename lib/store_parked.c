@@ -43,6 +43,26 @@ rows_parked_range(struct parked_range *ret, const char *generation,
 }
 
 void
+rows_parked_queue_range(struct parked_range *ret, const char *generation,
+			const char *unit_type, struct pj_str unit,
+			const char *topic, int32_t partition, int64_t from)
+{
+	struct buf after = BUF_INIT;
+	size_t len;
+
+	buf_printf(&after, "%s!%s!", generation, unit_type);
+	readmodel_add_unit(&after, unit);
+	buf_printf(&after, "!%s!%010" PRId32 "!", topic, partition);
+	len = after.len;
+	ret->end = mem_strndup(after.data, len);
+	/* The next byte after '!': behind everything that begins with it. */
+	ret->end[len - 1] = '!' + 1;
+	if (from > 0)
+		buf_printf(&after, "%020" PRId64, from - 1);
+	ret->after = buf_detach(&after, NULL);
+}
+
+void
 rows_parked(struct store_row *ret_row, const struct store_parked *parked)
 {
 	bson_t *b = bson_new();

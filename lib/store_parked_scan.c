@@ -109,3 +109,45 @@ store_parked_has(struct store_session *ses, const char *generation,
 	free(range.end);
 	return ret;
 }
+
+/* ---- One queue -------------------------------------------------------------
+ */
+
+struct parked_queue {
+	struct pj_str unit;
+	bool (*each)(void *arg, const struct store_parked *row);
+	void *arg;
+};
+
+/* Ids of long units are hashes: the unit itself decides. */
+static bool
+parked_queue_each(void *arg, const struct store_parked *row)
+{
+	struct parked_queue *q = arg;
+
+	if (row->unit.len != q->unit.len ||
+	    (row->unit.len &&
+	     memcmp(row->unit.ptr, q->unit.ptr, row->unit.len) != 0))
+		return true;
+	return q->each(q->arg, row);
+}
+
+int
+store_parked_unit(struct store_session *ses, const char *generation,
+		  const char *unit_type, struct pj_str unit, const char *topic,
+		  int32_t partition, int64_t from,
+		  bool (*each)(void *arg, const struct store_parked *row),
+		  void *arg, struct pj_error *err)
+{
+	struct parked_queue queue = {unit, each, arg};
+	struct parked_walk walk = {.each = parked_queue_each, .arg = &queue};
+	struct parked_range range;
+	int ret;
+
+	rows_parked_queue_range(&range, generation, unit_type, unit, topic,
+				partition, from);
+	ret = parked_walk(ses, &range, &walk, err);
+	free(range.after);
+	free(range.end);
+	return ret;
+}

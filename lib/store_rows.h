@@ -98,6 +98,12 @@ void
 rows_parked_range(struct parked_range *ret, const char *generation,
 		  const char *unit_type, const struct pj_str *unit);
 
+/* Those of one unit in one topic-partition, from an offset on. */
+void
+rows_parked_queue_range(struct parked_range *ret, const char *generation,
+			const char *unit_type, struct pj_str unit,
+			const char *topic, int32_t partition, int64_t from);
+
 /* headers: freed by free(). */
 int
 rows_parked_read(const uint8_t *bson, size_t len, struct store_parked *ret,

@@ -5,6 +5,12 @@
  *	core_feed()      record → decode → router → fold → batch
  *	core_next_job()  what the store should do next
  *	core_job_done()  what came of it → offsets
+ *	core_request()   what an operator asks of a parked queue
+ *
+ *	core.c        life, jobs
+ *	core_feed.c   a record's way in, and documents that came for it
+ *	core_park.c   records that cannot be applied, lanes that stop
+ *	core_drain.c  records out of parked queues
  *
  * Deterministic: no threads, no I/O, no clock of its own (times are handed in).
  * The product, the component tests and a simulator drive the same object.
@@ -29,6 +35,14 @@
 #include "projector/offsets.h"
 #include "projector/record.h"
 
+/* How much may be parked before the projection itself is taken to be at fault:
+ * it stops by name. 0: no limit. */
+struct core_limits {
+	uint32_t park_units;	  /* units with a queue, per lane */
+	uint32_t park_per_unit;	  /* records in one queue */
+	uint32_t park_per_second; /* of their own fault, averaged over 10 s */
+};
+
 struct core_settings {
 	struct batch_settings batch;
 	size_t memory_bytes;	 /* documents and records together */
@@ -36,41 +50,89 @@ struct core_settings {
 	unsigned max_load_jobs;
 	const struct decode_topic *topics; /* outlive the core */
 	size_t n_topics;
+	struct core_limits limits;
+};
+
+/* What the core tells while it is called. Any may be NULL. */
+struct core_hooks {
+	void *arg;
+	/* A record is parked; its row is not durable yet. */
+	void (*parked)(void *arg, const struct store_parked *row);
+	/* ... and now it is. */
+	void (*parked_durable)(void *arg, const struct store_parked *row);
+	void (*lane_stopped)(void *arg, const struct lane *lane);
+	/* A document loses every write to another owner. */
+	void (*losing)(void *arg, const struct lane *lane, struct pj_str key,
+		       unsigned losses);
+	/*
+	 * True when the record has ended the process too often to be tried
+	 * again in this lane (NULL: in any, before it is decoded); one out of a
+	 * queue (rec->queued) may have been let try again by a person.
+	 */
+	bool (*condemns)(void *arg, const struct lane *lane,
+			 const struct record *rec);
+	/* Brackets what may end the process: a record in a lane (or none yet).
+	 */
+	void (*begins)(void *arg, const struct lane *lane,
+		       const struct record *rec);
+	void (*ends)(void *arg);
 };
 
 struct core_counts {
 	uint64_t consumed;
 	uint64_t skipped; /* types no table lists, or nobody reads */
 	uint64_t parked;  /* rows: one per record and lane */
+	uint64_t queued;  /* of those: behind another one */
+	uint64_t retried, discarded;
 	uint64_t writes, conflicts, verified;
 };
 
 struct core;
 
-/* Told of each record that is parked, before its row is durable. */
-typedef void (*core_parked_fn)(void *arg, const struct store_parked *row);
-
 struct core *
 core_new(struct lanes *lanes, const struct core_settings *settings,
-	 core_parked_fn on_parked, void *arg);
+	 const struct core_hooks *hooks);
 void
 core_free(struct core *core);
 
-/* Position reading of the partition has to start at (offsets_assign()). */
+/*
+ * Takes a partition on: starts[lane index] is the lane's checkpoint, as
+ * claimed. Returns the position reading has to start at (offsets_assign()).
+ * anchors false: a person has said that they need not be there.
+ */
 int64_t
-core_assign(struct core *core, struct partition *part, const int64_t *starts);
+core_assign(struct core *core, struct partition *part,
+	    const struct store_checkpoint *starts, bool anchors);
+/*
+ * A parking unit of an assigned partition, as the store holds it: all of them,
+ * before the first record is fed. Errors: FATAL.
+ */
+int
+core_add_unit(struct core *core, struct lane *lane, struct pj_str key,
+	      const uint8_t *bson, size_t len, struct pj_error *err)
+	__attribute__((warn_unused_result));
 /* Forgets everything that is not durable: after a revoke. */
 void
 core_drop(struct core *core);
 
-/* now_at_ms: wall time, only for the parked row's own date. */
+/* now_at_ms: wall time, for dates that people see. */
 void
-core_feed(struct core *core, struct record *rec, int64_t now_at_ms);
+core_feed(struct core *core, struct record *rec, int64_t now_mono_ms,
+	  int64_t now_at_ms);
 /* The log has nothing more below `end` for us. */
 void
 core_reached(struct core *core, const struct partition *part, int64_t end);
 
-/* NULL: nothing to do now (or not before the end of a back-off). */
+/* Stops the lane by name, for good; why is a STOP error. */
+void
+core_stop_lane(struct core *core, struct lane *lane,
+	       const struct pj_error *why);
+/* The same for all lanes that read the partition's topic. */
+void
+core_stop_partition(struct core *core, const struct partition *part,
+		    const struct pj_error *why);
+
+/* NULL: nothing to do now (or not before the end of a back-off or a hold). */
 struct job *
 core_next_job(struct core *core, int64_t now_mono_ms);
 /*
@@ -81,6 +143,18 @@ int
 core_job_done(struct core *core, struct job *job, int64_t now_mono_ms,
 	      int64_t now_at_ms, struct pj_error *ret_outage,
 	      struct pj_error *err) __attribute__((warn_unused_result));
+/*
+ * Somebody else has claimed what is ours: a checkpoint was refused for its
+ * epoch. Everything is to be dropped (protocol rules 6 and 9).
+ */
+bool
+core_is_fenced(const struct core *core);
+/*
+ * Under the same claim everything is to be dropped and read again from the
+ * checkpoints: a parking unit is not as it was when we read by it.
+ */
+bool
+core_must_reread(const struct core *core);
 
 /* No more records should be fed until jobs came back. */
 bool
@@ -91,6 +165,31 @@ core_is_saved(const struct core *core);
 /* Jobs that are out. */
 unsigned
 core_jobs_out(const struct core *core);
+
+/* ---- Requests (protocol rule 11) -------------------------------------------
+ */
+
+/*
+ * Takes a request for a queue of `part`, which is assigned; the lane is the
+ * request's generation. False: not now (another one for it is under way), ask
+ * again later.
+ */
+bool
+core_request(struct core *core, struct lane *lane, struct partition *part,
+	     const struct store_request *req);
+
+struct core_answer {
+	char request[33];
+	enum store_request_state state;
+	char text[256];
+};
+
+/* The next answer; false: none. Its effect is durable. */
+bool
+core_take_answer(struct core *core, struct core_answer *ret_answer);
+
+/* ---- For reports ------------------------------------------------------------
+ */
 
 struct offsets *
 core_offsets(struct core *core);

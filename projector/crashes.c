@@ -33,6 +33,7 @@ crashes_set(struct crashes *list, const struct store_crash *rows, size_t n,
 	    uint32_t limit)
 {
 	crashes_release(list);
+	list->limit = limit;
 	if (limit == 0)
 		return;
 	list->rows = mem_calloc(n, sizeof(*rows));
@@ -52,7 +53,7 @@ place_of(const struct store_crash *row, const struct record *rec)
 	return strcmp(row->topic, rec->partition->topic);
 }
 
-bool
+uint32_t
 crashes_find(const struct crashes *list, const char *generation,
 	     const struct record *rec)
 {
@@ -69,6 +70,6 @@ crashes_find(const struct crashes *list, const char *generation,
 	for (; low < list->n && place_of(&list->rows[low], rec) == 0; low++)
 		if (list->rows[low].generation[0] == '\0' ||
 		    strcmp(list->rows[low].generation, generation) == 0)
-			return true;
-	return false;
+			return (uint32_t)list->rows[low].count;
+	return 0;
 }

@@ -27,6 +27,7 @@
 struct crashes {
 	struct store_crash *rows; /* ascending by place, then generation */
 	size_t n;
+	uint32_t limit;
 };
 
 void
@@ -37,19 +38,22 @@ void
 crashes_set(struct crashes *list, const struct store_crash *rows, size_t n,
 	    uint32_t limit);
 
-bool
+/* How often it ended the process, if that is condemned; else 0. */
+uint32_t
 crashes_find(const struct crashes *list, const char *generation,
 	     const struct record *rec);
 
 /*
  * Whether the record is condemned for this generation, or for all. generation
- * "": for all, the question before decoding.
+ * "": for all, the question before decoding. One that a person has asked to be
+ * tried once more, out of its queue, is, once.
  */
 static inline bool
 crashes_condemns(const struct crashes *list, const char *generation,
 		 const struct record *rec)
 {
-	return list->n > 0 && crashes_find(list, generation, rec);
+	return list->n > 0 && crashes_find(list, generation, rec) >
+				      (rec->queued ? list->limit : 0);
 }
 
 #endif

@@ -40,6 +40,8 @@ doc_free(struct pj_doc *doc)
 	free(doc->sequences);
 	free((char *)doc->key.ptr);
 	free(doc->positions);
+	free(doc->late);
+	free(doc->queues);
 	free(doc);
 }
 
@@ -48,6 +50,8 @@ doc_memory(const struct pj_doc *doc)
 {
 	return sizeof(*doc) + doc->key.len + 1 + doc->tree.memory +
 	       doc->cap_positions * sizeof(*doc->positions) +
+	       doc->cap_late * sizeof(*doc->late) +
+	       doc->cap_queues * sizeof(*doc->queues) +
 	       doc->cap_sequences *
 		       (sizeof(*doc->sequences) + TOPIC_NAME_BYTES);
 }
@@ -211,8 +215,8 @@ drop_served(struct pj_node *root)
 }
 
 enum doc_change
-doc_end(struct pj_doc *doc, enum pj_fold result, int32_t source, int64_t offset,
-	int64_t event_time_ms, struct pj_error *err)
+doc_end_late(struct pj_doc *doc, enum pj_fold result, int64_t event_time_ms,
+	     struct pj_error *err)
 {
 	bool changed;
 
@@ -228,13 +232,45 @@ doc_end(struct pj_doc *doc, enum pj_fold result, int32_t source, int64_t offset,
 		doc->state = PJ_DOC_LIVE;
 	}
 	node_tree_close(&doc->tree, false);
-	doc_set_position(doc, source, offset);
+	if (doc->state != PJ_DOC_DELETED)
+		doc->deleted_at_ms = 0;
 	if (!changed)
 		return DOC_UNCHANGED;
 	doc->revised = true;
 	if (event_time_ms > doc->newest_ms)
 		doc->newest_ms = event_time_ms;
 	return DOC_CHANGED;
+}
+
+enum doc_change
+doc_end(struct pj_doc *doc, enum pj_fold result, int32_t source, int64_t offset,
+	int64_t event_time_ms, struct pj_error *err)
+{
+	enum doc_change change = doc_end_late(doc, result, event_time_ms, err);
+
+	if (change != DOC_REJECTED)
+		doc_set_position(doc, source, offset);
+	return change;
+}
+
+void
+doc_stamp_deleted(struct pj_doc *doc, int64_t now_at_ms)
+{
+	if (doc->state == PJ_DOC_DELETED && doc->deleted_at_ms == 0)
+		doc->deleted_at_ms = now_at_ms;
+}
+
+void
+doc_set_revision_floor(struct pj_doc *doc, int64_t revision)
+{
+	if (revision > doc->revision)
+		doc->revision = revision;
+}
+
+bool
+doc_is_revised(const struct pj_doc *doc)
+{
+	return doc->revised;
 }
 
 /* ---- What a fold sees

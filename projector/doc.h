@@ -8,7 +8,7 @@
  * doc_end().
  *
  * Metadata (`_m`, lib/store.h): write token, revision, state, newest event
- * time, positions, sequences.
+ * time, positions, sequences, parked queues.
  *
  * Ownership: doc_new() and doc_load() give a document that doc_free() frees.
  * Thread: the pipeline thread.
@@ -62,17 +62,70 @@ enum doc_change
 doc_end(struct pj_doc *doc, enum pj_fold result, int32_t source, int64_t offset,
 	int64_t event_time_ms, struct pj_error *err);
 
+/* The same without moving any position: of a record applied out of order. */
+enum doc_change
+doc_end_late(struct pj_doc *doc, enum pj_fold result, int64_t event_time_ms,
+	     struct pj_error *err);
+
 /* ---- Metadata alone (protocol rule 12): outside of a bracket ----------- */
 
 /* Moves p[source] forward. */
 void
 doc_set_position(struct pj_doc *doc, int32_t source, int64_t offset);
 
+/* A record was discarded whose sequence nobody could read: any may follow. */
+enum { DOC_SEQUENCE_UNKNOWN = -1 };
+
 /* The last sequence applied of the topic; 0 = none yet. */
 int64_t
 doc_sequence(const struct pj_doc *doc, const char *topic);
 void
 doc_set_sequence(struct pj_doc *doc, const char *topic, int64_t sequence);
+
+/* ---- Applied out of order (`_m.o`) --------------------------------------- */
+
+bool
+doc_has_late(const struct pj_doc *doc, int32_t source, int64_t offset);
+void
+doc_set_late(struct pj_doc *doc, int32_t source, int64_t offset);
+
+/* ---- Parked queues (`_m.k`), one per source ------------------------------ */
+
+/*
+ * Records of the source from `first` to `tail` wait in the store's parked
+ * rows; all later ones queue behind them. n: how many there are.
+ */
+struct doc_queue {
+	int32_t source;
+	int64_t first, tail, n;
+};
+
+/* The source's queue, or NULL. Borrowed until the document changes. */
+const struct doc_queue *
+doc_queue(const struct pj_doc *doc, int32_t source);
+/* Appends the record: begins a queue, or moves its tail. */
+void
+doc_enqueue(struct pj_doc *doc, int32_t source, int64_t offset);
+/* The head, at `offset`, is done with: the queue ends when it was the tail. */
+void
+doc_dequeue(struct pj_doc *doc, int32_t source, int64_t offset);
+bool
+doc_has_queues(const struct pj_doc *doc);
+
+/* ---- Life ---------------------------------------------------------------- */
+
+/*
+ * Of a document that is not there: revisions go on from the highest that ever
+ * was of a purged one, so that a revived key repeats no entity tag.
+ */
+void
+doc_set_revision_floor(struct pj_doc *doc, int64_t revision);
+/* A deleted document that has no time of deletion gets this one (wall time). */
+void
+doc_stamp_deleted(struct pj_doc *doc, int64_t now_at_ms);
+/* Content changed since it was last encoded or loaded: else only `_m` did. */
+bool
+doc_is_revised(const struct pj_doc *doc);
 
 /* ---- Bytes ------------------------------------------------------------- */
 

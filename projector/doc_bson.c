@@ -9,102 +9,11 @@
 #include "lib/bsonread.h"
 #include "lib/mem.h"
 #include "lib/readmodel.h"
+#include "projector/bsonwrite.h"
 #include "projector/doc_data.h"
 
 /* ---- Writing ----------------------------------------------------------------
  */
-
-static inline void
-put_u32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
-	p[2] = (uint8_t)(v >> 16);
-	p[3] = (uint8_t)(v >> 24);
-}
-
-static inline void
-put_u64(uint8_t *p, uint64_t v)
-{
-	put_u32(p, (uint32_t)v);
-	put_u32(p + 4, (uint32_t)(v >> 32));
-}
-
-/* Makes sure of the room, counts it as used and says where it begins. */
-static inline uint8_t *
-extend(struct buf *out, size_t len)
-{
-	uint8_t *at;
-
-	if (out->cap - out->len < len + 1)
-		buf_reserve(out, len);
-	at = (uint8_t *)out->data + out->len;
-	out->len += len;
-	return at;
-}
-
-/* Type and name; then `len` bytes for the caller to fill. */
-static uint8_t *
-put_head(struct buf *out, enum bsonread_type type, struct pj_str name,
-	 size_t len)
-{
-	uint8_t *at = extend(out, 2 + name.len + len);
-
-	*at++ = (uint8_t)type;
-	if (name.len)
-		memcpy(at, name.ptr, name.len);
-	at[name.len] = 0;
-	return at + name.len + 1;
-}
-
-static void
-put_i64(struct buf *out, enum bsonread_type type, struct pj_str name,
-	int64_t value)
-{
-	put_u64(put_head(out, type, name, 8), (uint64_t)value);
-}
-
-static void
-put_string(struct buf *out, struct pj_str name, struct pj_str text)
-{
-	uint8_t *at = put_head(out, BSONREAD_STRING, name, 4 + text.len + 1);
-
-	put_u32(at, (uint32_t)text.len + 1);
-	if (text.len)
-		memcpy(at + 4, text.ptr, text.len);
-	at[4 + text.len] = 0;
-}
-
-/* A container's length is known at its end. */
-static size_t
-open_container(struct buf *out)
-{
-	size_t start = out->len;
-
-	(void)extend(out, 4);
-	return start;
-}
-
-static void
-close_container(struct buf *out, size_t start)
-{
-	*extend(out, 1) = 0;
-	assert(out->len - start <= INT32_MAX);
-	put_u32((uint8_t *)out->data + start, (uint32_t)(out->len - start));
-}
-
-/* The number as text at the end of `room`. */
-static struct pj_str
-decimal(uint32_t n, char room[10])
-{
-	size_t at = 10;
-
-	do {
-		room[--at] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
-	return (struct pj_str){room + at, 10 - at};
-}
 
 static void
 put_node(struct buf *out, const struct pj_node *node);
@@ -162,57 +71,6 @@ put_node(struct buf *out, const struct pj_node *node)
 	close_container(out, start);
 }
 
-/* Only where events are numbered; a topic's name has no NUL in it. */
-static void
-put_sequences(struct buf *out, const struct pj_doc *doc)
-{
-	size_t sequences;
-
-	if (doc->n_sequences == 0)
-		return;
-	(void)put_head(out, BSONREAD_OBJECT, PJ_STR("s"), 0);
-	sequences = open_container(out);
-	for (uint32_t i = 0; i < doc->n_sequences; i++)
-		put_i64(out, BSONREAD_INT64, node_str(doc->sequences[i].topic),
-			doc->sequences[i].last);
-	close_container(out, sequences);
-}
-
-static void
-put_meta(struct buf *out, const struct pj_doc *doc)
-{
-	static const int32_t state[] = {
-		[PJ_DOC_UNKNOWN] = READMODEL_META_ONLY,
-		[PJ_DOC_LIVE] = READMODEL_LIVE_DOC,
-		[PJ_DOC_DELETED] = READMODEL_DELETED,
-	};
-	size_t meta, positions;
-	char room[10];
-	uint8_t *at;
-	uint32_t i;
-
-	(void)put_head(out, BSONREAD_OBJECT, node_str(READMODEL_META), 0);
-	meta = open_container(out);
-	at = put_head(out, BSONREAD_BINARY, PJ_STR("w"), 5 + STORE_TOKEN_BYTES);
-	put_u32(at, STORE_TOKEN_BYTES);
-	at[4] = 0; /* subtype: generic */
-	memcpy(at + 5, doc->token.bytes, STORE_TOKEN_BYTES);
-	put_i64(out, BSONREAD_INT64, PJ_STR("r"), doc->revision);
-	put_u32(put_head(out, BSONREAD_INT32, PJ_STR("d"), 4),
-		(uint32_t)state[doc->state]);
-	put_i64(out, BSONREAD_INT64, PJ_STR("t"),
-		doc->newest_ms == INT64_MIN ? 0 : doc->newest_ms);
-	(void)put_head(out, BSONREAD_OBJECT, PJ_STR("p"), 0);
-	positions = open_container(out);
-	for (i = 0; i < doc->n_positions; i++)
-		put_i64(out, BSONREAD_INT64,
-			decimal((uint32_t)doc->positions[i].source, room),
-			doc->positions[i].offset);
-	close_container(out, positions);
-	put_sequences(out, doc);
-	close_container(out, meta);
-}
-
 void
 doc_encode(struct pj_doc *doc, const struct store_token *token, struct buf *out)
 {
@@ -239,7 +97,7 @@ doc_encode(struct pj_doc *doc, const struct store_token *token, struct buf *out)
 	for (; i < root->n; i++)
 		put_value(out, node_text_str(&root->entries[i].name),
 			  &root->entries[i].value);
-	put_meta(out, doc);
+	doc_put_meta(out, doc);
 	close_container(out, start);
 	out->data[out->len] = '\0';
 }
@@ -366,48 +224,6 @@ load_container(struct node_tree *tree, struct node_shape shape,
 	return 0;
 }
 
-static int
-load_sequence(struct pj_doc *doc, const struct bsonread_element *el)
-{
-	char *topic = mem_strndup(el->name.ptr, el->name.len);
-
-	if (el->type != BSONREAD_INT64 || bsonread_i64(el->value) < 1 ||
-	    doc_sequence(doc, topic) != 0) {
-		free(topic);
-		return -1;
-	}
-	doc_add_sequence(doc, topic, bsonread_i64(el->value));
-	return 0;
-}
-
-/* Of `_m` only `s` is read here; load_meta() does the rest. */
-static int
-load_sequences(struct pj_doc *doc, const struct bsonread_element *meta)
-{
-	struct bsonread_element el, item;
-	struct bsonread r, s;
-	int more;
-
-	if (meta->type != BSONREAD_OBJECT ||
-	    bsonread_open(&r, meta->value, meta->len) < 0)
-		return -1;
-	while ((more = bsonread_next(&r, &el)) > 0) {
-		int more_items;
-
-		if (!bsonread_is(&el, "s"))
-			continue;
-		if (el.type != BSONREAD_OBJECT ||
-		    bsonread_open(&s, el.value, el.len) < 0)
-			return -1;
-		while ((more_items = bsonread_next(&s, &item)) > 0)
-			if (load_sequence(doc, &item) < 0)
-				return -1;
-		if (more_items < 0)
-			return -1;
-	}
-	return more;
-}
-
 /* `_id`, `updatedAt` and `_m` are the host's and not part of the tree. */
 static int
 load_top(struct pj_doc *doc, const uint8_t *bson, size_t len)
@@ -422,7 +238,7 @@ load_top(struct pj_doc *doc, const uint8_t *bson, size_t len)
 	node_reserve(doc->tree.root, count_members(r));
 	while ((more = bsonread_next(&r, &el)) > 0) {
 		if (bsonread_is(&el, READMODEL_META)) {
-			if (load_sequences(doc, &el) < 0)
+			if (doc_load_meta(doc, &el) < 0)
 				return -1;
 			continue;
 		}
@@ -444,43 +260,6 @@ load_top(struct pj_doc *doc, const uint8_t *bson, size_t len)
 	return more < 0 || !has_id ? -1 : 0;
 }
 
-static int
-load_meta(struct pj_doc *doc, const uint8_t *bson, size_t len,
-	  struct pj_error *err)
-{
-	struct bsonjson_position few[8];
-	struct bsonjson_position *positions = few;
-	size_t max = sizeof(few) / sizeof(few[0]);
-	struct bsonjson_meta meta;
-	size_t i;
-	int rc;
-
-	rc = bsonjson_meta(bson, len, &meta, positions, max, err);
-	if (rc == 0 && meta.n_positions > max) {
-		max = meta.n_positions;
-		positions = mem_reallocarray(NULL, max, sizeof(*positions));
-		rc = bsonjson_meta(bson, len, &meta, positions, max, err);
-	}
-	if (rc == 0) {
-		memcpy(doc->token.bytes, meta.token, sizeof(meta.token));
-		doc->revision = meta.revision;
-		doc->newest_ms = meta.updated_at_ms;
-		doc->state = PJ_DOC_LIVE;
-		if (meta.state == READMODEL_DELETED)
-			doc->state = PJ_DOC_DELETED;
-		if (meta.state == READMODEL_META_ONLY) {
-			doc->state = PJ_DOC_UNKNOWN;
-			doc->newest_ms = INT64_MIN;
-		}
-		for (i = 0; i < meta.n_positions; i++)
-			doc_set_position(doc, positions[i].source,
-					 positions[i].offset);
-	}
-	if (positions != few)
-		free(positions);
-	return rc;
-}
-
 int
 doc_load(const struct pj_shape *shape, struct pj_str key, const uint8_t *bson,
 	 size_t len, struct pj_doc **ret_doc, struct pj_error *err)
@@ -495,7 +274,7 @@ doc_load(const struct pj_shape *shape, struct pj_str key, const uint8_t *bson,
 			doc->tree.fault ? doc->tree.fault : "damaged");
 		goto out;
 	}
-	if (load_meta(doc, bson, len, err) < 0)
+	if (doc_load_basics(doc, bson, len, err) < 0)
 		goto out;
 	*ret_doc = doc;
 	doc = NULL;

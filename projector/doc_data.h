@@ -4,6 +4,7 @@
 #define PROJECTOR_DOC_DATA_H
 
 #include "lib/bsonjson.h"
+#include "lib/bsonread.h"
 #include "projector/doc.h"
 #include "projector/node.h"
 
@@ -25,6 +26,13 @@ struct pj_doc {
 		int64_t last;
 	} * sequences;
 	uint32_t n_sequences, cap_sequences;
+	/* applied out of order; ascending by source, then offset */
+	struct bsonjson_position *late;
+	uint32_t n_late, cap_late;
+	/* ascending by source */
+	struct doc_queue *queues;
+	uint32_t n_queues, cap_queues;
+	int64_t deleted_at_ms; /* wall time; of a deleted document only */
 	/* Content changed since it was last encoded or loaded. */
 	bool revised;
 };
@@ -32,5 +40,22 @@ struct pj_doc {
 /* A topic that is not there yet; takes the name. */
 void
 doc_add_sequence(struct pj_doc *doc, char *topic, int64_t last);
+/* A queue of a source that has none yet. */
+void
+doc_add_queue(struct pj_doc *doc, const struct doc_queue *queue);
+
+/* ---- `_m` (doc_meta.c) -----------------------------------------------------
+ */
+
+void
+doc_put_meta(struct buf *out, const struct pj_doc *doc);
+/* What basics leave out; -1: damaged. */
+int
+doc_load_meta(struct pj_doc *doc, const struct bsonread_element *meta)
+	__attribute__((warn_unused_result));
+/* Token, revision, state, time, positions. */
+int
+doc_load_basics(struct pj_doc *doc, const uint8_t *bson, size_t len,
+		struct pj_error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -138,7 +138,7 @@ lag_of(const struct progress *pro, const struct mark *mark, int64_t end,
 {
 	struct figures_lag lag = {.lane = lane,
 				  .part = part,
-				  .position = pro->lane_saved[lane],
+				  .position = pro->lane[lane].saved,
 				  .events = -1,
 				  .ms = -1};
 
@@ -178,7 +178,7 @@ read_parts(struct meter *met, struct core *core, struct figures *fig)
 		part->position = pro->next > mark->low ? pro->next : mark->low;
 		part->end = end_of(pro, mark);
 		for (unsigned l = 0; l < met->lanes->n; l++)
-			if (pro->lane_reads[l])
+			if (pro->lane[l].reads)
 				fig->lags[fig->n_lags++] = lag_of(
 					pro, mark, part->end, l, p, now_at_ms);
 	}

@@ -36,7 +36,7 @@ check_sequence(struct lane *lane, const struct record *rec, int64_t sequence,
 
 	if (sequence <= last)
 		return repeated(lane);
-	if (sequence == last + 1)
+	if (sequence == last + 1 || last == DOC_SEQUENCE_UNKNOWN)
 		return FOLD_CHANGED;
 	(void)pj_error_set(err, PJ_ERROR_INPUT,
 			   "got %" PRId64 ", expected %" PRId64, sequence,
@@ -44,62 +44,86 @@ check_sequence(struct lane *lane, const struct record *rec, int64_t sequence,
 	return FOLD_GAP;
 }
 
+/* Rule 1, and the parked queue. FOLD_CHANGED: it may be folded. */
 enum fold_outcome
-fold_sequence(struct lane *lane, const struct record *rec, int64_t sequence,
-	      struct pj_doc *doc, struct pj_error *err)
+fold_place(struct lane *lane, const struct record *rec,
+	   const struct pj_doc *doc)
 {
 	int32_t source = rec->partition->source_index;
-	enum fold_outcome outcome;
+	const struct doc_queue *queue = doc_queue(doc, source);
 
-	if (doc_has_applied(doc, source, rec->offset))
+	if (doc_has_applied(doc, source, rec->offset) ||
+	    doc_has_late(doc, source, rec->offset) ||
+	    (queue && rec->offset <= queue->tail))
 		return repeated(lane);
-	outcome = check_sequence(lane, rec, sequence, doc, err);
+	return queue ? FOLD_QUEUED : FOLD_CHANGED;
+}
+
+static enum fold_outcome
+apply_sequence(struct lane *lane, const struct record *rec, int64_t sequence,
+	       struct pj_doc *doc, struct pj_error *err)
+{
+	enum fold_outcome outcome =
+		check_sequence(lane, rec, sequence, doc, err);
+
 	if (outcome != FOLD_CHANGED)
 		return outcome;
-	doc_set_position(doc, source, rec->offset);
+	doc_set_position(doc, rec->partition->source_index, rec->offset);
 	doc_set_sequence(doc, rec->partition->topic, sequence);
 	lane->n_unchanged++;
 	return FOLD_CHANGED;
 }
 
-static enum doc_change
-fold_module(const struct lane *lane, const struct record *rec,
-	    const struct pj_event *ev, struct pj_doc *doc, struct pj_error *err)
+enum fold_outcome
+fold_sequence(struct lane *lane, const struct record *rec, int64_t sequence,
+	      struct pj_doc *doc, struct pj_error *err)
 {
-	enum pj_fold result;
-	enum doc_change change;
+	enum fold_outcome outcome = fold_place(lane, rec, doc);
 
+	if (outcome != FOLD_CHANGED)
+		return outcome;
+	return apply_sequence(lane, rec, sequence, doc, err);
+}
+
+static enum pj_fold
+call_module(const struct lane *lane, const struct pj_event *ev,
+	    struct pj_doc *doc, struct pj_error *err)
+{
 	memset(err, 0, sizeof(*err));
 	doc_begin(doc);
-	result = lane->mod->desc->fold(&lane->mod->options, ev, doc, err);
-	change = doc_end(doc, result, rec->partition->source_index, rec->offset,
-			 pj_event_time_ms(ev), err);
+	return lane->mod->desc->fold(&lane->mod->options, ev, doc, err);
+}
+
+static void
+name_reason(const struct lane *lane, enum doc_change change,
+	    struct pj_error *err)
+{
 	if (change == DOC_REJECTED && err->cls == PJ_ERROR_NONE)
 		(void)pj_error_set(err, PJ_ERROR_INPUT,
 				   "projection %s rejected the event and gave "
 				   "no reason",
 				   lane->mod->desc->name);
-	return change;
 }
 
-enum fold_outcome
-fold_event(struct lane *lane, const struct record *rec,
-	   const struct pj_event *ev, struct pj_doc *doc, struct pj_error *err)
+static enum fold_outcome
+apply_event(struct lane *lane, const struct record *rec,
+	    const struct pj_event *ev, struct pj_doc *doc, struct pj_error *err)
 {
 	int64_t sequence = sequence_of(lane, ev, doc);
 	enum fold_outcome outcome;
 	enum doc_change change;
 
 	if (sequence && !module_reads(lane->mod, ev))
-		return fold_sequence(lane, rec, sequence, doc, err);
-	if (doc_has_applied(doc, rec->partition->source_index, rec->offset))
-		return repeated(lane);
+		return apply_sequence(lane, rec, sequence, doc, err);
 	if (sequence) {
 		outcome = check_sequence(lane, rec, sequence, doc, err);
 		if (outcome != FOLD_CHANGED)
 			return outcome;
 	}
-	change = fold_module(lane, rec, ev, doc, err);
+	change = doc_end(doc, call_module(lane, ev, doc, err),
+			 rec->partition->source_index, rec->offset,
+			 pj_event_time_ms(ev), err);
+	name_reason(lane, change, err);
 	if (change == DOC_REJECTED)
 		return FOLD_REJECTED;
 	if (sequence)
@@ -112,8 +136,99 @@ fold_event(struct lane *lane, const struct record *rec,
 						 : FOLD_UNCHANGED;
 }
 
+enum fold_outcome
+fold_event(struct lane *lane, const struct record *rec,
+	   const struct pj_event *ev, struct pj_doc *doc, struct pj_error *err)
+{
+	enum fold_outcome outcome = fold_place(lane, rec, doc);
+
+	if (outcome != FOLD_CHANGED)
+		return outcome;
+	return apply_event(lane, rec, ev, doc, err);
+}
+
+/* ---- Out of queues ------------------------------------------------------- */
+
+static bool
+is_waiting(const struct pj_doc *doc, const struct record *rec)
+{
+	const struct doc_queue *queue =
+		doc_queue(doc, rec->partition->source_index);
+
+	return queue && rec->offset >= queue->first &&
+	       rec->offset <= queue->tail;
+}
+
+enum fold_outcome
+fold_retry(struct lane *lane, const struct record *rec,
+	   const struct pj_event *ev, int64_t sequence, struct pj_doc *doc,
+	   struct pj_error *err)
+{
+	enum fold_outcome outcome = FOLD_UNCHANGED;
+
+	if (!is_waiting(doc, rec))
+		return repeated(lane);
+	if (ev)
+		outcome = apply_event(lane, rec, ev, doc, err);
+	else if (sequence > 0)
+		outcome = apply_sequence(lane, rec, sequence, doc, err);
+	if (outcome == FOLD_REJECTED || outcome == FOLD_GAP)
+		return outcome;
+	/* A repeated sequence too: it is done with. */
+	doc_set_position(doc, rec->partition->source_index, rec->offset);
+	doc_dequeue(doc, rec->partition->source_index, rec->offset);
+	return FOLD_CHANGED;
+}
+
+enum fold_outcome
+fold_discard(struct lane *lane, const struct record *rec, int64_t sequence,
+	     struct pj_doc *doc)
+{
+	if (!is_waiting(doc, rec))
+		return repeated(lane);
+	if (sequence && module_is_keyed_by_record(lane->mod))
+		doc_set_sequence(doc, rec->partition->topic,
+				 sequence > 0 ? sequence
+					      : DOC_SEQUENCE_UNKNOWN);
+	doc_set_position(doc, rec->partition->source_index, rec->offset);
+	doc_dequeue(doc, rec->partition->source_index, rec->offset);
+	return FOLD_CHANGED;
+}
+
+enum fold_outcome
+fold_late(struct lane *lane, const struct record *rec,
+	  const struct pj_event *ev, struct pj_doc *doc, struct pj_error *err)
+{
+	int32_t source = rec->partition->source_index;
+	const struct doc_queue *queue = doc_queue(doc, source);
+	enum doc_change change;
+
+	if (doc_has_late(doc, source, rec->offset))
+		return repeated(lane);
+	if (queue && rec->offset > queue->first)
+		return FOLD_QUEUED;
+	change = doc_end_late(doc, call_module(lane, ev, doc, err),
+			      pj_event_time_ms(ev), err);
+	name_reason(lane, change, err);
+	if (change == DOC_REJECTED)
+		return FOLD_REJECTED;
+	doc_set_late(doc, source, rec->offset);
+	if (change == DOC_CHANGED)
+		lane->n_applied++;
+	else
+		lane->n_unchanged++;
+	return FOLD_CHANGED;
+}
+
 const char *
 fold_cause(enum fold_outcome outcome)
 {
-	return outcome == FOLD_GAP ? "sequence gap" : "rejected by fold";
+	switch (outcome) {
+	case FOLD_GAP:
+		return "sequence gap";
+	case FOLD_QUEUED:
+		return "behind a parked record";
+	default:
+		return "rejected by fold";
+	}
 }

@@ -183,9 +183,11 @@ generation_attach_live(struct store_session *ses, const struct settings *set,
 	if (rc == 0 && row->state == STORE_GEN_BUILDING)
 		rc = store_generation_set_state(ses, name, number,
 						STORE_GEN_READY, err);
-	store_generations_free(rows, n);
-	if (rc == 0)
+	if (rc == 0) {
 		lane_point(lane, mod, number);
+		lane->purged_revision = row->purged_revision;
+	}
+	store_generations_free(rows, n);
 	return rc;
 }
 

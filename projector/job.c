@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#include "lib/mem.h"
+#include "projector/queued.h"
+
 static void
 job_run_load(struct job *job, struct store_session *ses)
 {
@@ -15,13 +18,44 @@ job_run_load(struct job *job, struct store_session *ses)
 	}
 }
 
+static bool
+job_add_row(void *arg, const struct store_parked *row)
+{
+	struct job_rows *rows = arg;
+
+	/* Behind the tail there are no rows but those that failed to be. */
+	if (row->offset > rows->tail)
+		return false;
+	MEM_GROW(rows->got, rows->n, rows->cap);
+	rows->got[rows->n++] = queued_new(row);
+	rows->bytes += row->key.len + row->value.len;
+	return rows->n < rows->max && rows->bytes < JOB_ROWS_BYTES;
+}
+
+static void
+job_run_rows(struct job *job, struct store_session *ses)
+{
+	struct job_rows *rows = &job->rows;
+
+	job->rc = store_parked_unit(ses, rows->generation, rows->unit_type,
+				    rows->unit, rows->topic, rows->partition,
+				    rows->first, job_add_row, rows, &job->err);
+}
+
 void
 job_run(struct job *job, struct store_session *ses)
 {
-	if (job->kind == JOB_LOAD)
+	switch (job->kind) {
+	case JOB_LOAD:
 		job_run_load(job, ses);
-	else
+		break;
+	case JOB_APPLY:
 		job->rc = store_apply(ses, &job->batch, &job->err);
+		break;
+	case JOB_ROWS:
+		job_run_rows(job, ses);
+		break;
+	}
 }
 
 void
@@ -38,6 +72,10 @@ job_free(struct job *job)
 	free(job->loads);
 	free(job->flights);
 	free(job->parked);
+	free(job->unparks);
+	free((void *)job->batch.unparks);
+	free((void *)job->rows.unit.ptr);
+	free(job->rows.got);
 	free(job->batch.writes);
 	free((void *)job->batch.parked);
 	free((void *)job->batch.checkpoints);

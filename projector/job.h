@@ -21,11 +21,16 @@
 struct entry;
 struct flight;
 struct parked_row;
+struct queued;
 
 enum job_kind {
 	JOB_LOAD,  /* documents by key; also how a doubt is cleared (verify) */
 	JOB_APPLY, /* a batch: documents, parked rows, checkpoints */
+	JOB_ROWS,  /* the next rows of one entry's parked queue */
 };
+
+/* A rows job takes no more of them behind either. */
+enum { JOB_ROWS_MAX = 200, JOB_ROWS_BYTES = 4 * 1024 * 1024 };
 
 /* Documents of one collection within a load. */
 struct job_load {
@@ -49,7 +54,22 @@ struct job {
 	struct flight **flights;
 	struct parked_row **parked;
 	size_t n_parked;
+	struct queued **unparks; /* batch.unparks[i] names its row */
+	size_t n_unparks;
 	struct store_batch batch;
+
+	/* JOB_ROWS: of entries[0]. */
+	struct job_rows {
+		char generation[64];
+		char unit_type[16];
+		struct pj_str unit; /* malloc'ed */
+		char topic[250];
+		int32_t partition;
+		int64_t first, tail; /* what of the rows there is */
+		size_t max;
+		struct queued **got; /* by offset; the core takes them */
+		size_t n, cap, bytes;
+	} rows;
 
 	int rc; /* of the store call */
 	struct pj_error err;
@@ -58,7 +78,10 @@ struct job {
 void
 job_run(struct job *job, struct store_session *ses);
 
-/* Frees what the job itself holds: not flights, not parked rows. */
+/*
+ * Frees what the job itself holds: not flights, not parked rows, not records
+ * that it has brought or whose rows it takes away.
+ */
 void
 job_free(struct job *job);
 

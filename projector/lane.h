@@ -7,6 +7,9 @@
 #ifndef PROJECTOR_LANE_H
 #define PROJECTOR_LANE_H
 
+#include <projector/error.h>
+
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/readmodel.h"
@@ -20,17 +23,40 @@ struct lane {
 	/* "stock.3": names the collection, checkpoints and parked rows. */
 	char generation[READMODEL_GENERATION_ID_MAX];
 	unsigned index; /* in struct lanes */
+	/* The highest revision of a purged document: new ones go on from it. */
+	int64_t purged_revision;
+
+	/*
+	 * Why it was stopped by name, cls NONE while it runs. A stopped lane
+	 * takes and writes nothing more; its siblings go on. For good: a person
+	 * has to act, then the process is started again.
+	 */
+	struct pj_error stop;
+
+	/* Parked units and queues of documents, as far as we know. */
+	uint64_t n_units_parked;
+	/* Parkings of their own fault allowed now; refilled by time. */
+	double park_tokens;
+	int64_t park_mono_ms;
 
 	/* Since start, for people. */
 	uint64_t n_applied;
 	uint64_t n_unchanged;
 	uint64_t n_repeated; /* offsets or sequences applied already */
-	uint64_t n_parked;
+	uint64_t n_parked;   /* rows: of their own fault, and behind them */
+	uint64_t n_queued;   /* the latter */
+	uint64_t n_retried, n_discarded;
 };
 
 struct lanes {
 	struct lane lane[LANES_MAX];
 	unsigned n;
 };
+
+static inline bool
+lane_is_stopped(const struct lane *lane)
+{
+	return lane->stop.cls != PJ_ERROR_NONE;
+}
 
 #endif

@@ -10,7 +10,7 @@
 #include "lib/mem.h"
 
 struct offsets {
-	const struct lanes *lanes;
+	struct lanes *lanes;
 	struct progress **parts;
 	size_t n, cap;
 	size_t held, held_bytes;
@@ -26,7 +26,7 @@ record_bytes(const struct record *rec)
 }
 
 struct offsets *
-offsets_new(const struct lanes *lanes)
+offsets_new(struct lanes *lanes)
 {
 	struct offsets *off = mem_calloc(1, sizeof(*off));
 
@@ -71,37 +71,54 @@ offsets_clear(struct offsets *off)
 	off->n = 0;
 }
 
+static void
+progress_lane_init(struct progress *pro, unsigned index,
+		   const struct lane *lane,
+		   const struct store_checkpoint *start, bool anchors)
+{
+	struct progress_lane *pl = &pro->lane[index];
+
+	*pl = (struct progress_lane){
+		.reads = module_reads_topic(lane->mod, pro->part->topic),
+		.start = start->next,
+		.sent = start->next,
+		.saved = start->next,
+		.epoch = start->epoch,
+		.anchor_offset = start->anchor_offset,
+		.anchor_timestamp_ms = start->anchor_timestamp_ms,
+		.anchor_crc = start->anchor_crc,
+	};
+	pl->anchor_open = anchors && pl->reads && !lane_is_stopped(lane) &&
+			  start->next >= 0 && start->anchor_offset >= 0;
+	pro->n_anchors_open += pl->anchor_open;
+}
+
 int64_t
 offsets_assign(struct offsets *off, struct partition *part,
-	       const int64_t *starts)
+	       const struct store_checkpoint *starts, bool anchors)
 {
 	struct progress *pro = mem_calloc(1, sizeof(*pro));
-	int64_t lowest = INT64_MAX;
+	int64_t lowest = INT64_MAX, from = INT64_MAX;
 
 	pro->part = part;
 	pro->anchor_offset = -1;
 	for (unsigned i = 0; i < off->lanes->n; i++) {
-		const struct lane *lane = &off->lanes->lane[i];
+		const struct progress_lane *pl = &pro->lane[i];
+		int64_t at;
 
-		pro->lane_start[i] = starts[i];
-		pro->lane_sent[i] = starts[i];
-		pro->lane_saved[i] = starts[i];
-		pro->lane_reads[i] = module_reads_topic(lane->mod, part->topic);
-		if (pro->lane_reads[i] && starts[i] < lowest)
-			lowest = starts[i];
+		progress_lane_init(pro, i, &off->lanes->lane[i], &starts[i],
+				   anchors);
+		if (!pl->reads || lane_is_stopped(&off->lanes->lane[i]))
+			continue;
+		at = pl->anchor_open ? pl->anchor_offset : pl->start;
+		from = at < from ? at : from;
+		lowest = pl->start < lowest ? pl->start : lowest;
 	}
 	pro->next = lowest == INT64_MAX ? -1 : lowest;
 	MEM_GROW(off->parts, off->n, off->cap);
 	off->parts[off->n++] = pro;
 	part->pipeline = pro;
-	return pro->next;
-}
-
-void
-offsets_claimed(struct offsets *off, const struct partition *part,
-		const struct lane *lane, int64_t epoch)
-{
-	offsets_of(off, part)->lane_epoch[lane->index] = epoch;
+	return from == INT64_MAX ? -1 : from;
 }
 
 struct progress *
@@ -124,7 +141,54 @@ offsets_wants(const struct offsets *off, const struct record *rec,
 	const struct progress *pro = rec->partition->pipeline;
 
 	(void)off;
-	return rec->offset >= pro->lane_start[lane->index];
+	return !lane_is_stopped(lane) &&
+	       rec->offset >= pro->lane[lane->index].start;
+}
+
+static uint32_t
+record_crc(const struct record *rec)
+{
+	uLong crc = crc32(0, Z_NULL, 0);
+
+	if (rec->key.len)
+		crc = crc32_z(crc, (const Bytef *)rec->key.ptr, rec->key.len);
+	if (rec->value.len)
+		crc = crc32_z(crc, (const Bytef *)rec->value.ptr,
+			      rec->value.len);
+	return (uint32_t)crc;
+}
+
+static bool
+is_anchor(const struct progress_lane *pl, const struct record *rec)
+{
+	return rec->offset == pl->anchor_offset &&
+	       rec->timestamp_ms == pl->anchor_timestamp_ms &&
+	       record_crc(rec) == pl->anchor_crc;
+}
+
+struct lane *
+offsets_lost_anchor(struct offsets *off, const struct partition *part,
+		    const struct record *rec, int64_t end, int64_t *ret_anchor)
+{
+	struct progress *pro = part->pipeline;
+
+	if (!pro || pro->n_anchors_open == 0)
+		return NULL;
+	for (unsigned i = 0; i < off->lanes->n; i++) {
+		struct progress_lane *pl = &pro->lane[i];
+		bool lost;
+
+		if (!pl->anchor_open ||
+		    (rec ? rec->offset < pl->anchor_offset : end < 0))
+			continue;
+		lost = !rec || !is_anchor(pl, rec);
+		pl->anchor_open = false;
+		pro->n_anchors_open--;
+		*ret_anchor = pl->anchor_offset;
+		if (lost && !lane_is_stopped(&off->lanes->lane[i]))
+			return &off->lanes->lane[i];
+	}
+	return NULL;
 }
 
 void
@@ -154,19 +218,6 @@ offsets_done(struct offsets *off, struct record *rec)
 	(void)off;
 	assert(rec->pending > 0);
 	rec->pending--;
-}
-
-static uint32_t
-record_crc(const struct record *rec)
-{
-	uLong crc = crc32(0, Z_NULL, 0);
-
-	if (rec->key.len)
-		crc = crc32_z(crc, (const Bytef *)rec->key.ptr, rec->key.len);
-	if (rec->value.len)
-		crc = crc32_z(crc, (const Bytef *)rec->value.ptr,
-			      rec->value.len);
-	return (uint32_t)crc;
 }
 
 static void
@@ -223,9 +274,10 @@ offsets_held_bytes(const struct offsets *off)
 }
 
 static bool
-row_is_due(const struct progress *pro, unsigned lane)
+row_is_due(const struct offsets *off, const struct progress *pro, unsigned lane)
 {
-	return pro->lane_reads[lane] && pro->next > pro->lane_sent[lane];
+	return pro->lane[lane].reads && pro->next > pro->lane[lane].sent &&
+	       !lane_is_stopped(&off->lanes->lane[lane]);
 }
 
 size_t
@@ -235,7 +287,7 @@ offsets_rows_due(const struct offsets *off)
 
 	for (size_t i = 0; i < off->n; i++)
 		for (unsigned l = 0; l < off->lanes->n; l++)
-			n += row_is_due(off->parts[i], l);
+			n += row_is_due(off, off->parts[i], l);
 	return n;
 }
 
@@ -251,18 +303,18 @@ offsets_take_rows(struct offsets *off, struct store_checkpoint *rows,
 		for (unsigned l = 0; l < off->lanes->n && n < max; l++) {
 			struct store_checkpoint *row = &rows[n];
 
-			if (!row_is_due(pro, l))
+			if (!row_is_due(off, pro, l))
 				continue;
 			memset(row, 0, sizeof(*row));
 			memcpy(row->generation, off->lanes->lane[l].generation,
 			       sizeof(row->generation));
 			row->source = pro->part->source_index;
 			row->next = pro->next;
-			row->epoch = pro->lane_epoch[l];
+			row->epoch = pro->lane[l].epoch;
 			row->anchor_offset = pro->anchor_offset;
 			row->anchor_timestamp_ms = pro->anchor_timestamp_ms;
 			row->anchor_crc = pro->anchor_crc;
-			pro->lane_sent[l] = pro->next;
+			pro->lane[l].sent = pro->next;
 			n++;
 		}
 	}
@@ -272,10 +324,12 @@ offsets_take_rows(struct offsets *off, struct store_checkpoint *rows,
 static void
 row_done(struct progress *pro, unsigned lane, int64_t next, bool saved)
 {
-	if (saved && next > pro->lane_saved[lane])
-		pro->lane_saved[lane] = next;
+	struct progress_lane *pl = &pro->lane[lane];
+
+	if (saved && next > pl->saved)
+		pl->saved = next;
 	if (!saved)
-		pro->lane_sent[lane] = pro->lane_saved[lane];
+		pl->sent = pl->saved;
 }
 
 void
@@ -304,8 +358,9 @@ offsets_is_saved(const struct offsets *off)
 		if (pro->len)
 			return false;
 		for (unsigned l = 0; l < off->lanes->n; l++)
-			if (pro->lane_reads[l] &&
-			    pro->next > pro->lane_saved[l])
+			if (pro->lane[l].reads &&
+			    pro->next > pro->lane[l].saved &&
+			    !lane_is_stopped(&off->lanes->lane[l]))
 				return false;
 	}
 	return true;

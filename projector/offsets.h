@@ -34,32 +34,39 @@ struct progress {
 	uint32_t anchor_crc;
 
 	/* Per lane: where it was when we began, is told, is stored. */
-	int64_t lane_start[LANES_MAX]; /* records below are not for it */
-	int64_t lane_sent[LANES_MAX];
-	int64_t lane_saved[LANES_MAX];
-	int64_t lane_epoch[LANES_MAX]; /* its checkpoint is ours under this */
-	bool lane_reads[LANES_MAX];
+	struct progress_lane {
+		bool reads;
+		int64_t start; /* records below are not for it */
+		int64_t sent, saved;
+		int64_t epoch; /* of our claim (protocol rule 9) */
+		/*
+		 * Rule 10: the last record it has applied must be delivered,
+		 * and be the same, before anything later is applied.
+		 */
+		bool anchor_open;
+		int64_t anchor_offset, anchor_timestamp_ms;
+		uint32_t anchor_crc;
+	} lane[LANES_MAX];
+	unsigned n_anchors_open;
 };
 
 struct offsets;
 
 struct offsets *
-offsets_new(const struct lanes *lanes);
+offsets_new(struct lanes *lanes);
 void
 offsets_free(struct offsets *off);
 
 /*
- * Takes on a partition. starts[lane index] is the lane's checkpoint, -1 = none.
- * Returns the position reading has to start at: the lowest of the lanes that
- * read the topic, -1 = the first record there is.
+ * Takes on a partition. starts[lane index] is the lane's checkpoint, as
+ * claimed. Returns the position reading has to start at: the lowest anchor (or
+ * position, of a lane that has none) of the lanes that read the topic and are
+ * not stopped, -1 = the first record there is. anchors false: they are not
+ * asked for, a person has said so.
  */
 int64_t
 offsets_assign(struct offsets *off, struct partition *part,
-	       const int64_t *starts);
-/* Which epoch of the lane's checkpoint is ours (store_claim()). */
-void
-offsets_claimed(struct offsets *off, const struct partition *part,
-		const struct lane *lane, int64_t epoch);
+	       const struct store_checkpoint *starts, bool anchors);
 /* Forgets all partitions and releases their records. */
 void
 offsets_clear(struct offsets *off);
@@ -69,10 +76,19 @@ offsets_of(struct offsets *off, const struct partition *part);
 struct progress *
 offsets_at(struct offsets *off, size_t index); /* NULL behind the last */
 
-/* True when the record is for this lane (not below its own checkpoint). */
+/* True when the record is for this lane: it is not stopped, nor further on. */
 bool
 offsets_wants(const struct offsets *off, const struct record *rec,
 	      const struct lane *lane);
+
+/*
+ * The next lane whose anchor this record, or with rec NULL the log's end at
+ * `end`, proves lost; *ret_anchor is its offset. NULL: none (any more). Each is
+ * told once.
+ */
+struct lane *
+offsets_lost_anchor(struct offsets *off, const struct partition *part,
+		    const struct record *rec, int64_t end, int64_t *ret_anchor);
 
 void
 offsets_add(struct offsets *off, struct record *rec);

@@ -5,20 +5,11 @@
 
 #include "lib/mem.h"
 
-static struct pj_str
-parked_unit(const struct lane *lane, const struct record *rec,
-	    struct pj_str key, const char **ret_type)
-{
-	*ret_type = "document";
-	if (key.len)
-		return key;
-	if (rec->key.len == 0)
-		*ret_type = "record";
-	else if (!module_is_keyed_by_record(lane->mod))
-		*ret_type = "key";
-	/* Keyed by record: the document is known even if the event is not. */
-	return rec->key;
-}
+static const char *const unit_types[] = {
+	[PARKED_DOCUMENT] = "document",
+	[PARKED_KEY] = "key",
+	[PARKED_RECORD] = "record",
+};
 
 /*
  * Copies a string behind the others; the room was reserved, nothing moves. A
@@ -44,13 +35,11 @@ text(const char *s)
 
 struct parked_row *
 parked_new(struct lane *lane, struct record *rec, const struct pj_event *ev,
-	   struct pj_str key, const char *cause, const char *detail,
-	   int64_t now_at_ms)
+	   enum parked_unit unit_type, struct pj_str unit, const char *cause,
+	   const char *detail, int64_t now_at_ms)
 {
 	struct parked_row *p = mem_calloc(1, sizeof(*p));
 	const char *type = ev ? pj_event_type_name(ev) : "";
-	const char *unit_type;
-	struct pj_str unit = parked_unit(lane, rec, key, &unit_type);
 	size_t room = unit.len + rec->key.len + rec->value.len + strlen(type) +
 		      strlen(detail) + 8;
 
@@ -62,7 +51,7 @@ parked_new(struct lane *lane, struct record *rec, const struct pj_event *ev,
 	p->lane = lane;
 	p->row = (struct store_parked){
 		.generation = lane->generation,
-		.unit_type = unit_type,
+		.unit_type = unit_types[unit_type],
 		.unit = keep(p, unit),
 		.topic = rec->partition->topic,
 		.partition = rec->partition->number,

@@ -11,10 +11,14 @@
  *	6 writer          writer.c    executes and reports, never decides
  *	7 offsets         offsets.c   a position covers only what is durable
  *
- * core.c strings 2 to 5 and 7 together without I/O; this file adds the source,
- * the store threads and the clock, and is the only one that decides to wait, to
- * back off or to stop. Folding goes on while batches are in flight; what
- * changes meanwhile is the next batch (no timer).
+ * core.c strings 2 to 5 and 7 together without I/O; the pipeline adds the
+ * source, the store threads and the clock, and is the only one that decides to
+ * wait, to back off or to stop. Folding goes on while batches are in flight;
+ * what changes meanwhile is the next batch (no timer).
+ *
+ *	pipeline.c          the loop
+ *	pipeline_begin.c    assignments: claims, positions, what ends them
+ *	pipeline_request.c  what operators ask of parked queues
  *
  * Thread: pipeline_run() is the pipeline thread.
  */
@@ -57,7 +61,10 @@ struct pipeline_settings {
 	const volatile sig_atomic_t *stop; /* non-zero: flush and return */
 };
 
-/* Runs until stopped, done or failed. 0: stopped or done, all saved. */
+/*
+ * Runs until stopped, done or failed. 0: stopped or done, all saved. STOP: no
+ * projection is left running, or one was stopped in a run to the end.
+ */
 int
 pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 	__attribute__((warn_unused_result));

@@ -36,6 +36,8 @@ struct record_header {
 	struct pj_str value; /* ptr NULL: null value */
 };
 
+struct queued;
+
 struct record {
 	struct partition *partition;
 	int64_t offset;
@@ -48,6 +50,8 @@ struct record {
 
 	uint32_t pending; /* documents and rows not yet durable */
 	bool folded;	  /* every stage has seen it */
+	/* It comes out of a parked queue, not from the log; NULL otherwise. */
+	struct queued *queued;
 
 	void (*release)(struct record *rec);
 };

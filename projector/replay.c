@@ -99,9 +99,9 @@ replay_route(struct replay *rep, const struct route *route,
 			       "the event goes to no document");
 		return;
 	}
-	e = workset_find(&rep->set, route->lane, route->key);
+	e = workset_find(&rep->set, route->lane, false, route->key);
 	if (!e) {
-		e = workset_add(&rep->set, route->lane, route->key);
+		e = workset_add(&rep->set, route->lane, false, route->key);
 		e->doc = doc_new(route->lane->mod->desc->shape, e->key);
 	}
 	outcome = ev ? fold_event(route->lane, rec, ev, e->doc, &err)

@@ -58,6 +58,17 @@ workset_init(struct workset *set, uint64_t seed)
 	TAILQ_INIT(&set->lru);
 }
 
+void
+drain_free(struct drain *drain)
+{
+	if (!drain)
+		return;
+	free(drain->unit);
+	free(drain->reason);
+	free(drain->by);
+	free(drain);
+}
+
 static void
 entry_free(struct entry *e)
 {
@@ -65,6 +76,7 @@ entry_free(struct entry *e)
 	if (e->list != LIST_SENT)
 		flight_free(e->flight);
 	doc_free(e->doc);
+	drain_free(e->drain);
 	records_release(&e->changed);
 	records_release(&e->backlog);
 	free((void *)e->key.ptr);
@@ -85,6 +97,7 @@ workset_clear(struct workset *set)
 		set->n_in_list[i] = 0;
 	}
 	memset(set->buckets, 0, set->n_buckets * sizeof(*set->buckets));
+	memset(set->n_units, 0, sizeof(set->n_units));
 	set->n_entries = 0;
 	set->memory = 0;
 }
@@ -98,10 +111,11 @@ workset_release(struct workset *set)
 
 /* FNV-1a with a per-process seed, finished with murmur3's mixer. */
 static uint64_t
-entry_hash(const struct workset *set, const struct lane *lane,
+entry_hash(const struct workset *set, const struct lane *lane, bool unit,
 	   struct pj_str key)
 {
-	uint64_t h = set->seed ^ UINT64_C(0xcbf29ce484222325) ^ lane->index;
+	uint64_t h = set->seed ^ UINT64_C(0xcbf29ce484222325) ^
+		     (lane->index * 2 + unit);
 
 	for (size_t i = 0; i < key.len; i++)
 		h = (h ^ (unsigned char)key.ptr[i]) * UINT64_C(0x100000001b3);
@@ -112,13 +126,14 @@ entry_hash(const struct workset *set, const struct lane *lane,
 }
 
 struct entry *
-workset_find(struct workset *set, const struct lane *lane, struct pj_str key)
+workset_find(struct workset *set, const struct lane *lane, bool unit,
+	     struct pj_str key)
 {
-	uint64_t hash = entry_hash(set, lane, key);
+	uint64_t hash = entry_hash(set, lane, unit, key);
 	struct entry *e = set->buckets[hash & (set->n_buckets - 1)];
 
 	for (; e; e = e->chain)
-		if (e->hash == hash && e->lane == lane &&
+		if (e->hash == hash && e->lane == lane && e->unit == unit &&
 		    e->key.len == key.len &&
 		    memcmp(e->key.ptr, key.ptr, key.len) == 0)
 			break;
@@ -148,17 +163,20 @@ workset_grow(struct workset *set)
 }
 
 struct entry *
-workset_add(struct workset *set, struct lane *lane, struct pj_str key)
+workset_add(struct workset *set, struct lane *lane, bool unit,
+	    struct pj_str key)
 {
 	struct entry *e = mem_calloc(1, sizeof(*e));
 	struct entry **head;
 
 	e->lane = lane;
+	e->unit = unit;
 	e->key.ptr = mem_strndup(key.ptr, key.len);
 	e->key.len = key.len;
-	e->hash = entry_hash(set, lane, key);
+	e->hash = entry_hash(set, lane, unit, key);
 	e->memory = ENTRY_OVERHEAD + key.len;
 	set->memory += e->memory;
+	set->n_units[lane->index] += unit;
 	if (++set->n_entries > set->n_buckets)
 		workset_grow(set);
 	head = &set->buckets[e->hash & (set->n_buckets - 1)];
@@ -205,6 +223,7 @@ workset_drop(struct workset *set, struct entry *e)
 	TAILQ_REMOVE(&set->lru, e, lru);
 	set->memory -= e->memory;
 	set->n_entries--;
+	set->n_units[e->lane->index] -= e->unit;
 	entry_free(e);
 }
 
@@ -217,7 +236,8 @@ workset_evict(struct workset *set, size_t max_memory)
 	     e = next) {
 		next = TAILQ_NEXT(e, lru);
 		/* In no list: nothing sent, changed, waiting. */
-		if (e->list == LIST_NONE)
+		if (e->list == LIST_NONE && !e->drain &&
+		    !(e->unit && e->doc && doc_has_queues(e->doc)))
 			workset_drop(set, e);
 	}
 }

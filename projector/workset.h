@@ -9,6 +9,10 @@
  *
  *	base ──flight──▶ what the store holds next ──changed──▶ doc, in memory
  *
+ * Beside the documents it holds the parking units of lone records and record
+ * keys (docs/adr/0011): each is a document without content in a collection of
+ * its own, whose `_m.k` says what waits. One mechanism writes both.
+ *
  * Ownership: the working set owns entries and documents; records in an entry's
  * lists are borrowed from offsets.c and counted there as pending.
  * Thread: the pipeline thread.
@@ -49,6 +53,7 @@ struct flight {
 	bool insert; /* the store held nothing; base is unused */
 	bool refused;
 	bool resent;
+	int64_t sent_mono_ms;
 	struct records recs; /* whose changes are in it */
 };
 
@@ -57,17 +62,42 @@ flight_free(struct flight *flight);
 
 enum entry_list {
 	LIST_NONE,
-	LIST_LOAD,    /* waits for a load (or a verify) to be sent */
-	LIST_LOADING, /* in a load job */
-	LIST_ROWS,    /* waits until its parked rows are durable */
-	LIST_DIRTY,   /* has changes that may be sent */
-	LIST_RESEND,  /* its flight has to be sent again as it is */
-	LIST_SENT,    /* its flight is in an apply job */
+	LIST_LOAD,     /* waits for a load (or a verify) to be sent */
+	LIST_LOADING,  /* in a load job */
+	LIST_ROWS,     /* waits until its parked rows are durable */
+	LIST_DIRTY,    /* has changes that may be sent */
+	LIST_URGENT,   /* the same, and lost to another owner: alone, first */
+	LIST_HELD,     /* the same, and has to let other owners have a turn */
+	LIST_RESEND,   /* its flight has to be sent again as it is */
+	LIST_SENT,     /* its flight is in an apply job */
+	LIST_DRAIN,    /* waits for the next rows of its parked queue */
+	LIST_DRAINING, /* in a rows job */
 	LIST_MAX,
 };
 
+/* What somebody asked for a parked queue (protocol rule 11). */
+struct drain {
+	char request[33];
+	struct partition *part; /* the queue is of this source */
+	char unit_type[16];	/* names the rows, with unit */
+	char *unit;
+	size_t unit_len;
+	bool discard;	/* the head is to be given up; then cleared */
+	int64_t offset; /* and this is it */
+	char *reason, *by;
+	uint64_t n_applied, n_discarded;
+	unsigned n_out; /* records out of the queue that are under way */
+	bool refused;	/* the head was, again; why: */
+	char why[200];
+};
+
+void
+drain_free(struct drain *drain);
+
 struct entry {
 	struct lane *lane;
+	bool unit; /* a parking unit: key is readmodel_unit_key() */
+	bool lone; /* ... of one record alone */
 	struct pj_str key;
 	uint64_t hash;
 	struct entry *chain;
@@ -75,7 +105,8 @@ struct entry {
 	struct pj_doc *doc; /* NULL until loaded */
 	bool stored;	    /* the store holds a document: base is its token */
 	struct store_token base;
-	struct flight *flight; /* sent, not yet resolved */
+	struct flight *flight;	/* sent, not yet resolved */
+	int64_t absent_mono_ms; /* when the store last said it has none */
 
 	/*
 	 * Folded into doc, not yet sent: what changed it, and what changed
@@ -88,12 +119,22 @@ struct entry {
 	 * record that makes it so has to be found.
 	 */
 	bool careful;
+	struct record *refused; /* that one: to be parked, not folded */
 	/*
 	 * Its parked rows that are not yet durable. Until they are, no write of
 	 * the document goes out: its positions would pass the parked records,
 	 * and after a crash nobody would look at them again.
 	 */
 	unsigned rows;
+	bool open; /* a unit that counts in the batch's n_open_units */
+	struct drain *drain; /* NULL: nobody asked */
+
+	/* Protocol rule 7; of a document that others write, too. */
+	bool shared;
+	uint8_t recent;	 /* the last eight writes: 1 = lost */
+	unsigned losses; /* in a row */
+	int64_t hold_ms; /* doubles while more than half are lost */
+	int64_t held_until_mono_ms;
 
 	enum entry_list list;
 	TAILQ_ENTRY(entry) link;
@@ -106,6 +147,7 @@ TAILQ_HEAD(entries, entry);
 struct workset {
 	struct entry **buckets;
 	size_t n_buckets, n_entries;
+	size_t n_units[LANES_MAX]; /* of those, by lane */
 	size_t memory;
 	uint64_t seed;
 	struct entries lists[LIST_MAX];
@@ -123,17 +165,22 @@ workset_release(struct workset *set);
 
 /* The entry, or NULL. Moves it to the recently used end. */
 struct entry *
-workset_find(struct workset *set, const struct lane *lane, struct pj_str key);
+workset_find(struct workset *set, const struct lane *lane, bool unit,
+	     struct pj_str key);
 /* A new entry without a document; in no list. */
 struct entry *
-workset_add(struct workset *set, struct lane *lane, struct pj_str key);
+workset_add(struct workset *set, struct lane *lane, bool unit,
+	    struct pj_str key);
 
 void
 workset_move(struct workset *set, struct entry *e, enum entry_list list);
 /* Counts the document's memory anew, after a fold or a load. */
 void
 workset_count(struct workset *set, struct entry *e);
-/* Drops entries that nothing is under way for, oldest first, down to max. */
+/*
+ * Drops entries that nothing is under way for, oldest first, down to max. Units
+ * with a queue stay: they are the table of what has to queue.
+ */
 void
 workset_evict(struct workset *set, size_t max_memory);
 

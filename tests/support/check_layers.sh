@@ -46,7 +46,7 @@ function drives(path,  base, i) {
 	sub(/.*\//, "", base)
 	sub(/\.[ch]$/, "", base)
 	for (i in drivers)
-		if (base == drivers[i])
+		if (base == drivers[i] || index(base, drivers[i] "_") == 1)
 			return 1
 	return 0
 }

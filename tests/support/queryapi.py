@@ -51,10 +51,9 @@ def live(old, new, view="shop"):
     return {"op": "live", "projection": view, "from": old, "to": new}
 
 
-def document(key, revision, gen="shop.1", state=0, positions=None, meta=None,
-             **fields):
+def document(key, revision, gen="shop.1", state=0, positions=None, **fields):
     return {"op": "document", "generation": gen, "id": key,
-            "revision": revision, "state": state, "meta": meta or {},
+            "revision": revision, "state": state,
             "positions": positions or {"shop/0": 5}, "fields": fields}
 
 

@@ -35,7 +35,7 @@ condemns(const struct crashes *list, const char *generation, const char *topic,
 static void
 an_empty_list_condemns_nothing(void **state)
 {
-	struct crashes list = {NULL, 0};
+	struct crashes list = {NULL, 0, 0};
 
 	(void)state;
 	assert_false(condemns(&list, "", "stock", 0, 0));
@@ -51,7 +51,7 @@ a_record_is_condemned_at_the_limit_and_not_below(void **state)
 		crash("stock.1", "stock", 0, 8, 3),
 		crash("stock.1", "stock", 0, 9, 4),
 	};
-	struct crashes list = {NULL, 0};
+	struct crashes list = {NULL, 0, 0};
 
 	(void)state;
 	crashes_set(&list, rows, 3, 3);
@@ -69,7 +69,7 @@ static void
 limit_0_condemns_nothing(void **state)
 {
 	const struct store_crash row = crash("stock.1", "stock", 0, 7, 1000);
-	struct crashes list = {NULL, 0};
+	struct crashes list = {NULL, 0, 0};
 
 	(void)state;
 	crashes_set(&list, &row, 1, 0);
@@ -81,7 +81,7 @@ static void
 only_the_very_record_of_the_very_generation_is_condemned(void **state)
 {
 	const struct store_crash row = crash("stock.1", "stock", 1, 7, 3);
-	struct crashes list = {NULL, 0};
+	struct crashes list = {NULL, 0, 0};
 
 	(void)state;
 	crashes_set(&list, &row, 1, 3);
@@ -102,7 +102,7 @@ an_end_before_routing_condemns_for_all_generations(void **state)
 		crash("stock.1", "stock", 1, 7, 1),
 		crash("", "stock", 1, 7, 3),
 	};
-	struct crashes list = {NULL, 0};
+	struct crashes list = {NULL, 0, 0};
 
 	(void)state;
 	crashes_set(&list, rows, 2, 3);
@@ -117,7 +117,7 @@ every_row_of_many_is_found_and_nothing_between(void **state)
 {
 	enum { N = 300 };
 	struct store_crash rows[N];
-	struct crashes list = {NULL, 0};
+	struct crashes list = {NULL, 0, 0};
 	size_t n = 0;
 
 	(void)state;

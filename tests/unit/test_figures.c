@@ -71,13 +71,6 @@ fake_watermarks(struct source *src, const struct partition *part,
 static const struct source_ops fake_ops = {.watermarks = fake_watermarks};
 
 static void
-ignore_parked(void *arg, const struct store_parked *row)
-{
-	(void)arg;
-	(void)row;
-}
-
-static void
 bench_open(struct bench *b, int64_t low, int64_t high)
 {
 	struct core_settings set = {
@@ -91,6 +84,7 @@ bench_open(struct bench *b, int64_t low, int64_t high)
 		.topics = &b->topic,
 		.n_topics = 1,
 	};
+	static const struct core_hooks nobody;
 	const struct pj_projection *descs[2];
 	struct pj_error err;
 
@@ -111,7 +105,7 @@ bench_open(struct bench *b, int64_t low, int64_t high)
 	b->source.low = low;
 	b->source.high = high;
 	b->topic.topic = descs[1]->reads[0].topic;
-	b->core = core_new(&b->lanes, &set, ignore_parked, NULL);
+	b->core = core_new(&b->lanes, &set, &nobody);
 	b->met = meter_new(&b->lanes, &b->source.base);
 }
 
@@ -119,17 +113,18 @@ bench_open(struct bench *b, int64_t low, int64_t high)
 static void
 bench_assign(struct bench *b, size_t n, int64_t start)
 {
-	int64_t starts[LANES_MAX];
+	struct store_checkpoint starts[LANES_MAX];
 
 	for (size_t i = 0; i < LANES_MAX; i++)
-		starts[i] = start;
+		starts[i] = (struct store_checkpoint){.next = start,
+						      .anchor_offset = -1};
 	for (size_t i = 0; i < n; i++) {
 		struct partition *part = &b->parts[i];
 
 		(void)snprintf(part->topic, sizeof(part->topic), "stock");
 		part->number = (int32_t)i;
 		part->end_seen = -1;
-		(void)core_assign(b->core, part, starts);
+		(void)core_assign(b->core, part, starts, true);
 	}
 }
 
@@ -152,7 +147,7 @@ bench_feed(struct bench *b, int64_t offset, int64_t timestamp_ms)
 	rec->value = PJ_STR(value);
 	rec->key = PJ_STR("k");
 	rec->release = free_record;
-	core_feed(b->core, rec, clock_wall_ms());
+	core_feed(b->core, rec, clock_mono_ms(), clock_wall_ms());
 }
 
 static void

@@ -83,9 +83,12 @@ teardown(void **state)
 static int64_t
 assign(struct log *log, struct partition *part, int64_t stock, int64_t product)
 {
-	int64_t starts[LANES_MAX] = {stock, product};
+	const struct store_checkpoint starts[LANES_MAX] = {
+		{.next = stock, .epoch = 3, .anchor_offset = -1},
+		{.next = product, .epoch = 8, .anchor_offset = -1},
+	};
 
-	return offsets_assign(log->off, part, starts);
+	return offsets_assign(log->off, part, starts, true);
 }
 
 /* A record that `pending` things wait for. */

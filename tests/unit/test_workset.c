@@ -57,13 +57,13 @@ key_of(unsigned number)
 static struct entry *
 add(struct things *t, unsigned number)
 {
-	return workset_add(&t->set, &t->lanes[0], key_of(number));
+	return workset_add(&t->set, &t->lanes[0], false, key_of(number));
 }
 
 static struct entry *
 find(struct things *t, unsigned number)
 {
-	return workset_find(&t->set, &t->lanes[0], key_of(number));
+	return workset_find(&t->set, &t->lanes[0], false, key_of(number));
 }
 
 static void
@@ -84,15 +84,18 @@ static void
 an_entry_is_found_by_lane_and_key(void **state)
 {
 	struct things *t = *state;
-	struct entry *a = workset_add(&t->set, &t->lanes[0], PJ_STR("a"));
-	struct entry *other = workset_add(&t->set, &t->lanes[1], PJ_STR("a"));
+	struct entry *a =
+		workset_add(&t->set, &t->lanes[0], false, PJ_STR("a"));
+	struct entry *other =
+		workset_add(&t->set, &t->lanes[1], false, PJ_STR("a"));
 
-	assert_ptr_equal(workset_find(&t->set, &t->lanes[0], PJ_STR("a")), a);
-	assert_ptr_equal(workset_find(&t->set, &t->lanes[1], PJ_STR("a")),
-			 other);
-	assert_null(workset_find(&t->set, &t->lanes[0], PJ_STR("ab")));
-	assert_null(
-		workset_find(&t->set, &t->lanes[0], (struct pj_str){"a\0", 2}));
+	assert_ptr_equal(
+		workset_find(&t->set, &t->lanes[0], false, PJ_STR("a")), a);
+	assert_ptr_equal(
+		workset_find(&t->set, &t->lanes[1], false, PJ_STR("a")), other);
+	assert_null(workset_find(&t->set, &t->lanes[0], false, PJ_STR("ab")));
+	assert_null(workset_find(&t->set, &t->lanes[0], false,
+				 (struct pj_str){"a\0", 2}));
 	assert_int_equal(a->list, LIST_NONE);
 	assert_null(a->doc);
 }
@@ -102,11 +105,12 @@ the_key_is_a_copy(void **state)
 {
 	struct things *t = *state;
 	char key[] = "abc";
-	struct entry *e =
-		workset_add(&t->set, &t->lanes[0], (struct pj_str){key, 3});
+	struct entry *e = workset_add(&t->set, &t->lanes[0], false,
+				      (struct pj_str){key, 3});
 
 	key[0] = 'x';
-	assert_ptr_equal(workset_find(&t->set, &t->lanes[0], PJ_STR("abc")), e);
+	assert_ptr_equal(
+		workset_find(&t->set, &t->lanes[0], false, PJ_STR("abc")), e);
 }
 
 static void

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records out of parked queues, on request.
+ *
+ *	request → rows job → each record, in order → the documents' writes
+ *	        → its row goes, the audit keeps it → next rows, or the answer
+ *
+ * A document's own queue drains in the document's own writes. A unit's queue
+ * drains one record at a time: first its documents are written, then the unit,
+ * which moves on.
+ */
+#include "projector/core_impl.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+
+/* ---- Requests
+ * ---------------------------------------------------------------- */
+
+static void
+answer(struct core *core, const char *request, enum store_request_state state,
+       const char *text)
+{
+	struct core_answer *a;
+
+	MEM_GROW(core->answers, core->n_answers, core->answers_cap);
+	a = &core->answers[core->n_answers++];
+	(void)snprintf(a->request, sizeof(a->request), "%s", request);
+	(void)snprintf(a->text, sizeof(a->text), "%s", text);
+	a->state = state;
+}
+
+bool
+core_take_answer(struct core *core, struct core_answer *ret_answer)
+{
+	if (core->n_answers == 0)
+		return false;
+	*ret_answer = core->answers[0];
+	memmove(core->answers, core->answers + 1,
+		--core->n_answers * sizeof(*core->answers));
+	return true;
+}
+
+/* The entry whose queue is asked for; NULL: a unit that is not there. */
+static struct entry *
+request_entry(struct core *core, struct lane *lane,
+	      const struct partition *part, const struct store_request *req)
+{
+	struct pj_str unit = {req->unit, req->unit_len};
+
+	if (strcmp(req->unit_type, "document") == 0)
+		return batch_checkout(&core->batch, lane, unit);
+	buf_clear(&core->key);
+	if (strcmp(req->unit_type, "key") == 0)
+		readmodel_unit_key(&core->key, lane->generation,
+				   part->source_index, "key", unit);
+	else
+		readmodel_lone_key(&core->key, lane->generation,
+				   part->source_index, req->offset);
+	return workset_find(&core->batch.work, lane, true,
+			    (struct pj_str){core->key.data, core->key.len});
+}
+
+static struct drain *
+drain_new(const struct store_request *req, struct partition *part)
+{
+	struct drain *drain = mem_calloc(1, sizeof(*drain));
+
+	(void)snprintf(drain->request, sizeof(drain->request), "%s", req->id);
+	(void)snprintf(drain->unit_type, sizeof(drain->unit_type), "%s",
+		       req->unit_type);
+	drain->part = part;
+	drain->unit = mem_strndup(req->unit, req->unit_len);
+	drain->unit_len = req->unit_len;
+	drain->discard = strcmp(req->action, "discard") == 0;
+	drain->offset = req->offset;
+	drain->reason = mem_strdup(req->reason ? req->reason : "");
+	drain->by = mem_strdup(req->by ? req->by : "");
+	return drain;
+}
+
+bool
+core_request(struct core *core, struct lane *lane, struct partition *part,
+	     const struct store_request *req)
+{
+	struct entry *e;
+
+	if (lane_is_stopped(lane)) {
+		answer(core, req->id, STORE_REQ_FAILED, lane->stop.text);
+		return true;
+	}
+	e = request_entry(core, lane, part, req);
+	if (!e) {
+		answer(core, req->id, STORE_REQ_FAILED, "nothing is parked");
+		return true;
+	}
+	if (e->drain)
+		return false;
+	batch_drain_take(&core->batch, e, drain_new(req, part));
+	core_after_drains(core);
+	return true;
+}
+
+static void
+end_drain(struct core *core, struct entry *e)
+{
+	struct drain *drain = e->drain;
+	bool nothing = drain->n_applied + drain->n_discarded == 0;
+	char text[256];
+
+	if (drain->refused)
+		(void)snprintf(
+			text, sizeof(text),
+			"applied %" PRIu64 ", discarded %" PRIu64 "; then %s",
+			drain->n_applied, drain->n_discarded, drain->why);
+	else if (nothing)
+		(void)snprintf(text, sizeof(text), "nothing is parked");
+	else
+		(void)snprintf(text, sizeof(text),
+			       "applied %" PRIu64 ", discarded %" PRIu64
+			       ", nothing is left",
+			       drain->n_applied, drain->n_discarded);
+	answer(core, drain->request,
+	       drain->refused || nothing ? STORE_REQ_FAILED : STORE_REQ_DONE,
+	       text);
+	if (!drain->refused && !nothing && e->lane->n_units_parked)
+		e->lane->n_units_parked--;
+	e->drain = NULL;
+	drain_free(drain);
+}
+
+/* ---- Records
+ * -------------------------------------------------------------------
+ */
+
+static void
+refuse(struct queued *q, const char *cause, const char *detail)
+{
+	struct drain *drain = q->home->drain;
+
+	if (drain->refused)
+		return;
+	drain->refused = true;
+	(void)snprintf(drain->why, sizeof(drain->why),
+		       "the record at %" PRId64 " was refused: %s: %.120s",
+		       q->rec.offset, cause, detail);
+}
+
+/* What a discarded record leaves in the key's sequence (rule 12). */
+static int64_t
+discarded_sequence(const struct core *core, const struct reading *rd)
+{
+	if (rd->result == DECODE_UNREADABLE)
+		return DOC_SEQUENCE_UNKNOWN;
+	return decode_last_sequence(core->decoder);
+}
+
+static enum fold_outcome
+fold_by_home(struct core *core, struct entry *e, struct record *rec,
+	     const struct reading *rd, struct pj_error *err)
+{
+	if (rec->queued->home != e)
+		return fold_late(e->lane, rec, rd->ev, e->doc, err);
+	if (rec->queued->discard)
+		return fold_discard(e->lane, rec, discarded_sequence(core, rd),
+				    e->doc);
+	return fold_retry(e->lane, rec, rd->ev,
+			  decode_last_sequence(core->decoder), e->doc, err);
+}
+
+void
+core_fold_queued(struct core *core, struct entry *e, struct record *rec,
+		 const struct reading *rd)
+{
+	enum fold_outcome outcome = FOLD_REJECTED;
+	struct pj_error err;
+	const char *cause = core_fault(core, e, rec, rd, &err);
+
+	if (!cause || (rec->queued->home == e && rec->queued->discard)) {
+		if (core->hooks.begins)
+			core->hooks.begins(core->hooks.arg, e->lane, rec);
+		outcome = fold_by_home(core, e, rec, rd, &err);
+		if (core->hooks.ends)
+			core->hooks.ends(core->hooks.arg);
+		cause = fold_cause(outcome);
+	}
+	switch (outcome) {
+	case FOLD_CHANGED:
+	case FOLD_UNCHANGED:
+	case FOLD_REPEATED:
+		/* Repeated: by a write whose answer was lost. */
+		rec->queued->counts = true;
+		core_folded(core, e, rec, outcome);
+		break;
+	case FOLD_REJECTED:
+	case FOLD_GAP:
+	case FOLD_QUEUED:
+		rec->queued->counts = false;
+		refuse(rec->queued, cause,
+		       outcome == FOLD_QUEUED ? "its document has a queue of "
+						"its own"
+					      : err.text);
+		batch_done(&core->batch, rec);
+		break;
+	}
+	if (rec == e->refused)
+		e->refused = NULL;
+}
+
+/* Into the documents of a unit's record; nothing else of it is under way. */
+static void
+fold_out_of_unit(struct core *core, struct queued *q, const struct reading *rd)
+{
+	struct lane *lane = q->home->lane;
+	const struct route *routes;
+	size_t n = 0;
+
+	if (rd->result != DECODE_EVENT) {
+		refuse(q, rd->cause, rd->err.text);
+		return;
+	}
+	router_route(core->router, rd->ev, &routes, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (routes[i].lane != lane || routes[i].kind == ROUTE_SEQUENCE)
+			continue;
+		if (routes[i].kind != ROUTE_DOCUMENT) {
+			refuse(q, "no document key", "");
+			continue;
+		}
+		core_fold_or_defer(
+			core, batch_checkout(&core->batch, lane, routes[i].key),
+			&q->rec, rd);
+	}
+}
+
+static void
+start_queued(struct core *core, struct queued *q)
+{
+	struct entry *home = q->home;
+	struct drain *drain = home->drain;
+	struct reading rd;
+
+	q->started = true;
+	if (q->discard && q->rec.offset != drain->offset)
+		refuse(q, "it is not the one to be discarded",
+		       "the queue has moved on");
+	if (drain->refused) {
+		batch_end_queued(&core->batch, q, false);
+		return;
+	}
+	q->rec.pending = 1;
+	core_read(core, &q->rec, &rd);
+	if (!home->unit) {
+		core_fold(core, home, &q->rec, &rd);
+		return;
+	}
+	if (!q->discard)
+		fold_out_of_unit(core, q, &rd);
+	batch_done(&core->batch, &q->rec);
+}
+
+/* Nothing is pending of it: its documents, or its queue, are written. */
+static void
+settled(struct core *core, struct queued *q)
+{
+	struct entry *home = q->home;
+	struct drain *drain = home->drain;
+
+	/* What a stopped lane gives back is not written. */
+	if (lane_is_stopped(home->lane)) {
+		batch_end_queued(&core->batch, q, false);
+		return;
+	}
+	if (home->unit && q->stage == QUEUED_FOLDING && !drain->refused) {
+		q->stage = QUEUED_CLEARING;
+		q->counts = true;
+		core_fold_or_defer(core, home, &q->rec, NULL);
+		return;
+	}
+	if (q->counts && !(home->unit && q->stage == QUEUED_FOLDING)) {
+		drain->n_discarded += q->discard;
+		drain->n_applied += !q->discard;
+		core->counts.discarded += q->discard;
+		core->counts.retried += !q->discard;
+		home->lane->n_discarded += q->discard;
+		home->lane->n_retried += !q->discard;
+		batch_end_queued(&core->batch, q, true);
+	} else {
+		batch_end_queued(&core->batch, q, false);
+	}
+	if (home->list == LIST_NONE)
+		batch_settle(&core->batch, home);
+}
+
+static void
+drained(struct core *core, struct entry *e)
+{
+	struct queued *q, *next;
+
+	if (!e->drain)
+		return;
+	for (q = TAILQ_FIRST(&core->batch.queued); q; q = next) {
+		next = TAILQ_NEXT(q, link);
+		if (q->home == e && !q->started)
+			start_queued(core, q);
+	}
+	if (e->drain->n_out)
+		return;
+	if (e->drain->refused || lane_is_stopped(e->lane) ||
+	    !doc_queue(e->doc, e->drain->part->source_index))
+		end_drain(core, e);
+	if (e->list == LIST_NONE)
+		batch_settle(&core->batch, e);
+}
+
+void
+core_after_drains(struct core *core)
+{
+	struct batch *bat = &core->batch;
+
+	/* Each may bring on some of the other. */
+	while (bat->n_settled || bat->n_drained) {
+		if (bat->n_settled)
+			settled(core, bat->settled[--bat->n_settled]);
+		else
+			drained(core, bat->drained[--bat->n_drained]);
+	}
+}

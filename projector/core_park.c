@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records that cannot be applied, and lanes that stop because of it. */
+#include "projector/core_impl.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/utf8.h"
+
+enum { RATE_SECONDS = 10 }; /* what the rate is averaged over */
+
+/* ---- Lanes that stop -------------------------------------------------------
+ */
+
+void
+core_stop_lane(struct core *core, struct lane *lane, const struct pj_error *why)
+{
+	if (lane_is_stopped(lane))
+		return;
+	lane->stop = *why;
+	batch_drop_lane(&core->batch, lane);
+	if (core->hooks.lane_stopped)
+		core->hooks.lane_stopped(core->hooks.arg, lane);
+}
+
+void
+core_stop_partition(struct core *core, const struct partition *part,
+		    const struct pj_error *why)
+{
+	for (unsigned i = 0; i < core->lanes->n; i++)
+		if (module_reads_topic(core->lanes->lane[i].mod, part->topic))
+			core_stop_lane(core, &core->lanes->lane[i], why);
+}
+
+/* One more of its own fault? The bucket holds what RATE_SECONDS allow. */
+static bool
+rate_allows(const struct core *core, struct lane *lane)
+{
+	double full = (double)core->set.limits.park_per_second * RATE_SECONDS;
+	int64_t now = core->batch.now_mono_ms;
+
+	if (full == 0)
+		return true;
+	if (lane->park_mono_ms == 0)
+		lane->park_tokens = full;
+	else
+		lane->park_tokens += (double)(now - lane->park_mono_ms) *
+				     core->set.limits.park_per_second / 1000;
+	lane->park_mono_ms = now ? now : 1;
+	if (lane->park_tokens > full)
+		lane->park_tokens = full;
+	if (lane->park_tokens < 1)
+		return false;
+	lane->park_tokens -= 1;
+	return true;
+}
+
+/*
+ * When so much is parked, it is not the records: the module, or what it reads,
+ * is at fault. Nothing beyond the limit is parked.
+ */
+static bool
+may_park(struct core *core, struct lane *lane, const struct record *rec,
+	 const struct doc_queue *queue, const char *cause, const char *detail)
+{
+	const struct core_limits *limits = &core->set.limits;
+	struct pj_error why;
+	char what[96];
+
+	if (queue && limits->park_per_unit && queue->n >= limits->park_per_unit)
+		(void)snprintf(what, sizeof(what),
+			       "%" PRIu32 " records wait in one queue "
+			       "(projector.park_per_unit)",
+			       limits->park_per_unit);
+	else if (!queue && limits->park_units &&
+		 lane->n_units_parked >= limits->park_units)
+		(void)snprintf(what, sizeof(what),
+			       "%" PRIu32 " keys have parked records "
+			       "(projector.park_units)",
+			       limits->park_units);
+	else if (!queue && !rate_allows(core, lane))
+		(void)snprintf(what, sizeof(what),
+			       "over %" PRIu32 " records a second cannot be "
+			       "applied (projector.park_per_second)",
+			       limits->park_per_second);
+	else
+		return true;
+	(void)pj_error_set(
+		&why, PJ_ERROR_STOP,
+		"projection %s stopped before %.60s/%" PRId32 "@%" PRId64
+		": %s; module or topic is at fault, mend it and "
+		"start again (last: %s: %.80s)",
+		lane->mod->desc->name, rec->partition->topic,
+		rec->partition->number, rec->offset, what, cause, detail);
+	core_stop_lane(core, lane, &why);
+	return false;
+}
+
+/* ---- Into a queue
+ * ------------------------------------------------------------
+ */
+
+void
+core_park(struct core *core, struct entry *e, struct record *rec,
+	  const struct pj_event *ev, enum parked_unit type, struct pj_str unit,
+	  const char *cause, const char *detail)
+{
+	int32_t source = rec->partition->source_index;
+	const struct doc_queue *queue = doc_queue(e->doc, source);
+	struct lane *lane = e->lane;
+	struct parked_row *row;
+
+	if (!may_park(core, lane, rec, queue, cause, detail)) {
+		batch_done(&core->batch, rec);
+		return;
+	}
+	core->counts.parked++;
+	if (queue) {
+		core->counts.queued++;
+		lane->n_queued++;
+	} else {
+		lane->n_units_parked++;
+	}
+	row = parked_new(lane, rec, ev, type, unit, cause, detail,
+			 core->batch.now_at_ms);
+	doc_enqueue(e->doc, source, rec->offset);
+	if (core->hooks.parked)
+		core->hooks.parked(core->hooks.arg, &row->row);
+	batch_park_take(&core->batch, row, e);
+	batch_changed(&core->batch, e, rec);
+	workset_count(&core->batch.work, e);
+}
+
+/* What can be the `_id` of a document. */
+static bool
+is_document_key(struct pj_str key)
+{
+	if (key.len == 0 || key.len > READMODEL_KEY_MAX ||
+	    memchr(key.ptr, 0, key.len))
+		return false;
+	for (size_t at = 0, n; at < key.len; at += n) {
+		n = utf8_char(key.ptr + at, key.len - at);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+park_in_unit(struct core *core, struct lane *lane, struct record *rec,
+	     const struct reading *rd, bool lone)
+{
+	int32_t source = rec->partition->source_index;
+
+	buf_clear(&core->key);
+	if (lone)
+		readmodel_lone_key(&core->key, lane->generation, source,
+				   rec->offset);
+	else
+		readmodel_unit_key(&core->key, lane->generation, source, "key",
+				   rec->key);
+	core_fold_or_defer(core,
+			   batch_checkout_unit(&core->batch, lane,
+					       (struct pj_str){core->key.data,
+							       core->key.len},
+					       lone),
+			   rec, rd);
+}
+
+void
+core_park_unknown(struct core *core, struct lane *lane, struct record *rec,
+		  const struct reading *rd)
+{
+	struct pj_str key;
+
+	/* A healthy event is nothing to park in a document of another key. */
+	if (rd->result != DECODE_EVENT &&
+	    module_is_keyed_by_record(lane->mod)) {
+		key = decode_key(core->decoder, rec->key);
+		if (is_document_key(key)) {
+			core_fold_or_defer(
+				core, batch_checkout(&core->batch, lane, key),
+				rec, rd);
+			return;
+		}
+	}
+	park_in_unit(core, lane, rec, rd, rec->key.len == 0);
+}
+
+void
+core_park_lone(struct core *core, struct lane *lane, struct record *rec,
+	       const struct reading *rd)
+{
+	park_in_unit(core, lane, rec, rd, true);
+}
+
+/* ---- Units
+ * -------------------------------------------------------------------
+ */
+
+bool
+core_captured(struct core *core, struct lane *lane, struct record *rec,
+	      const struct reading *rd)
+{
+	const struct doc_queue *queue;
+	struct entry *e;
+
+	if (core->batch.work.n_units[lane->index] == 0 || rec->key.len == 0)
+		return false;
+	buf_clear(&core->key);
+	readmodel_unit_key(&core->key, lane->generation,
+			   rec->partition->source_index, "key", rec->key);
+	e = workset_find(&core->batch.work, lane, true,
+			 (struct pj_str){core->key.data, core->key.len});
+	if (!e)
+		return false;
+	if (e->backlog.n == 0) {
+		queue = doc_queue(e->doc, rec->partition->source_index);
+		if (!doc_has_late(e->doc, rec->partition->source_index,
+				  rec->offset) &&
+		    (!queue || rec->offset < queue->first))
+			return false;
+	}
+	core_fold_or_defer(core, e, rec, rd);
+	return true;
+}
+
+/* Why a record is in a unit that has no queue yet. */
+static const char *
+cause_of_unit(const struct entry *e, const struct reading *rd,
+	      const char **ret_detail)
+{
+	*ret_detail = rd->err.text;
+	if (rd->result == DECODE_UNREADABLE || rd->result == DECODE_INVALID)
+		return rd->cause;
+	*ret_detail = e->lone ? "the event's document key is over 480 bytes"
+			      : "an id of the document key has no value";
+	return e->lone ? "long document key" : "unknown document key";
+}
+
+void
+core_fold_unit(struct core *core, struct entry *e, struct record *rec,
+	       const struct reading *rd)
+{
+	int32_t source = rec->partition->source_index;
+	const struct doc_queue *queue = doc_queue(e->doc, source);
+	const char *cause, *detail = "records of this key wait before it";
+
+	if (rec->queued && queue && rec->offset >= queue->first &&
+	    rec->offset <= queue->tail) {
+		doc_set_late(e->doc, source, rec->offset);
+		doc_dequeue(e->doc, source, rec->offset);
+		core_folded(core, e, rec, FOLD_CHANGED);
+		return;
+	}
+	if (rec->queued || doc_has_late(e->doc, source, rec->offset) ||
+	    (queue && rec->offset <= queue->tail)) {
+		core_folded(core, e, rec, FOLD_REPEATED);
+		return;
+	}
+	cause = queue ? fold_cause(FOLD_QUEUED) : cause_of_unit(e, rd, &detail);
+	core_park(core, e, rec, rd->ev, e->lone ? PARKED_RECORD : PARKED_KEY,
+		  rec->key, cause, detail);
+}

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Assignments: how reading begins and ends.
+ *
+ *	lanes' generations → claim (rule 9) → checkpoints → parking units
+ *	→ core_assign() → reading from the lowest anchor (rule 10)
+ *
+ * All of it happens between two polls of the source, never in its callbacks.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bsonread.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "projector/generation.h"
+#include "projector/pipeline_impl.h"
+
+enum {
+	BEGIN_WAIT_MS = 200, /* between tries while the store is away */
+	/*
+	 * A fenced process that gets no new assignment is no zombie: who has
+	 * fenced it is gone. It ends, and joins anew when it is started again.
+	 */
+	FENCED_MAX_MS = 60000,
+};
+
+/* ---- Claims ----------------------------------------------------------------
+ */
+
+static struct store_checkpoint *
+start_of(const struct pipeline *pipe, size_t p, const struct lane *lane)
+{
+	return &pipe->starts[p * LANES_MAX + lane->index];
+}
+
+/* The assigned sources that the lane reads, and which partitions they are. */
+static size_t
+lane_sources(const struct pipeline *pipe, const struct lane *lane,
+	     int32_t *ret_sources, size_t *ret_parts)
+{
+	size_t n = 0;
+
+	for (size_t p = 0; p < pipe->n_parts; p++) {
+		if (!module_reads_topic(lane->mod, pipe->parts[p]->topic))
+			continue;
+		ret_sources[n] = pipe->parts[p]->source_index;
+		ret_parts[n++] = p;
+	}
+	return n;
+}
+
+/* Read anew under the claim we have: it must still be ours. */
+static int
+compare_claim(struct pipeline *pipe, const struct lane *lane,
+	      const int32_t *sources, size_t n, struct store_checkpoint *rows,
+	      bool *ret_ours, struct pj_error *err)
+{
+	struct store_checkpoint *all;
+	size_t n_all, found = 0;
+
+	if (store_checkpoints(pipe->set.session, lane->generation, &all, &n_all,
+			      err))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		for (size_t a = 0; a < n_all; a++)
+			if (all[a].source == sources[i] &&
+			    all[a].epoch == rows[i].epoch) {
+				rows[i] = all[a];
+				found++;
+			}
+	free(all);
+	*ret_ours = found == n;
+	return 0;
+}
+
+static bool
+is_same_claim(const struct lane *lane, const struct store_checkpoint *rows,
+	      size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].epoch == 0 ||
+		    strcmp(rows[i].generation, lane->generation) != 0)
+			return false;
+	return n > 0;
+}
+
+static int
+claim_lane(struct pipeline *pipe, const struct lane *lane, bool *ret_ours,
+	   struct pj_error *err)
+{
+	int32_t *sources = mem_calloc(pipe->n_parts, sizeof(*sources));
+	size_t *parts = mem_calloc(pipe->n_parts, sizeof(*parts));
+	size_t n = lane_sources(pipe, lane, sources, parts);
+	struct store_checkpoint *rows = mem_calloc(n, sizeof(*rows));
+	uint64_t count;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		rows[i] = *start_of(pipe, parts[i], lane);
+	*ret_ours = true;
+	if (n == 0) {
+		rc = 0;
+	} else if (pipe->claimed && is_same_claim(lane, rows, n)) {
+		rc = compare_claim(pipe, lane, sources, n, rows, ret_ours, err);
+	} else {
+		memcpy(&count, pipe->owner.bytes + 8, sizeof(count));
+		count++;
+		memcpy(pipe->owner.bytes + 8, &count, sizeof(count));
+		rc = store_claim(pipe->set.session, lane->generation, sources,
+				 n, &pipe->owner, rows, ret_ours, err);
+	}
+	for (size_t i = 0; rc == 0 && *ret_ours && i < n; i++)
+		*start_of(pipe, parts[i], lane) = rows[i];
+	free(sources);
+	free(parts);
+	free(rows);
+	return rc;
+}
+
+static void
+fence(struct pipeline *pipe, const struct lane *lane)
+{
+	log_warn("fenced",
+		 "generation=%s note=\"claimed by another process; waiting for "
+		 "a new assignment\"",
+		 lane ? lane->generation : "");
+	pipe->fenced = true;
+	pipe->claimed = false;
+	pipe->fenced_mono_ms = clock_mono_ms();
+}
+
+/* What we had first: a process that is a zombie must not claim anything. */
+static int
+claim_lanes(struct pipeline *pipe, struct pj_error *err)
+{
+	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
+		const struct lane *lane = &pipe->set.lanes->lane[l];
+		bool ours;
+
+		if (lane_is_stopped(lane))
+			continue;
+		if (claim_lane(pipe, lane, &ours, err))
+			return -1;
+		if (!ours) {
+			fence(pipe, lane);
+			return 0;
+		}
+	}
+	pipe->claimed = true;
+	return 0;
+}
+
+/* ---- Parking units ---------------------------------------------------------
+ */
+
+struct units {
+	struct pipeline *pipe;
+	struct lane *lane;
+	struct buf prefix;
+	struct pj_error err;
+};
+
+static bool
+is_assigned(const struct pipeline *pipe, int32_t source)
+{
+	for (size_t p = 0; p < pipe->n_parts; p++)
+		if (pipe->parts[p]->source_index == source)
+			return true;
+	return false;
+}
+
+static bool
+add_unit(void *arg, const uint8_t *bson, size_t len)
+{
+	struct units *u = arg;
+	struct bsonread_element id;
+	struct bsonread r;
+	struct pj_str key;
+
+	if (bsonread_open(&r, bson, len) < 0 || bsonread_next(&r, &id) != 1 ||
+	    !bsonread_is(&id, READMODEL_ID) || id.type != BSONREAD_STRING) {
+		(void)pj_error_set(&u->err, PJ_ERROR_FATAL,
+				   "a damaged row in " READMODEL_UNITS);
+		return false;
+	}
+	key = bsonread_text(&id);
+	if (key.len <= u->prefix.len ||
+	    memcmp(key.ptr, u->prefix.data, u->prefix.len) != 0)
+		return false;
+	if (!is_assigned(u->pipe,
+			 (int32_t)strtol(key.ptr + u->prefix.len, NULL, 10)))
+		return true;
+	return core_add_unit(u->pipe->core, u->lane, key, bson, len, &u->err) ==
+	       0;
+}
+
+/* Documents with a queue count against the lane's limit. */
+static bool
+count_document(void *arg, const struct store_parked *row)
+{
+	struct units *u = arg;
+
+	if (strcmp(row->unit_type, "document") != 0)
+		return true;
+	if (row->unit.len != u->prefix.len ||
+	    memcmp(row->unit.ptr, u->prefix.data, row->unit.len) != 0)
+		u->lane->n_units_parked++;
+	buf_clear(&u->prefix);
+	buf_add(&u->prefix, row->unit.ptr, row->unit.len);
+	return true;
+}
+
+static int
+load_units(struct pipeline *pipe, struct pj_error *err)
+{
+	struct units u = {.pipe = pipe};
+	int rc = 0;
+
+	for (unsigned l = 0; rc == 0 && l < pipe->set.lanes->n; l++) {
+		u.lane = &pipe->set.lanes->lane[l];
+		if (lane_is_stopped(u.lane))
+			continue;
+		u.lane->n_units_parked = 0;
+		buf_clear(&u.prefix);
+		buf_printf(&u.prefix, "%s!", u.lane->generation);
+		rc = store_scan(pipe->set.session, READMODEL_UNITS,
+				(struct pj_str){u.prefix.data, u.prefix.len},
+				add_unit, &u, err);
+		buf_clear(&u.prefix);
+		if (rc == 0 && u.err.cls == PJ_ERROR_NONE)
+			rc = store_parked_scan(pipe->set.session,
+					       u.lane->generation,
+					       count_document, &u, err);
+		if (rc == 0 && u.err.cls != PJ_ERROR_NONE) {
+			*err = u.err;
+			rc = -1;
+		}
+	}
+	buf_release(&u.prefix);
+	return rc;
+}
+
+/* ---- Beginning -------------------------------------------------------------
+ */
+
+static int
+attach_lanes(struct pipeline *pipe, struct pj_error *err)
+{
+	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
+		struct lane *lane = &pipe->set.lanes->lane[l];
+		int32_t before = lane->number;
+
+		if (lane_is_stopped(lane))
+			continue;
+		if (generation_attach_live(pipe->set.session, pipe->set.set,
+					   lane->mod, clock_wall_ms(), lane,
+					   err)) {
+			if (err->cls != PJ_ERROR_STOP)
+				return -1;
+			core_stop_lane(pipe->core, lane, err);
+		} else if (before && lane->number != before) {
+			log_info("generation.follows",
+				 "projection=%s from=%" PRId32 " to=%" PRId32,
+				 lane->mod->desc->name, before, lane->number);
+		}
+	}
+	return 0;
+}
+
+static int
+find_sources(struct pipeline *pipe, struct pj_error *err)
+{
+	for (size_t p = 0; p < pipe->n_parts; p++)
+		if (store_source(pipe->set.session, pipe->parts[p]->topic,
+				 pipe->parts[p]->number,
+				 &pipe->parts[p]->source_index, err))
+			return -1;
+	return 0;
+}
+
+/* Into the core and the source, from what the claims gave. */
+static int
+assign(struct pipeline *pipe, struct pj_error *err)
+{
+	size_t n = pipe->n_parts;
+	struct source_position *at = mem_calloc(n, sizeof(*at));
+	int rc = 0;
+
+	if (pipe->set.until_end)
+		rc = goals_set(&pipe->goals, pipe->set.source, pipe->parts, n,
+			       err);
+	for (size_t p = 0; rc == 0 && p < n; p++) {
+		at[p].partition = pipe->parts[p];
+		at[p].next = core_assign(pipe->core, pipe->parts[p],
+					 pipe->starts + p * LANES_MAX,
+					 !pipe->waived[p]);
+		if (pipe->set.until_end)
+			rc = goals_check_start(
+				&pipe->goals, p,
+				offsets_of(core_offsets(pipe->core),
+					   pipe->parts[p])
+					->next,
+				err);
+	}
+	if (rc == 0)
+		rc = load_units(pipe, err);
+	if (rc == 0)
+		rc = source_assign(pipe->set.source, at, n, &pipe->assignment,
+				   err);
+	free(at);
+	return rc;
+}
+
+static int
+begin_reading(struct pipeline *pipe, struct pj_error *err)
+{
+	/* Fit for what we promise? A person has to change it if not. */
+	if ((!pipe->checked && store_check(pipe->set.session, err)) ||
+	    (pipe->set.follow_live && attach_lanes(pipe, err)) ||
+	    find_sources(pipe, err) || claim_lanes(pipe, err))
+		return -1;
+	pipe->checked = true;
+	if (pipe->fenced)
+		return 0;
+	if (assign(pipe, err)) {
+		core_drop(pipe->core);
+		return -1;
+	}
+	pipe->reading = true;
+	log_info("reading", "partitions=%zu assignment=%" PRIu32, pipe->n_parts,
+		 pipe->assignment);
+	return 0;
+}
+
+int
+pipeline_begin(struct pipeline *pipe, struct pj_error *err)
+{
+	if (pipe->reading || !pipe->assigned || pipe->fenced ||
+	    clock_mono_ms() < pipe->begin_mono_ms)
+		return 0;
+	/* Jobs name their collections by the lanes, which are about to move. */
+	if (core_jobs_out(pipe->core) > 0)
+		return 0;
+	if (begin_reading(pipe, err) == 0)
+		return 0;
+	/* The partitions stay ours (the source is polled on) meanwhile. */
+	pipe->begin_mono_ms = clock_mono_ms() + BEGIN_WAIT_MS;
+	return pipeline_outage(pipe, "begin.waiting", -1, err);
+}
+
+/* ---- Ending ----------------------------------------------------------------
+ */
+
+void
+pipeline_stop_reading(struct pipeline *pipe)
+{
+	core_drop(pipe->core);
+	pipe->reading = false;
+}
+
+static void
+forget_partitions(struct pipeline *pipe)
+{
+	pipeline_stop_reading(pipe);
+	free(pipe->parts);
+	free(pipe->starts);
+	free(pipe->waived);
+	pipe->parts = NULL;
+	pipe->starts = NULL;
+	pipe->waived = NULL;
+	pipe->n_parts = 0;
+	pipe->assigned = pipe->claimed = pipe->fenced = false;
+}
+
+void
+pipeline_assigned(struct pipeline *pipe, const struct source_event *event)
+{
+	size_t n = event->n_partitions;
+
+	forget_partitions(pipe);
+	pipe->parts = mem_calloc(n, sizeof(*pipe->parts));
+	pipe->starts = mem_calloc(n * LANES_MAX, sizeof(*pipe->starts));
+	pipe->waived = mem_calloc(n, sizeof(*pipe->waived));
+	pipe->n_parts = n;
+	if (n)
+		memcpy(pipe->parts, event->partitions,
+		       n * sizeof(struct partition *));
+	for (size_t i = 0; i < n * LANES_MAX; i++) {
+		pipe->starts[i].next = -1;
+		pipe->starts[i].anchor_offset = -1;
+	}
+	pipe->assigned = true;
+	pipe->begin_mono_ms = 0;
+}
+
+int
+pipeline_revoked(struct pipeline *pipe, struct pj_error *err)
+{
+	if (pipe->reading) {
+		if (pipeline_flush(pipe, REVOKE_FLUSH_MS, err))
+			return -1;
+		pipeline_mirror(pipe);
+	}
+	log_info("revoked", "partitions=%zu", pipe->n_parts);
+	forget_partitions(pipe);
+	return source_unassign(pipe->set.source, err);
+}
+
+int
+pipeline_check_claims(struct pipeline *pipe, struct pj_error *err)
+{
+	if (pipe->reading && core_is_fenced(pipe->core)) {
+		pipeline_stop_reading(pipe);
+		fence(pipe, NULL);
+	} else if (pipe->reading && core_must_reread(pipe->core)) {
+		log_info("reread",
+			 "note=\"a parking unit was written by somebody else; "
+			 "reading again from the checkpoints\"");
+		pipeline_stop_reading(pipe);
+	}
+	if (pipe->fenced &&
+	    (!pipe->set.follow_live ||
+	     clock_mono_ms() - pipe->fenced_mono_ms > FENCED_MAX_MS))
+		return pj_error_set(err, PJ_ERROR_FATAL,
+				    "another process has claimed what this one "
+				    "reads, and no new assignment comes");
+	return 0;
+}
+
+/* ---- Generations that move --------------------------------------------- */
+
+static int
+live_moved(struct pipeline *pipe, bool *ret_moved, struct pj_error *err)
+{
+	struct store_live *rows;
+	size_t n;
+
+	*ret_moved = false;
+	if (store_live(pipe->set.session, &rows, &n, err))
+		return -1;
+	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
+		const struct lane *lane = &pipe->set.lanes->lane[l];
+
+		for (size_t i = 0; i < n && !lane_is_stopped(lane); i++)
+			if (strcmp(rows[i].projection, lane->mod->desc->name) ==
+				    0 &&
+			    rows[i].number != lane->number)
+				*ret_moved = true;
+	}
+	free(rows);
+	return 0;
+}
+
+int
+pipeline_follow_live(struct pipeline *pipe, struct pj_error *err)
+{
+	bool moved;
+
+	if (!pipe->assigned)
+		return 0;
+	if (live_moved(pipe, &moved, err))
+		return -1;
+	if (!moved)
+		return 0;
+	if (pipe->reading) {
+		if (pipeline_flush(pipe, REVOKE_FLUSH_MS, err))
+			return -1;
+		pipeline_stop_reading(pipe);
+	}
+	/* Who promoted it has fenced the old one first: that was no zombie's
+	 * end. What did not move is compared, not claimed. */
+	pipe->fenced = false;
+	pipe->claimed = true;
+	return 0;
+}

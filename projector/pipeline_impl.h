@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of pipeline.h share; for pipeline*.c only. */
+#ifndef PROJECTOR_PIPELINE_IMPL_H
+#define PROJECTOR_PIPELINE_IMPL_H
+
+#include "projector/crashes.h"
+#include "projector/goals.h"
+#include "projector/pipeline.h"
+#include "projector/report.h"
+#include "projector/writer.h"
+
+enum {
+	/* Below a third of the group's session timeout (45 s). */
+	REVOKE_FLUSH_MS = 10000,
+};
+
+struct pipeline {
+	struct pipeline_settings set;
+	struct core *core;
+	struct writers *writers;
+	struct partition **parts; /* of the assignment */
+	size_t n_parts;
+	/*
+	 * Checkpoints as claimed, n_parts times LANES_MAX; zeroed until then.
+	 * What is read again under the same claim is compared with them.
+	 */
+	struct store_checkpoint *starts;
+	bool *waived;  /* by partition: its anchors need not be there */
+	bool assigned; /* parts are ours */
+	bool reading;  /* and are being read, from positions of the store */
+	bool checked;  /* the store is fit */
+	bool counted;  /* what crashed before is in the store */
+	bool claimed;  /* starts are ours, as far as we know */
+	bool paused;
+	bool outage; /* the store is away, as far as we know */
+	/*
+	 * Somebody else has claimed what we read. A new assignment ends that,
+	 * or a live pointer that has moved; we never claim again by ourselves
+	 * (protocol rule 9).
+	 */
+	bool fenced;
+	int64_t fenced_mono_ms;
+	struct store_owner owner; /* counted up with every claim */
+	struct crashes crashes;
+	struct core_answer *answers; /* not yet in the store */
+	size_t n_answers, answers_cap;
+	struct goals goals; /* until_end */
+	uint32_t assignment;
+	int64_t begin_mono_ms; /* next try to begin reading */
+	int64_t tick_mono_ms;
+	struct report report;
+};
+
+/* rc, but an outage is said and waited out: 0. Success ends one. */
+int
+pipeline_outage(struct pipeline *pipe, const char *event, int rc,
+		const struct pj_error *err) __attribute__((warn_unused_result));
+/* Tells the log's own tools where we are. */
+void
+pipeline_mirror(struct pipeline *pipe);
+
+/* ---- pipeline_begin.c: assignments ------------------------------------------
+ */
+
+/* Begins reading what is assigned, when it is time to. */
+int
+pipeline_begin(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+void
+pipeline_assigned(struct pipeline *pipe, const struct source_event *event);
+int
+pipeline_revoked(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Stops reading without giving the assignment back. */
+void
+pipeline_stop_reading(struct pipeline *pipe);
+/* Looks whether the core was fenced, or has to read again. */
+int
+pipeline_check_claims(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* A rebuilt generation became live: feed that one, from its own positions. */
+int
+pipeline_follow_live(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* ---- pipeline_request.c: what operators ask of parked queues ---------------
+ */
+
+/* New requests into the core, answers into the store; once a tick. */
+int
+pipeline_requests(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+#endif
