@@ -85,6 +85,9 @@ struct settings {
 		uint32_t fold_cpu_ms;	 /* CPU time of one record's fold */
 	} projector;
 	struct {
+		char *topic; /* "" = none */
+	} dead_letter;
+	struct {
 		char *listen;	    /* 127.0.0.1:8080 */
 		char *admin_listen; /* 127.0.0.1:8081 */
 		bool public;	    /* may bind other than loopback */

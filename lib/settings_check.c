@@ -148,6 +148,28 @@ check_store(const struct check *ck)
 	return 0;
 }
 
+/* Kafka's alphabet and length for a topic's name. */
+static int
+check_dead_letter(const struct check *ck)
+{
+	const char *topic = ck->set->dead_letter.topic;
+	size_t prefix = strlen(ck->set->source.topic_prefix);
+
+	if (!*topic)
+		return 0;
+	if (strcmp(ck->set->source.type, "kafka") != 0)
+		return refuse(ck, "dead_letter", NULL, "topic",
+			      "only source.type = kafka has a cluster to send "
+			      "to");
+	if (topic[strspn(topic, "abcdefghijklmnopqrstuvwxyz"
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				"0123456789._-")] ||
+	    prefix + strlen(topic) > 249)
+		return refuse(ck, "dead_letter", NULL, "topic",
+			      "not a topic's name");
+	return 0;
+}
+
 static int
 check_projection(const struct check *ck, const char *name)
 {
@@ -168,7 +190,7 @@ settings_check(const struct settings *set,
 {
 	const struct check ck = {set, origins, err};
 
-	if (check_addresses(&ck) || check_store(&ck))
+	if (check_addresses(&ck) || check_store(&ck) || check_dead_letter(&ck))
 		return -1;
 	for (size_t i = 0; i < set->n_topics; i++) {
 		const char *name = set->topics[i].name;

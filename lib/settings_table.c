@@ -159,6 +159,14 @@ static const struct config_key projector_keys[] = {
 	{.name = NULL},
 };
 
+static const struct config_key dead_letter_keys[] = {
+	{.name = "topic", .type = CONFIG_TEXT, AT(dead_letter.topic),
+	 .text = "Topic that gets a copy of every record that is parked, "
+		 "source.topic_prefix before its name; empty: none. Needs a "
+		 "kafka source."},
+	{.name = NULL},
+};
+
 static const struct config_key queryapi_keys[] = {
 	{.name = "listen", .type = CONFIG_TEXT, .def = "127.0.0.1:8080",
 	 .flags = CONFIG_REQUIRED, AT(queryapi.listen),
@@ -243,6 +251,9 @@ const struct config_section settings_sections[] = {
 		 "says which."},
 	{.name = "projector", .keys = projector_keys,
 	 .text = "The write side's own settings."},
+	{.name = "dead_letter", .keys = dead_letter_keys,
+	 .text = "Copies of parked records, for tools that watch a dead-letter "
+		 "topic. The store keeps the originals."},
 	{.name = "queryapi", .keys = queryapi_keys,
 	 .text = "The read side's own settings."},
 	{.name = "log", .keys = log_keys, .text = "Log lines on stderr."},

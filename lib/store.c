@@ -72,6 +72,7 @@ store_load(struct store_session *ses, const char *collection,
 	for (i = 0; i < n_docs; i++) {
 		docs[i].bson = NULL;
 		docs[i].len = 0;
+		docs[i].left_out = false;
 	}
 	if (n_docs == 0 ||
 	    ses->store->ops->load(ses, collection, docs, n_docs, err) == 0)
@@ -80,6 +81,7 @@ store_load(struct store_session *ses, const char *collection,
 		free(docs[i].bson);
 		docs[i].bson = NULL;
 		docs[i].len = 0;
+		docs[i].left_out = false;
 	}
 	return -1;
 }

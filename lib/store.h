@@ -100,7 +100,8 @@ enum { STORE_LOAD_BYTES = 32 * 1024 * 1024 };
 
 /*
  * Loads by key from one collection: majority, primary, never stale. The order
- * of docs stays. On failure no bytes are left allocated. A collection that does
+ * of docs stays. One call gives at least one document that is there, or leaves
+ * none out. On failure no bytes are left allocated. A collection that does
  * not exist is an empty one.
  */
 int

@@ -19,13 +19,16 @@ static int
 lmdb_load_body(MDB_txn *txn, void *arg)
 {
 	struct lmdb_loading *l = arg;
-	size_t i;
+	size_t i, bytes = 0;
 
 	for (i = 0; i < l->n_docs; i++) {
 		struct store_doc *doc = &l->docs[i];
 		MDB_val key = lmdb_val(doc->key.ptr, doc->key.len), val;
 		int rc;
 
+		doc->left_out = bytes >= STORE_LOAD_BYTES;
+		if (doc->left_out)
+			continue;
 		/* No document can have such a key. */
 		if (doc->key.len == 0 || doc->key.len > LMDB_KEY_MAX)
 			continue;
@@ -37,6 +40,7 @@ lmdb_load_body(MDB_txn *txn, void *arg)
 		doc->bson = mem_alloc(val.mv_size);
 		memcpy(doc->bson, val.mv_data, val.mv_size);
 		doc->len = val.mv_size;
+		bytes += val.mv_size;
 	}
 	return 0;
 }

@@ -39,28 +39,33 @@ mongo_doc_compare(const void *a, const void *b)
 	return mongo_key_compare((*x)->key, (*y)->key);
 }
 
-static void
+/* Returns the bytes it takes. */
+static size_t
 mongo_doc_set(struct store_doc *doc, const bson_t *found)
 {
 	if (doc->bson)
-		return;
+		return 0;
 	doc->len = found->len;
 	doc->bson = mem_alloc(found->len);
 	memcpy(doc->bson, bson_get_data(found), found->len);
+	return found->len;
 }
 
-/* Gives a found document to all who asked for its key; sorted is by key. */
-static void
+/*
+ * Gives a found document to all who asked for its key; sorted is by key.
+ * Returns the bytes they take.
+ */
+static size_t
 mongo_hand_over(struct store_doc *const *sorted, size_t n, const bson_t *found)
 {
 	struct pj_str key;
 	bson_iter_t it;
 	uint32_t len;
-	size_t low = 0, high = n;
+	size_t low = 0, high = n, bytes = 0;
 
 	if (!bson_iter_init_find(&it, found, READMODEL_ID) ||
 	    !BSON_ITER_HOLDS_UTF8(&it))
-		return;
+		return 0;
 	key.ptr = bson_iter_utf8(&it, &len);
 	key.len = len;
 	while (low < high) {
@@ -72,7 +77,8 @@ mongo_hand_over(struct store_doc *const *sorted, size_t n, const bson_t *found)
 			high = mid;
 	}
 	for (; low < n && mongo_key_compare(sorted[low]->key, key) == 0; low++)
-		mongo_doc_set(sorted[low], found);
+		bytes += mongo_doc_set(sorted[low], found);
+	return bytes;
 }
 
 static void
@@ -94,9 +100,16 @@ mongo_load_filter(bson_t *filter, struct store_doc *const *sorted, size_t n)
 		   bson_append_document_end(filter, &id));
 }
 
+static void
+mongo_leave_out(struct store_doc *const *sorted, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sorted[i]->left_out = !sorted[i]->bson;
+}
+
 static int
 mongo_load_piece(struct mongo_session *ses, mongoc_collection_t *coll,
-		 struct store_doc *const *sorted, size_t n,
+		 struct store_doc *const *sorted, size_t n, size_t *bytes,
 		 struct pj_error *err)
 {
 	struct mongo_store *store = mongo_store_of(&ses->base);
@@ -112,8 +125,8 @@ mongo_load_piece(struct mongo_session *ses, mongoc_collection_t *coll,
 	mongo_must(bson_append_int32(&opts, "batchSize", -1, (int32_t)n + 1));
 	cursor = mongoc_collection_find_with_opts(coll, &filter, &opts,
 						  store->read_prefs);
-	while (mongoc_cursor_next(cursor, &found))
-		mongo_hand_over(sorted, n, found);
+	while (*bytes < STORE_LOAD_BYTES && mongoc_cursor_next(cursor, &found))
+		*bytes += mongo_hand_over(sorted, n, found);
 	mongo_note_time(ses);
 	if (mongoc_cursor_error_document(cursor, &error, &reply))
 		mongo_error_set(err, &store->base,
@@ -121,6 +134,9 @@ mongo_load_piece(struct mongo_session *ses, mongoc_collection_t *coll,
 				reply);
 	else
 		ret = 0;
+	/* The server gives them in any order: of the rest nothing is known. */
+	if (*bytes >= STORE_LOAD_BYTES)
+		mongo_leave_out(sorted, n);
 out:
 	if (cursor)
 		mongoc_cursor_destroy(cursor);
@@ -138,7 +154,7 @@ mongo_load(struct store_session *base, const char *collection,
 	struct store_doc **sorted =
 		mem_calloc(n_docs, sizeof(struct store_doc *));
 	mongoc_collection_t *coll;
-	size_t i, n;
+	size_t i, n, bytes = 0;
 	int ret = 0;
 
 	coll = mongoc_client_get_collection(ses->client, store->database,
@@ -150,7 +166,11 @@ mongo_load(struct store_session *base, const char *collection,
 		n = n_docs - i;
 		if (n > MONGO_LOAD_DOCS)
 			n = MONGO_LOAD_DOCS;
-		ret = mongo_load_piece(ses, coll, sorted + i, n, err);
+		if (bytes >= STORE_LOAD_BYTES)
+			mongo_leave_out(sorted + i, n);
+		else
+			ret = mongo_load_piece(ses, coll, sorted + i, n, &bytes,
+					       err);
 	}
 	mongoc_collection_destroy(coll);
 	free(sorted);

@@ -236,23 +236,18 @@ host_load_modules(struct host *host, const char *only, struct pj_error *err)
 	return only ? 0 : check_topic_sections(host, err);
 }
 
-int
-host_open_source_topics(const struct host *host, enum source_mode mode,
-			const char *const *topics, size_t n,
-			struct source **ret_source, struct pj_error *err)
+/* Borrows from the settings; the caller frees ret_source->properties. */
+static void
+source_settings(const struct settings *set, struct source_settings *ret_source)
 {
-	const struct settings *set = host->set;
-	const char **properties = NULL;
-	struct source_settings source;
-	int rc;
+	const char **properties = mem_calloc(set->source.n_properties + 1,
+					     2 * sizeof(*properties));
 
-	properties = mem_calloc(set->source.n_properties + 1,
-				2 * sizeof(*properties));
 	for (size_t i = 0; i < set->source.n_properties; i++) {
 		properties[2 * i] = set->source.properties[i].name;
 		properties[2 * i + 1] = set->source.properties[i].value;
 	}
-	source = (struct source_settings){
+	*ret_source = (struct source_settings){
 		.type = strcmp(set->source.type, "kafka") == 0 ? SOURCE_KAFKA
 							       : SOURCE_ARCHIVE,
 		.dir = set->source.dir,
@@ -262,9 +257,20 @@ host_open_source_topics(const struct host *host, enum source_mode mode,
 		.properties = properties,
 	};
 	if (set->source.instance_id && *set->source.instance_id)
-		source.instance_id = set->source.instance_id;
+		ret_source->instance_id = set->source.instance_id;
+}
+
+int
+host_open_source_topics(const struct host *host, enum source_mode mode,
+			const char *const *topics, size_t n,
+			struct source **ret_source, struct pj_error *err)
+{
+	struct source_settings source;
+	int rc;
+
+	source_settings(host->set, &source);
 	rc = source_open(&source, mode, topics, n, ret_source, err);
-	free((void *)properties);
+	free((void *)(uintptr_t)source.properties);
 	return rc;
 }
 
@@ -274,6 +280,30 @@ host_open_source(const struct host *host, enum source_mode mode,
 {
 	return host_open_source_topics(host, mode, host->topic_names,
 				       host->n_topics, ret_source, err);
+}
+
+int
+host_open_deadletter(const struct host *host, struct deadletter **ret_dl,
+		     struct pj_error *err)
+{
+	const char *topic = host->set->dead_letter.topic;
+	struct source_settings source;
+	int rc;
+
+	*ret_dl = NULL;
+	if (!*topic)
+		return 0;
+	/* Copies would be read, parked again, and copied again. */
+	for (size_t i = 0; i < host->n_topics; i++)
+		if (strcmp(host->topic_names[i], topic) == 0)
+			return pj_error_set(err, PJ_ERROR_CONFIG,
+					    "dead_letter.topic: %s is a topic "
+					    "that projections read",
+					    topic);
+	source_settings(host->set, &source);
+	rc = deadletter_open(&source, topic, ret_dl, err);
+	free((void *)(uintptr_t)source.properties);
+	return rc;
 }
 
 int

@@ -12,6 +12,7 @@
 
 #include "lib/cli.h"
 #include "lib/settings.h"
+#include "projector/deadletter.h"
 #include "projector/decode.h"
 #include "projector/lane.h"
 #include "projector/ledger.h"
@@ -59,6 +60,14 @@ host_open_source_topics(const struct host *host, enum source_mode mode,
 			const char *const *topics, size_t n,
 			struct source **ret_source, struct pj_error *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * The dead-letter topic as configured, *ret_dl NULL: none. After the modules
+ * are loaded: a topic they read cannot be it.
+ */
+int
+host_open_deadletter(const struct host *host, struct deadletter **ret_dl,
+		     struct pj_error *err) __attribute__((warn_unused_result));
 
 /* The store as configured. */
 int

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Kafka adapter's own; for source_kafka*.c and their tests only.
+ * The Kafka adapter's own; for source_kafka*.c, their tests and deadletter.c,
+ * which shares the user's properties.
  *
  *	source_kafka.c         open, close, poll
  *	source_kafka_record.c  messages as records, without copying
@@ -91,6 +92,13 @@ int
 kafka_conf(const struct source_settings *settings, enum source_mode mode,
 	   const char *instance_id, rd_kafka_conf_t **ret_conf,
 	   struct pj_error *err);
+int
+kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
+	       struct pj_error *err);
+/* NULL-ended pairs; the protected ones are refused. */
+int
+kafka_conf_set_users(rd_kafka_conf_t *conf, const char *const *pairs,
+		     struct pj_error *err);
 /* Why users may not set the property, or NULL when they may. */
 const char *
 kafka_protected(const char *property);

@@ -87,9 +87,9 @@ kafka_protected(const char *property)
 	return NULL;
 }
 
-static int
-set(rd_kafka_conf_t *conf, const char *name, const char *value,
-    struct pj_error *err)
+int
+kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
+	       struct pj_error *err)
 {
 	char text[200];
 
@@ -107,8 +107,9 @@ set(rd_kafka_conf_t *conf, const char *name, const char *value,
 	}
 }
 
-static int
-set_users(rd_kafka_conf_t *conf, const char *const *pairs, struct pj_error *err)
+int
+kafka_conf_set_users(rd_kafka_conf_t *conf, const char *const *pairs,
+		     struct pj_error *err)
 {
 	const char *why;
 
@@ -124,7 +125,7 @@ set_users(rd_kafka_conf_t *conf, const char *const *pairs, struct pj_error *err)
 					    "kafka property '%.80s' has no "
 					    "value",
 					    pairs[0]);
-		if (set(conf, pairs[0], pairs[1], err))
+		if (kafka_conf_set(conf, pairs[0], pairs[1], err))
 			return -1;
 	}
 	return 0;
@@ -137,21 +138,25 @@ set_all(rd_kafka_conf_t *conf, const struct source_settings *settings,
 	size_t i;
 
 	for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
-		if (set(conf, defaults[i].name, defaults[i].value, err))
+		if (kafka_conf_set(conf, defaults[i].name, defaults[i].value,
+				   err))
 			return -1;
 	if (mode == SOURCE_GIVEN &&
-	    set(conf, "queued.max.messages.kbytes", second_reader_kbytes, err))
+	    kafka_conf_set(conf, "queued.max.messages.kbytes",
+			   second_reader_kbytes, err))
 		return -1;
-	if (set_users(conf, settings->properties, err))
+	if (kafka_conf_set_users(conf, settings->properties, err))
 		return -1;
 	for (i = 0; i < sizeof(protected) / sizeof(protected[0]); i++)
 		if (protected[i].value &&
-		    set(conf, protected[i].name, protected[i].value, err))
+		    kafka_conf_set(conf, protected[i].name, protected[i].value,
+				   err))
 			return -1;
-	if (set(conf, "bootstrap.servers", settings->brokers, err) ||
-	    set(conf, "group.id", settings->group, err))
+	if (kafka_conf_set(conf, "bootstrap.servers", settings->brokers, err) ||
+	    kafka_conf_set(conf, "group.id", settings->group, err))
 		return -1;
-	if (instance_id && set(conf, "group.instance.id", instance_id, err))
+	if (instance_id &&
+	    kafka_conf_set(conf, "group.instance.id", instance_id, err))
 		return -1;
 	return 0;
 }

@@ -57,6 +57,8 @@ dump_keys(struct dump *d, struct store_session *ses, const char *collection,
 					      strlen(args->positional[i + 1])};
 	rc = store_load(ses, collection, docs, n, err);
 	for (size_t i = 0; i < n; i++) {
+		if (rc == 0 && docs[i].left_out)
+			rc = store_load(ses, collection, &docs[i], 1, err);
 		if (rc == 0 && docs[i].bson)
 			(void)print_one(d, docs[i].bson, docs[i].len);
 		free(docs[i].bson);

@@ -103,7 +103,10 @@ load_slices(struct batch_get *bat, struct worker *wrk,
 		if (reading_load(rdg, wrk, bat->docs + at, n, err) < 0)
 			return -1;
 		for (size_t d = at; d < at + n; d++)
-			if (render(bat, d, err) < 0)
+			if ((bat->docs[d].left_out &&
+			     reading_load(rdg, wrk, &bat->docs[d], 1, err) <
+				     0) ||
+			    render(bat, d, err) < 0)
 				return -1;
 		if (bat->bytes > ANSWER_MAX_BYTES)
 			return 0;

@@ -164,6 +164,49 @@ def test_absent_documents_say_why():
     with_basic_store(t)
 
 
+QUEUED = {"k": {"0": {"first": {"$numberLong": "6"},
+                      "tail": {"$numberLong": "9"},
+                      "n": {"$numberLong": "2"}}},
+          "o": {"0": [{"$numberLong": "11"}, {"$numberLong": "12"}]},
+          "s": {"shop": {"$numberLong": "-1"}},
+          "x": {"$numberLong": "1700000000000"}}
+
+
+def test_what_only_the_protocol_knows_is_not_there():
+    def t(srv, store):
+        store.fill(document("queue", 0, state=2, meta=QUEUED),
+                   document("a", 4, meta=QUEUED, name="A"),
+                   document("gone", 10, state=1, meta=QUEUED))
+        a = srv.get("/v1/shop/queue")
+        assert (a.status, a["ETag"]) == (404, None), a.body
+        assert a.json()["type"].endswith(":not-found")
+        a = srv.get("/v1/shop/a")
+        assert a.status == 200 and a.body == b'{"id":"a","name":"A"}', a.body
+        assert srv.get("/v1/shop/gone").status == 410
+        items = srv.get("/v1/shop?ids=queue,a,gone").json()["items"]
+        assert [i["found"] for i in items] == [False, True, False]
+        assert items[0] == {"id": "queue", "found": False, "revision": None,
+                            "document": None}
+        # Named by its parked record, once there is one.
+        store.fill({"op": "parked", "generation": "shop.1", "key": "queue",
+                    "topic": "shop", "partition": 0, "offset": 6})
+        a = srv.get("/v1/shop/queue")
+        assert a.status == 404 and a.json()["type"].endswith(":parked")
+    with_basic_store(t)
+
+
+def test_a_position_that_was_only_claimed_is_not_told():
+    def t(srv, store):
+        store.fill(checkpoint(2, -1), checkpoint(0, 43))
+
+        def told():
+            views = srv.admin_get("/status").json()["views"]
+            at = [v["next"] for v in views if v["view"] == "shop"][0]
+            return at["shop/0"] == 43 and at
+        assert "shop/2" not in wait_for(told, "the new picture")
+    with_basic_store(t)
+
+
 def test_a_view_with_an_unreadable_description_is_served():
     def t(srv, store):
         a = srv.get("/v1/stock/s")

@@ -44,8 +44,9 @@ start(void **state)
 	set.queryapi.queue_depth = 2;
 	set.queryapi.stop_timeout_ms = 200;
 	DOUBLE_SET(dbl.away = dbl.hangs = dbl.looks_hang = dbl.damaged = false;
-		   dbl.move_on_load = false; dbl.live = 1; dbl.next = 10;
-		   dbl.next_on_load = 0; dbl.loads = 0; dbl.loaded[0] = '\0');
+		   dbl.move_on_load = dbl.meager = false; dbl.live = 1;
+		   dbl.next = 10; dbl.next_on_load = 0; dbl.loads = 0;
+		   dbl.loaded[0] = '\0');
 	if (server_start(&set, &srv, &err) < 0)
 		fail_msg("%s", err.text);
 	return 0;
@@ -241,6 +242,18 @@ a_checkpoint_newer_than_the_read_is_not_told(void **state)
 }
 
 static void
+a_batch_asks_again_for_what_a_load_left_out(void **state)
+{
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.meager = true);
+	assert_int_equal(get("/v1/shop?ids=a,b,c"), 200);
+	assert_non_null(strstr(answer, "{\"id\":\"a\",\"found\":true"));
+	assert_non_null(strstr(answer, "{\"id\":\"b\",\"found\":true"));
+	assert_non_null(strstr(answer, "{\"id\":\"c\",\"found\":true"));
+}
+
+static void
 damaged_documents_are_an_error_of_ours(void **state)
 {
 	(void)state;
@@ -375,6 +388,7 @@ main(void)
 		SERVED(a_look_that_hangs_is_no_outage_while_reads_are_answered),
 		SERVED(a_generation_dropped_under_a_read_is_no_absent_document),
 		SERVED(a_checkpoint_newer_than_the_read_is_not_told),
+		SERVED(a_batch_asks_again_for_what_a_load_left_out),
 		SERVED(damaged_documents_are_an_error_of_ours),
 		SERVED(a_full_queue_sheds_at_once),
 		SERVED(nothing_is_read_for_a_client_that_hung_up),

@@ -184,6 +184,61 @@ misses_in_a_bulk_are_never_applied_and_hits_always_stored(void **state)
 	bulk_free(second);
 }
 
+enum { HEAVY = 40 };
+
+/* Returns how many are still to be asked for, moved to the front. */
+static size_t
+load_some(struct fixture *fx, struct store_doc *docs, size_t n, size_t *n_found)
+{
+	size_t i, left = 0, bytes = 0;
+
+	OK(fx, store_load(fx->ses, DOCS, docs, n, &fx->err));
+	for (i = 0; i < n; i++) {
+		if (docs[i].left_out) {
+			assert_null(docs[i].bson);
+			docs[left++] = docs[i];
+			continue;
+		}
+		/* Every key with a '1' in front was written. */
+		assert_int_equal(docs[i].bson != NULL,
+				 docs[i].key.ptr[0] == '1');
+		bytes += docs[i].len;
+		*n_found += docs[i].bson != NULL;
+		free(docs[i].bson);
+	}
+	assert_true(left < n);
+	assert_true(bytes < STORE_LOAD_BYTES + (2 << 20));
+	return left;
+}
+
+static void
+a_load_takes_no_more_than_its_bytes_and_leaves_the_rest_for_the_next(
+	void **state)
+{
+	struct fixture *fx = *state;
+	struct store_doc docs[2 * HEAVY] = {0};
+	char keys[2 * HEAVY][16];
+	size_t i, n = 2 * HEAVY, n_found = 0, n_calls = 0;
+
+	for (i = 0; i < n; i++) {
+		docs[i].key.ptr = keys[i];
+		docs[i].key.len = (size_t)sprintf(keys[i], "%zu-%zu", i % 2, i);
+		if (i % 2 == 1) {
+			bson_t *bson = doc_new(docs[i].key, 1, 0, 1 << 20);
+
+			assert_int_equal(
+				write_one(fx,
+					  insert_of(DOCS, docs[i].key, bson)),
+				STORE_APPLIED);
+			bson_destroy(bson);
+		}
+	}
+	for (; n; n_calls++)
+		n = load_some(fx, docs, n, &n_found);
+	assert_int_equal(n_found, HEAVY);
+	assert_int_equal(n_calls, 2);
+}
+
 static void
 one_batch_mixes_inserts_replaces_and_collections(void **state)
 {
@@ -441,6 +496,7 @@ static const struct CMUnitTest contract[] = {
 	TEST(a_tombstone_is_a_document_like_any_other),
 	TEST(a_bulk_applies_whole_and_loads_in_the_order_asked),
 	TEST(misses_in_a_bulk_are_never_applied_and_hits_always_stored),
+	TEST(a_load_takes_no_more_than_its_bytes_and_leaves_the_rest_for_the_next),
 	TEST(one_batch_mixes_inserts_replaces_and_collections),
 	TEST(keys_are_bytes_whatever_they_look_like),
 	TEST(what_can_never_be_stored_is_refused_and_the_rest_goes_on),

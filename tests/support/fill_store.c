@@ -10,7 +10,8 @@
  *   {"op":"checkpoint","generation":"shop.1","topic":"t","partition":0,
  *    "next":42}
  *   {"op":"document","generation":"shop.1","id":"a","revision":1,"state":0,
- *    "positions":{"t/0":5},"fields":{…}}   replaces what is there
+ *    "positions":{"t/0":5},"meta":{…},"fields":{…}}   replaces what is there;
+ *    meta: more of `_m`; both in extended JSON
  *   {"op":"parked","generation":"shop.1","key":"a","topic":"t","partition":0,
  *    "offset":7}
  * A line that could not be done is named on stderr, exit status 1. After each
@@ -128,6 +129,26 @@ add_positions(struct store_session *ses, const json_t *op, bson_t *meta,
 	return 0;
 }
 
+/* The members of an object of the operation, if it has one of that name. */
+static int
+add_object(const json_t *op, const char *name, bson_t *doc,
+	   struct pj_error *err)
+{
+	char *text = json_dumps(json_object_get(op, name), JSON_COMPACT);
+	bson_t *fields;
+	bson_error_t why;
+
+	if (!text)
+		return 0;
+	fields = bson_new_from_json((const uint8_t *)text, -1, &why);
+	free(text);
+	if (!fields)
+		return pj_error_set(err, PJ_ERROR_FATAL, "%s", why.message);
+	bson_concat(doc, fields);
+	bson_destroy(fields);
+	return 0;
+}
+
 static int
 add_meta(struct store_session *ses, const json_t *op, bson_t *doc,
 	 struct pj_error *err)
@@ -145,26 +166,10 @@ add_meta(struct store_session *ses, const json_t *op, bson_t *doc,
 	bson_append_int32(&meta, "d", -1, (int32_t)number_of(op, "state"));
 	bson_append_int64(&meta, "t", -1, 1700000000000);
 	rc = add_positions(ses, op, &meta, err);
+	if (rc == 0)
+		rc = add_object(op, "meta", &meta, err);
 	bson_append_document_end(doc, &meta);
 	return rc;
-}
-
-static int
-add_fields(const json_t *op, bson_t *doc, struct pj_error *err)
-{
-	char *text = json_dumps(json_object_get(op, "fields"), JSON_COMPACT);
-	bson_t *fields;
-	bson_error_t why;
-
-	if (!text)
-		return 0;
-	fields = bson_new_from_json((const uint8_t *)text, -1, &why);
-	free(text);
-	if (!fields)
-		return pj_error_set(err, PJ_ERROR_FATAL, "%s", why.message);
-	bson_concat(doc, fields);
-	bson_destroy(fields);
-	return 0;
 }
 
 /* The token the store holds now, or none. */
@@ -203,7 +208,8 @@ do_document(struct store_session *ses, const json_t *op, struct pj_error *err)
 	int rc = -1;
 
 	bson_append_utf8(&doc, READMODEL_ID, -1, id, (int)key.len);
-	if (add_fields(op, &doc, err) < 0 || add_meta(ses, op, &doc, err) < 0 ||
+	if (add_object(op, "fields", &doc, err) < 0 ||
+	    add_meta(ses, op, &doc, err) < 0 ||
 	    find_base(ses, write.collection, key, &write, err) < 0)
 		goto out;
 	write.bson = bson_get_data(&doc);

@@ -51,9 +51,10 @@ def live(old, new, view="shop"):
     return {"op": "live", "projection": view, "from": old, "to": new}
 
 
-def document(key, revision, gen="shop.1", state=0, positions=None, **fields):
+def document(key, revision, gen="shop.1", state=0, positions=None, meta=None,
+             **fields):
     return {"op": "document", "generation": gen, "id": key,
-            "revision": revision, "state": state,
+            "revision": revision, "state": state, "meta": meta or {},
             "positions": positions or {"shop/0": 5}, "fields": fields}
 
 

@@ -60,6 +60,55 @@ metadata_is_read_with_as_many_positions_as_fit(void **state)
 	bson_destroy(&bson);
 }
 
+/* Parked queues, offsets out of order, sequences, the day it was deleted. */
+static void
+members_that_readers_do_not_need_are_passed_over(void **state)
+{
+	bson_t bson = BSON_INITIALIZER, meta, object, list;
+	struct bsonjson_position position;
+	struct bsonjson_meta got;
+	struct pj_error err;
+
+	(void)state;
+	BSON_APPEND_UTF8(&bson, "_id", "shop-1");
+	bson_append_document_begin(&bson, "_m", 2, &meta);
+	bson_append_document_begin(&meta, "k", 1, &object);
+	bson_append_document_begin(&object, "0", 1, &list);
+	BSON_APPEND_INT64(&list, "first", 4);
+	BSON_APPEND_INT64(&list, "tail", 9);
+	BSON_APPEND_INT64(&list, "n", 2);
+	bson_append_document_end(&object, &list);
+	bson_append_document_end(&meta, &object);
+	bson_append_document_begin(&meta, "o", 1, &object);
+	bson_append_array_begin(&object, "3", 1, &list);
+	BSON_APPEND_INT64(&list, "0", 12);
+	BSON_APPEND_INT64(&list, "1", 15);
+	bson_append_array_end(&object, &list);
+	bson_append_document_end(&meta, &object);
+	bson_append_document_begin(&meta, "s", 1, &object);
+	BSON_APPEND_INT64(&object, "stock", -1);
+	bson_append_document_end(&meta, &object);
+	BSON_APPEND_INT64(&meta, "x", 1700000000000);
+	BSON_APPEND_BINARY(&meta, "w", BSON_SUBTYPE_BINARY,
+			   (const uint8_t *)"0123456789abcdef", 16);
+	BSON_APPEND_INT64(&meta, "r", 7);
+	BSON_APPEND_INT32(&meta, "d", 2);
+	BSON_APPEND_INT64(&meta, "t", 5);
+	bson_append_document_begin(&meta, "p", 1, &object);
+	BSON_APPEND_INT64(&object, "3", 5);
+	bson_append_document_end(&meta, &object);
+	bson_append_document_end(&bson, &meta);
+	assert_int_equal(bsonjson_meta(bson_get_data(&bson), bson.len, &got,
+				       &position, 1, &err),
+			 0);
+	assert_int_equal(got.state, 2);
+	assert_int_equal(got.revision, 7);
+	assert_int_equal(got.n_positions, 1);
+	assert_int_equal(position.source, 3);
+	assert_int_equal(position.offset, 5);
+	bson_destroy(&bson);
+}
+
 enum fault {
 	NO_TOKEN,
 	SHORT_TOKEN,
@@ -149,6 +198,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			metadata_is_read_with_as_many_positions_as_fit),
+		cmocka_unit_test(
+			members_that_readers_do_not_need_are_passed_over),
 		cmocka_unit_test(metadata_that_is_not_ours_is_an_error),
 	};
 

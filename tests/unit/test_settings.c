@@ -148,6 +148,30 @@ teardown(void **state)
 }
 
 static void
+a_dead_letter_topic_needs_kafka_and_a_topics_name(void **state)
+{
+	char text[400], name[300];
+
+	(void)state;
+	assert_loads("source { type = kafka topic_prefix = \"p.\" }\n"
+		     "dead_letter { topic = dead }\n");
+	assert_string_equal(set->dead_letter.topic, "dead");
+	assert_refused("dead_letter { topic = dead }",
+		       "t.conf:1: dead_letter.topic: only source.type = kafka "
+		       "has a cluster to send to");
+	assert_refused("source { type = kafka }\n"
+		       "dead_letter { topic = \"a/b\" }",
+		       "t.conf:2: dead_letter.topic: not a topic's name");
+	memset(name, 'x', 248);
+	name[248] = '\0';
+	(void)snprintf(text, sizeof(text),
+		       "source { type = kafka topic_prefix = \"p.\" }\n"
+		       "dead_letter { topic = %s }",
+		       name);
+	assert_refused(text, "t.conf:2: dead_letter.topic: not a topic's name");
+}
+
+static void
 without_a_file_both_programs_run_embedded(void **state)
 {
 	(void)state;
@@ -164,6 +188,7 @@ without_a_file_both_programs_run_embedded(void **state)
 	assert_int_equal(set->n_projections, 0);
 	assert_string_equal(set->projector.admin_listen, "127.0.0.1:8082");
 	assert_string_equal(set->projector.modules, "");
+	assert_string_equal(set->dead_letter.topic, "");
 	assert_int_equal(set->projector.writers, 2);
 	assert_string_equal(set->queryapi.listen, "127.0.0.1:8080");
 	assert_string_equal(set->queryapi.admin_listen, "127.0.0.1:8081");
@@ -554,6 +579,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(without_a_file_both_programs_run_embedded),
+		TEST(a_dead_letter_topic_needs_kafka_and_a_topics_name),
 		TEST(a_file_sets_every_kind_of_value),
 		TEST(the_environment_beats_the_file_and_the_command_line_both),
 		TEST(the_file_is_named_by_c_then_the_environment_then_the_directory),
