@@ -200,6 +200,10 @@ read_lanes(const struct lanes *lanes, struct figures *fig)
 		to->unchanged = lane->n_unchanged;
 		to->repeated = lane->n_repeated;
 		to->parked = lane->n_parked;
+		to->queued = lane->n_queued;
+		to->retried = lane->n_retried;
+		to->discarded = lane->n_discarded;
+		to->stopped = lane_is_stopped(lane);
 	}
 }
 

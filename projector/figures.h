@@ -27,6 +27,9 @@ struct figures_lane {
 	int32_t generation; /* 0: none attached yet */
 	/* Since the process started. */
 	uint64_t applied, unchanged, repeated, parked;
+	uint64_t queued; /* of the parked: behind another one */
+	uint64_t retried, discarded;
+	bool stopped; /* by name: a person has to act */
 };
 
 struct figures_part {

@@ -74,6 +74,11 @@ write_lanes(const struct figures *fig, struct buf *out)
 		count(out, "unchanged", lane->unchanged);
 		count(out, "repeated", lane->repeated);
 		count(out, "parked", lane->parked);
+		count(out, "queued", lane->queued);
+		count(out, "retried", lane->retried);
+		count(out, "discarded", lane->discarded);
+		buf_printf(out, "\"stopped\":%s,",
+			   lane->stopped ? "true" : "false");
 		lane_lag(fig, i, out);
 		end(out, '}');
 		buf_addch(out, ',');

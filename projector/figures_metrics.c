@@ -108,6 +108,31 @@ lane_sample(struct buf *out, const char *name, const struct figures_lane *lane,
 }
 
 static void
+write_lane_queues(const struct figures *fig, struct buf *out)
+{
+	family(out, "projection_queued_total", "counter",
+	       "Of the parked: records behind another one of their key.");
+	for (size_t i = 0; i < fig->n_lanes; i++)
+		lane_sample(out, "projection_queued_total", &fig->lanes[i],
+			    fig->lanes[i].queued);
+	family(out, "projection_retried_total", "counter",
+	       "Parked records applied by a retry.");
+	for (size_t i = 0; i < fig->n_lanes; i++)
+		lane_sample(out, "projection_retried_total", &fig->lanes[i],
+			    fig->lanes[i].retried);
+	family(out, "projection_discarded_total", "counter",
+	       "Parked records given up by a person.");
+	for (size_t i = 0; i < fig->n_lanes; i++)
+		lane_sample(out, "projection_discarded_total", &fig->lanes[i],
+			    fig->lanes[i].discarded);
+	family(out, "projection_stopped", "gauge",
+	       "1: stopped by name, a person has to act.");
+	for (size_t i = 0; i < fig->n_lanes; i++)
+		lane_sample(out, "projection_stopped", &fig->lanes[i],
+			    fig->lanes[i].stopped);
+}
+
+static void
 write_lanes(const struct figures *fig, struct buf *out)
 {
 	family(out, "projection_generation", "gauge",
@@ -135,6 +160,7 @@ write_lanes(const struct figures *fig, struct buf *out)
 	for (size_t i = 0; i < fig->n_lanes; i++)
 		lane_sample(out, "projection_parked_total", &fig->lanes[i],
 			    fig->lanes[i].parked);
+	write_lane_queues(fig, out);
 }
 
 static void

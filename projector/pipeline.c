@@ -364,6 +364,14 @@ on_parked(void *arg, const struct store_parked *row)
 }
 
 static void
+on_parked_durable(void *arg, const struct store_parked *row)
+{
+	struct pipeline *pipe = arg;
+
+	deadletter_send(pipe->set.deadletter, row);
+}
+
+static void
 on_lane_stopped(void *arg, const struct lane *lane)
 {
 	char text[2 * PJ_ERROR_TEXT];
@@ -448,6 +456,7 @@ pipeline_init(struct pipeline *pipe, const struct pipeline_settings *settings,
 	const struct core_hooks hooks = {
 		.arg = pipe,
 		.parked = on_parked,
+		.parked_durable = on_parked_durable,
 		.lane_stopped = on_lane_stopped,
 		.losing = on_losing,
 		.condemns = on_condemns,

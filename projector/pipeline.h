@@ -33,6 +33,7 @@
 #include "lib/settings.h"
 #include "lib/store.h"
 #include "projector/core.h"
+#include "projector/deadletter.h"
 #include "projector/lane.h"
 #include "projector/ledger.h"
 #include "projector/source.h"
@@ -44,6 +45,7 @@ struct pipeline_settings {
 	struct store *store;
 	struct store_session *session; /* the pipeline thread's own */
 	struct source *source;
+	struct deadletter *deadletter; /* copies of what is parked; or NULL */
 	struct ledger *ledger; /* names each record that is worked on */
 	struct lanes *lanes;
 	const struct decode_topic *topics;

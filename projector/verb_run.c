@@ -72,6 +72,7 @@ run(struct host *host, bool until_end, struct pj_error *err)
 	struct source *source = NULL;
 	struct ledger *ledger = NULL;
 	struct watchdog *dog = NULL;
+	struct deadletter *dead = NULL;
 	struct showing show = {NULL, NULL};
 	struct lanes lanes;
 	struct pipeline_settings settings;
@@ -82,7 +83,8 @@ run(struct host *host, bool until_end, struct pj_error *err)
 	    host_open_ledger(host, &ledger, err) ||
 	    watchdog_start(ledger, host->set->projector.fold_cpu_ms, &dog,
 			   err) ||
-	    host_open_source(host, SOURCE_SHARE, &source, err))
+	    host_open_source(host, SOURCE_SHARE, &source, err) ||
+	    host_open_deadletter(host, &dead, err))
 		goto out;
 	point_lanes(host, &lanes);
 	settings = (struct pipeline_settings){
@@ -91,6 +93,7 @@ run(struct host *host, bool until_end, struct pj_error *err)
 		.session = ses,
 		.source = source,
 		.ledger = ledger,
+		.deadletter = dead,
 		.lanes = &lanes,
 		.topics = host->topics,
 		.n_topics = host->n_topics,
@@ -112,6 +115,7 @@ out:
 	meter_free(show.met);
 	watchdog_stop(dog);
 	ledger_close(ledger);
+	deadletter_close(dead);
 	source_close(source);
 	store_session_close(ses);
 	store_close(store);
