@@ -286,6 +286,8 @@ doc_load_basics(struct pj_doc *doc, const uint8_t *bson, size_t len,
 		doc->state = PJ_DOC_LIVE;
 		if (meta.state == READMODEL_DELETED)
 			doc->state = PJ_DOC_DELETED;
+		if (meta.state != READMODEL_DELETED)
+			doc->deleted_at_ms = 0;
 		if (meta.state == READMODEL_META_ONLY) {
 			doc->state = PJ_DOC_UNKNOWN;
 			doc->newest_ms = INT64_MIN;
