@@ -186,7 +186,10 @@ fold_discard(struct lane *lane, const struct record *rec, int64_t sequence,
 {
 	if (!is_waiting(doc, rec))
 		return repeated(lane);
-	if (sequence && module_is_keyed_by_record(lane->mod))
+	/* A repeat, at fault in something else, stands below what there is. */
+	if (sequence && module_is_keyed_by_record(lane->mod) &&
+	    (sequence < 0 ||
+	     sequence > doc_sequence(doc, rec->partition->topic)))
 		doc_set_sequence(doc, rec->partition->topic,
 				 sequence > 0 ? sequence
 					      : DOC_SEQUENCE_UNKNOWN);
