@@ -239,7 +239,15 @@ REAL = 'clang-build:600:$(MAKE) --no-print-directory VARIANT=clang DEV=1 all tes
 	'demo:120:python3 tests/sample/demo.py $(B) --once && echo 1 passed, 0 failed' \
 	'install:120:tests/support/test_install.sh' \
 	$(foreach t,$(wildcard tests/integration/test_*.py),\
-		'$(basename $(notdir $(t))):600:python3 $(t)')
+		'$(basename $(notdir $(t))):600:python3 $(t)') \
+	$(foreach f,$(FAMILIES),'faults-$(f):600:python3 tests/faults/run.py --short $(f)')
+
+# The fault drills; each family has servers of its own.
+FAMILIES = $(shell python3 tests/faults/run.py --families)
+faults: deps-test ## Every fault drill on real servers (SEED=, TIMES=)
+	$(AGAIN) all tests
+	@$(SUITES) $(foreach f,$(FAMILIES),'faults-$(f):3600:python3 tests/faults/run.py \
+		$(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES)) $(f)')
 
 check: deps-test ## Everything that needs no server (under 3 minutes)
 	$(AGAIN) all tests
@@ -305,4 +313,4 @@ help: ## Show this list
 clean: ## Remove everything that was built
 	rm -rf build
 .PHONY: demo stack stack-down install uninstall deps-build deps-test check test \
-	tsan fuzz analyze check-format check-docs docs help clean FORCE
+	faults tsan fuzz analyze check-format check-docs docs help clean FORCE

@@ -2,17 +2,21 @@
 /*
  * Leaves the remains of a transaction at the end of a topic's partitions.
  *
- *	abort_tail BROKERS TOPIC PARTITIONS N
+ *	abort_tail BROKERS TOPIC PARTITIONS N [hang]
  *
  * Writes N records to each partition in one transaction and aborts it: a
  * read_committed reader must see none of them, and must still find the end.
+ * hang: says "hangs" and leaves the transaction open until it is killed; the
+ * broker aborts it HANG_MS after its begin.
  * Exit: 0 aborted; 1 not; 64 usage.
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#define HANG_MS "8000"
 enum { TIMEOUT_MS = 30000 };
 
 static int
@@ -34,6 +38,8 @@ producer(const char *brokers)
 	rd_kafka_t *rk = NULL;
 
 	if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text,
+			      sizeof(text)) == RD_KAFKA_CONF_OK &&
+	    rd_kafka_conf_set(conf, "transaction.timeout.ms", HANG_MS, text,
 			      sizeof(text)) == RD_KAFKA_CONF_OK &&
 	    rd_kafka_conf_set(conf, "transactional.id", "abort_tail", text,
 			      sizeof(text)) == RD_KAFKA_CONF_OK)
@@ -65,7 +71,7 @@ produce(rd_kafka_t *rk, const char *topic, int32_t partition)
 }
 
 static int
-run(rd_kafka_t *rk, const char *topic, int partitions, int n)
+run(rd_kafka_t *rk, const char *topic, int partitions, int n, int hang)
 {
 	int bad = failed(rd_kafka_init_transactions(rk, TIMEOUT_MS), "init") ||
 		  failed(rd_kafka_begin_transaction(rk), "begin");
@@ -78,6 +84,12 @@ run(rd_kafka_t *rk, const char *topic, int partitions, int n)
 		fprintf(stderr, "abort_tail: not flushed\n");
 		bad = 1;
 	}
+	if (!bad && hang) {
+		puts("hangs");
+		(void)fflush(stdout);
+		for (;;)
+			(void)pause();
+	}
 	return bad ||
 	       failed(rd_kafka_abort_transaction(rk, TIMEOUT_MS), "abort");
 }
@@ -88,14 +100,15 @@ main(int argc, char **argv)
 	rd_kafka_t *rk;
 	int bad;
 
-	if (argc != 5) {
-		fputs("usage: abort_tail BROKERS TOPIC PARTITIONS N\n", stderr);
+	if (argc != 5 && (argc != 6 || strcmp(argv[5], "hang"))) {
+		fputs("usage: abort_tail BROKERS TOPIC PARTITIONS N [hang]\n",
+		      stderr);
 		return 64;
 	}
 	rk = producer(argv[1]);
 	if (!rk)
 		return 1;
-	bad = run(rk, argv[2], atoi(argv[3]), atoi(argv[4]));
+	bad = run(rk, argv[2], atoi(argv[3]), atoi(argv[4]), argc == 6);
 	rd_kafka_destroy(rk);
 	return bad;
 }

@@ -6,6 +6,8 @@
  *	kafka_admin BROKERS add-partitions NAME PARTITIONS
  *	kafka_admin BROKERS delete-topic NAME
  *	kafka_admin BROKERS delete-records NAME PARTITION OFFSET
+ *	kafka_admin BROKERS delete-group GROUP
+ *	kafka_admin BROKERS set-offset GROUP NAME PARTITION OFFSET
  *	kafka_admin BROKERS list                     NAME PARTITIONS
  *	kafka_admin BROKERS watermarks NAME          NAME PARTITION LOW HIGH
  *
@@ -33,6 +35,35 @@ complain(const char *what, const char *why)
 	return 1;
 }
 
+static const rd_kafka_group_result_t **
+answered_groups(rd_kafka_event_t *ev, size_t *ret_n)
+{
+	*ret_n = 0;
+	if (rd_kafka_event_error(ev))
+		return NULL;
+	if (rd_kafka_event_DeleteGroups_result(ev))
+		return rd_kafka_DeleteGroups_result_groups(
+			rd_kafka_event_DeleteGroups_result(ev), ret_n);
+	if (rd_kafka_event_AlterConsumerGroupOffsets_result(ev))
+		return rd_kafka_AlterConsumerGroupOffsets_result_groups(
+			rd_kafka_event_AlterConsumerGroupOffsets_result(ev),
+			ret_n);
+	return NULL;
+}
+
+/* Of the group, or of its first partition. */
+static rd_kafka_resp_err_t
+group_error(const rd_kafka_group_result_t *group)
+{
+	const rd_kafka_topic_partition_list_t *parts =
+		rd_kafka_group_result_partitions(group);
+
+	if (rd_kafka_group_result_error(group))
+		return rd_kafka_error_code(rd_kafka_group_result_error(group));
+	return parts && parts->cnt > 0 ? parts->elems[0].err
+				       : RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 /* Waits for the answer; its per-topic error, unless it is `fine`. */
 static int
 answer(const char *what, rd_kafka_resp_err_t fine)
@@ -41,6 +72,7 @@ answer(const char *what, rd_kafka_resp_err_t fine)
 	const rd_kafka_topic_result_t **topics = NULL;
 	const rd_kafka_topic_partition_list_t *parts;
 	const rd_kafka_DeleteRecords_result_t *records;
+	const rd_kafka_group_result_t **groups;
 	rd_kafka_resp_err_t code;
 	size_t n = 0;
 
@@ -63,6 +95,9 @@ answer(const char *what, rd_kafka_resp_err_t fine)
 		parts = rd_kafka_DeleteRecords_result_offsets(records);
 		code = parts->elems[0].err;
 	}
+	groups = answered_groups(ev, &n);
+	if (!code && n > 0)
+		code = group_error(groups[0]);
 	rd_kafka_event_destroy(ev);
 	if (code && code != fine)
 		return complain(what, rd_kafka_err2str(code));
@@ -173,6 +208,36 @@ delete_records(const char *name, int partition, int64_t offset)
 }
 
 static int
+delete_group(const char *name)
+{
+	rd_kafka_DeleteGroup_t *group = rd_kafka_DeleteGroup_new(name);
+	int status;
+
+	rd_kafka_DeleteGroups(rk, &group, 1, NULL, queue);
+	status = answer(name, RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND);
+	rd_kafka_DeleteGroup_destroy(group);
+	return status;
+}
+
+static int
+set_offset(const char *name, const char *topic, int partition, int64_t offset)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_AlterConsumerGroupOffsets_t *request;
+	int status;
+
+	list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_list_add(list, topic, partition)->offset =
+		offset;
+	request = rd_kafka_AlterConsumerGroupOffsets_new(name, list);
+	rd_kafka_AlterConsumerGroupOffsets(rk, &request, 1, NULL, queue);
+	status = answer(name, RD_KAFKA_RESP_ERR_NO_ERROR);
+	rd_kafka_AlterConsumerGroupOffsets_destroy(request);
+	rd_kafka_topic_partition_list_destroy(list);
+	return status;
+}
+
+static int
 list_topics(void)
 {
 	const struct rd_kafka_metadata *md;
@@ -222,6 +287,11 @@ run(int argc, char **argv)
 		return delete_topic(argv[3]);
 	if (strcmp(verb, "delete-records") == 0 && argc == 6)
 		return delete_records(argv[3], atoi(argv[4]), atoll(argv[5]));
+	if (strcmp(verb, "delete-group") == 0 && argc == 4)
+		return delete_group(argv[3]);
+	if (strcmp(verb, "set-offset") == 0 && argc == 7)
+		return set_offset(argv[3], argv[4], atoi(argv[5]),
+				  atoll(argv[6]));
 	if (strcmp(verb, "list") == 0 && argc == 3)
 		return list_topics();
 	if (strcmp(verb, "watermarks") == 0 && argc == 4)
@@ -239,7 +309,10 @@ main(int argc, char **argv)
 	if (argc >= 3) {
 		if (rd_kafka_conf_set(conf, "bootstrap.servers", argv[1], text,
 				      sizeof(text)) ||
-		    !(rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text,
+		    /* Watermarks: to the end, not to an open transaction. */
+		    rd_kafka_conf_set(conf, "isolation.level",
+				      "read_uncommitted", text, sizeof(text)) ||
+		    !(rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text,
 					sizeof(text))))
 			return complain(argv[1], text);
 		queue = rd_kafka_queue_new(rk);
@@ -255,6 +328,8 @@ main(int argc, char **argv)
 				"NAME\n"
 				"       | delete-records NAME PARTITION OFFSET "
 				"| list | "
-				"watermarks NAME\n");
+				"watermarks NAME\n"
+				"       | delete-group GROUP | set-offset "
+				"GROUP NAME PARTITION OFFSET\n");
 	return status;
 }

