@@ -300,13 +300,26 @@ batch_end_queued(struct batch *bat, struct queued *q, bool unpark)
 /* ---- Life ---------------------------------------------------------------- */
 
 void
-batch_reload(struct batch *bat, struct entry *e)
+batch_unfold(struct entry *e, struct flight *flight)
 {
 	struct records again = {NULL, 0, 0};
 
+	if (flight) {
+		records_move(&again, &flight->recs);
+		e->n_begun += flight->n_begun;
+	}
 	records_move(&again, &e->changed);
 	records_move(&again, &e->backlog);
 	e->backlog = again;
+	/* Folded again, they begin again. */
+	e->lane->n_units_parked -= e->n_begun;
+	e->n_begun = 0;
+}
+
+void
+batch_reload(struct batch *bat, struct entry *e)
+{
+	batch_unfold(e, NULL);
 	doc_free(e->doc);
 	e->doc = NULL;
 	workset_count(&bat->work, e);
@@ -314,15 +327,12 @@ batch_reload(struct batch *bat, struct entry *e)
 }
 
 void
-batch_refuse(struct batch *bat, struct entry *e, struct records *recs)
+batch_refuse(struct batch *bat, struct entry *e, struct flight *flight)
 {
-	struct records again = {NULL, 0, 0};
-
-	e->refused = recs->n == 1 ? recs->recs[0] : NULL;
-	records_move(&again, recs);
-	records_move(&again, &e->changed);
-	e->changed = again;
+	e->refused = flight->recs.n == 1 ? flight->recs.recs[0] : NULL;
 	e->careful = true;
+	batch_unfold(e, flight);
+	flight_free(flight);
 	batch_reload(bat, e);
 }
 

@@ -98,13 +98,8 @@ static int
 conflict(struct batch *bat, struct entry *e, const struct store_doc *got,
 	 struct pj_error *err)
 {
-	struct records again = {NULL, 0, 0};
-
 	batch_lost(bat, e);
-	records_move(&again, &e->flight->recs);
-	records_move(&again, &e->changed);
-	records_move(&again, &e->backlog);
-	e->backlog = again;
+	batch_unfold(e, e->flight);
 	flight_free(e->flight);
 	e->flight = NULL;
 	if (adopt_document(bat, e, got, err))
@@ -144,8 +139,7 @@ fly_again(struct batch *bat, struct entry *e)
 		return;
 	}
 	e->flight = NULL;
-	batch_refuse(bat, e, &flight->recs);
-	flight_free(flight);
+	batch_refuse(bat, e, flight);
 }
 
 /* Protocol rule 5: what the store holds says what became of the flight. */

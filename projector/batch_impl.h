@@ -19,11 +19,15 @@ batch_queue_row(struct batch *bat, struct parked_row *row);
 void
 batch_queue_unpark(struct batch *bat, struct queued *q);
 /*
- * The document cannot be stored as it is. With several records in it, they are
- * folded again one per write; the one that is alone is the one to park.
+ * The document cannot be stored as it is. With several records in the flight,
+ * they are folded again one per write; the one that is alone is the one to
+ * park. Frees the flight.
  */
 void
-batch_refuse(struct batch *bat, struct entry *e, struct records *recs);
+batch_refuse(struct batch *bat, struct entry *e, struct flight *flight);
+/* What was folded since the flight (or NULL) was made is as if it never was. */
+void
+batch_unfold(struct entry *e, struct flight *flight);
 /* The document has to be loaded anew; what was folded is folded again. */
 void
 batch_reload(struct batch *bat, struct entry *e);

@@ -166,8 +166,6 @@ core_job_done(struct core *core, struct job *job, int64_t now_mono_ms,
 {
 	struct pj_error told = job->err;
 	int failed = job->rc;
-	bool fenced = job->kind == JOB_APPLY && job->batch.fenced &&
-		      job->era == core->batch.era;
 
 	core->batch.now_mono_ms = now_mono_ms;
 	core->batch.now_at_ms = now_at_ms;
@@ -179,11 +177,6 @@ core_job_done(struct core *core, struct job *job, int64_t now_mono_ms,
 	core_tell_durable(core, job);
 	if (batch_job_done(&core->batch, job, err))
 		return -1;
-	/* Rule 9: never claimed again by who lost it. */
-	if (fenced)
-		return pj_error_set(err, PJ_ERROR_FATAL,
-				    "another process has taken over the "
-				    "positions of this one");
 	if (failed && told.cls != PJ_ERROR_RETRY) {
 		*err = told;
 		return -1;

@@ -120,6 +120,7 @@ core_park(struct core *core, struct entry *e, struct record *rec,
 		lane->n_queued++;
 	} else {
 		lane->n_units_parked++;
+		e->n_begun++;
 	}
 	row = parked_new(lane, rec, ev, type, unit, cause, detail,
 			 core->batch.now_at_ms);

@@ -55,6 +55,7 @@ struct flight {
 	bool resent;
 	int64_t sent_mono_ms;
 	struct records recs; /* whose changes are in it */
+	unsigned n_begun;    /* queues that begin with it */
 };
 
 void
@@ -127,6 +128,8 @@ struct entry {
 	 */
 	unsigned rows;
 	bool open; /* a unit that counts in the batch's n_open_units */
+	/* Queues begun in doc and not yet sent: a reload forgets them. */
+	unsigned n_begun;
 	struct drain *drain; /* NULL: nobody asked */
 
 	/* Protocol rule 7; of a document that others write, too. */

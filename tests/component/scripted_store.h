@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A store in memory that does what the test says with the next call: nothing,
+ * all of it without an answer, all but the documents. It takes the port's place
+ * at link time, keeps its promises (lib/store.h), writes down what became
+ * durable in which call, and checks with every call what must never happen:
+ *
+ *	a document whose queue ends in a row that was not durable before
+ *	a row that goes while a queue still holds it
+ *	a revision that jumps, or counts where only metadata is new
+ *	a position, or a checkpoint of a claim, that goes back
+ */
+#ifndef TESTS_COMPONENT_SCRIPTED_STORE_H
+#define TESTS_COMPONENT_SCRIPTED_STORE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <bson/bson.h>
+
+#include "lib/bsonjson.h"
+#include "lib/mem.h"
+#include "lib/readmodel.h"
+#include "lib/store.h"
+
+enum { SCRIPTED_POSITIONS = 8 };
+
+struct scripted_doc {
+	char *collection;
+	char *key;
+	size_t key_len;
+	uint8_t *bson;
+	size_t len;
+	struct bsonjson_meta meta;
+	struct bsonjson_position p[SCRIPTED_POSITIONS];
+};
+
+struct scripted_row {
+	struct store_parked row; /* with copies */
+	unsigned call;		 /* that made it durable */
+	struct pj_str headers[8];
+};
+
+/* What a call does. */
+enum mood {
+	FINE,
+	AWAY,	  /* nothing, and fails */
+	LOST,	  /* all, and fails: the answer was lost */
+	IN_DOUBT, /* all; of no document it is told */
+	IN_VAIN,  /* all but the documents; nor is it told */
+};
+
+static struct {
+	enum mood mood;
+	unsigned calls; /* of apply */
+	struct scripted_doc *docs;
+	size_t n_docs, docs_cap;
+	struct scripted_row *rows;
+	size_t n_rows, rows_cap;
+	struct store_checkpoint *points;
+	size_t n_points, points_cap;
+	char **audit; /* "discarded stock.1 document o steps/0@3 why by" */
+	size_t n_audit, audit_cap;
+	/* What became durable, as text, and in which call. */
+	struct scripted_step {
+		char *text;
+		unsigned call;
+	} * steps;
+	size_t n_steps, steps_cap;
+	/* Of a topic's partition; by the test. */
+	int32_t (*source_of)(const char *topic, int32_t partition);
+} scripted;
+
+/* A document with this text in it is one the store can never hold. */
+#define SCRIPTED_POISON "poison"
+
+/* ---- The journal --------------------------------------------------------- */
+
+static inline void
+scripted_note(char *text)
+{
+	MEM_GROW(scripted.steps, scripted.n_steps, scripted.steps_cap);
+	scripted.steps[scripted.n_steps++] =
+		(struct scripted_step){text, scripted.calls};
+}
+
+/* The first call that made it durable, or 0: none did. */
+static inline unsigned
+scripted_call_of(const char *text)
+{
+	for (size_t i = 0; i < scripted.n_steps; i++)
+		if (strcmp(scripted.steps[i].text, text) == 0)
+			return scripted.steps[i].call;
+	return 0;
+}
+
+static inline void
+scripted_print(void)
+{
+	for (size_t i = 0; i < scripted.n_steps; i++)
+		print_message("%3u %s\n", scripted.steps[i].call,
+			      scripted.steps[i].text);
+}
+
+/* ---- Finding ------------------------------------------------------------- */
+
+static inline bool
+scripted_same(struct pj_str a, struct pj_str b)
+{
+	return a.len == b.len && (!a.len || !memcmp(a.ptr, b.ptr, a.len));
+}
+
+static inline struct scripted_doc *
+scripted_doc(const char *collection, struct pj_str key)
+{
+	for (size_t i = 0; i < scripted.n_docs; i++) {
+		struct scripted_doc *doc = &scripted.docs[i];
+
+		if (strcmp(doc->collection, collection) == 0 &&
+		    scripted_same((struct pj_str){doc->key, doc->key_len}, key))
+			return doc;
+	}
+	return NULL;
+}
+
+static inline struct scripted_row *
+scripted_row(const char *generation, const char *unit_type, struct pj_str unit,
+	     const char *topic, int32_t partition, int64_t offset)
+{
+	for (size_t i = 0; i < scripted.n_rows; i++) {
+		const struct store_parked *row = &scripted.rows[i].row;
+
+		if (row->offset == offset && row->partition == partition &&
+		    strcmp(row->generation, generation) == 0 &&
+		    strcmp(row->unit_type, unit_type) == 0 &&
+		    strcmp(row->topic, topic) == 0 &&
+		    scripted_same(row->unit, unit))
+			return &scripted.rows[i];
+	}
+	return NULL;
+}
+
+static inline struct store_checkpoint *
+scripted_point(const char *generation, int32_t source)
+{
+	for (size_t i = 0; i < scripted.n_points; i++)
+		if (scripted.points[i].source == source &&
+		    strcmp(scripted.points[i].generation, generation) == 0)
+			return &scripted.points[i];
+	return NULL;
+}
+
+struct scripted_queue {
+	int32_t source;
+	int64_t first, tail, n;
+};
+
+/* The queues in a document's `_m.k`; how many. */
+static inline size_t
+scripted_queues(const struct scripted_doc *doc, struct scripted_queue ret[8])
+{
+	bson_iter_t top, k, one;
+	bson_t bson;
+	size_t n = 0;
+
+	if (!doc)
+		return 0;
+	assert_true(bson_init_static(&bson, doc->bson, doc->len));
+	assert_true(bson_iter_init(&top, &bson));
+	if (!bson_iter_find_descendant(&top, "_m.k", &k))
+		return 0;
+	assert_true(bson_iter_recurse(&k, &one));
+	while (bson_iter_next(&one)) {
+		bson_iter_t at;
+
+		assert_true(n < 8);
+		ret[n].source = (int32_t)strtol(bson_iter_key(&one), NULL, 10);
+		assert_true(bson_iter_recurse(&one, &at));
+		assert_true(bson_iter_find(&at, "first"));
+		ret[n].first = bson_iter_int64(&at);
+		assert_true(bson_iter_recurse(&one, &at));
+		assert_true(bson_iter_find(&at, "tail"));
+		ret[n].tail = bson_iter_int64(&at);
+		assert_true(bson_iter_recurse(&one, &at));
+		assert_true(bson_iter_find(&at, "n"));
+		ret[n].n = bson_iter_int64(&at);
+		n++;
+	}
+	return n;
+}
+
+/* ---- Documents ----------------------------------------------------------- */
+
+static inline int64_t
+scripted_position(const struct scripted_doc *doc, int32_t source)
+{
+	for (size_t i = 0; i < doc->meta.n_positions; i++)
+		if (doc->p[i].source == source)
+			return doc->p[i].offset;
+	return -1;
+}
+
+/* The same but for `_m`, which is last, and the length. */
+static inline bool
+scripted_same_content(const struct scripted_doc *a,
+		      const struct scripted_doc *b)
+{
+	for (size_t n = 4; n + 4 <= a->len && n + 4 <= b->len; n++) {
+		if (a->bson[n] != b->bson[n])
+			return false;
+		if (memcmp(a->bson + n, "\x03_m", 4) == 0)
+			return memcmp(a->bson + n, b->bson + n, 4) == 0;
+	}
+	return false;
+}
+
+static inline void
+scripted_check_revision(const struct scripted_doc *doc,
+			const struct scripted_doc *old)
+{
+	bool same = old->bson ? doc->meta.state == old->meta.state &&
+					scripted_same_content(doc, old)
+			      : doc->meta.state == READMODEL_META_ONLY;
+
+	if (doc->meta.revision != old->meta.revision + !same)
+		fail_msg("%s/%s: revision %lld after %lld", doc->collection,
+			 doc->key, (long long)doc->meta.revision,
+			 (long long)old->meta.revision);
+	for (size_t i = 0; i < old->meta.n_positions; i++)
+		if (scripted_position(doc, old->p[i].source) < old->p[i].offset)
+			fail_msg("%s/%s: position of source %d goes back",
+				 doc->collection, doc->key,
+				 (int)old->p[i].source);
+}
+
+/* Each queue ends in a row that was durable before this call. */
+static inline void
+scripted_check_queues(const struct scripted_doc *doc)
+{
+	struct scripted_queue queues[8];
+	size_t n = scripted_queues(doc, queues);
+
+	for (size_t q = 0; q < n; q++) {
+		bool durable = false;
+
+		for (size_t i = 0; i < scripted.n_rows; i++) {
+			const struct scripted_row *r = &scripted.rows[i];
+
+			durable |= r->call < scripted.calls &&
+				   r->row.offset == queues[q].tail &&
+				   scripted.source_of(r->row.topic,
+						      r->row.partition) ==
+					   queues[q].source;
+		}
+		if (!durable)
+			fail_msg("%s/%s: the row at %lld of source %d is not "
+				 "durable",
+				 doc->collection, doc->key,
+				 (long long)queues[q].tail,
+				 (int)queues[q].source);
+	}
+}
+
+static inline void
+scripted_put(struct scripted_doc *doc, const struct store_write *w)
+{
+	struct scripted_doc old = {.bson = NULL};
+	struct pj_error err;
+
+	if (doc) {
+		old = *doc;
+	} else {
+		MEM_GROW(scripted.docs, scripted.n_docs, scripted.docs_cap);
+		doc = &scripted.docs[scripted.n_docs++];
+		memset(doc, 0, sizeof(*doc));
+		doc->collection = mem_strdup(w->collection);
+		doc->key = mem_strndup(w->key.ptr, w->key.len);
+		doc->key_len = w->key.len;
+	}
+	doc->bson = mem_alloc(w->len);
+	memcpy(doc->bson, w->bson, w->len);
+	doc->len = w->len;
+	if (bsonjson_meta(doc->bson, doc->len, &doc->meta, doc->p,
+			  SCRIPTED_POSITIONS, &err))
+		fail_msg("%s", err.text);
+	assert_true(doc->meta.n_positions <= SCRIPTED_POSITIONS);
+	scripted_check_revision(doc, &old);
+	scripted_check_queues(doc);
+	scripted_note(mem_printf("doc %s/%s", doc->collection, doc->key));
+	free(old.bson);
+}
+
+static inline bool
+scripted_is_poison(const struct store_write *w)
+{
+	size_t len = strlen(SCRIPTED_POISON);
+
+	for (size_t i = 0; i + len <= w->len; i++)
+		if (memcmp(w->bson + i, SCRIPTED_POISON, len) == 0)
+			return true;
+	return false;
+}
+
+static inline enum store_outcome
+scripted_write(const struct store_write *w)
+{
+	struct scripted_doc *doc = scripted_doc(w->collection, w->key);
+
+	if (scripted_is_poison(w))
+		return STORE_REFUSED;
+	if (w->insert ? doc != NULL
+		      : !doc || memcmp(doc->meta.token, w->base.bytes,
+				       STORE_TOKEN_BYTES) != 0)
+		return STORE_UNKNOWN;
+	scripted_put(doc, w);
+	return STORE_APPLIED;
+}
+
+/* ---- Rows ---------------------------------------------------------------- */
+
+static inline struct pj_str
+scripted_copy(struct pj_str s)
+{
+	return (struct pj_str){s.ptr ? mem_strndup(s.ptr, s.len) : NULL, s.len};
+}
+
+static inline void
+scripted_row_free(struct scripted_row *r)
+{
+	const struct store_parked *row = &r->row;
+	const void *all[] = {row->generation, row->unit_type, row->unit.ptr,
+			     row->topic,      row->type,      row->cause,
+			     row->detail,     row->key.ptr,   row->value.ptr};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		free((void *)all[i]);
+	for (size_t i = 0; i < 2 * row->n_headers; i++)
+		free((void *)r->headers[i].ptr);
+}
+
+static inline void
+scripted_park(const struct store_parked *p)
+{
+	struct scripted_row *r;
+
+	if (scripted_row(p->generation, p->unit_type, p->unit, p->topic,
+			 p->partition, p->offset))
+		return; /* idempotent */
+	MEM_GROW(scripted.rows, scripted.n_rows, scripted.rows_cap);
+	r = &scripted.rows[scripted.n_rows++];
+	*r = (struct scripted_row){.row = *p, .call = scripted.calls};
+	r->row.generation = mem_strdup(p->generation);
+	r->row.unit_type = mem_strdup(p->unit_type);
+	r->row.unit = scripted_copy(p->unit);
+	r->row.topic = mem_strdup(p->topic);
+	r->row.type = mem_strdup(p->type);
+	r->row.cause = mem_strdup(p->cause);
+	r->row.detail = mem_strdup(p->detail);
+	r->row.key = scripted_copy(p->key);
+	r->row.value = scripted_copy(p->value);
+	assert_true(2 * p->n_headers <=
+		    sizeof(r->headers) / sizeof(*r->headers));
+	for (size_t i = 0; i < 2 * p->n_headers; i++)
+		r->headers[i] = scripted_copy(p->headers[i]);
+	scripted_note(mem_printf("row %s %s %.*s %s/%d@%lld", p->generation,
+				 p->unit_type, (int)p->unit.len, p->unit.ptr,
+				 p->topic, (int)p->partition,
+				 (long long)p->offset));
+}
+
+/* The document that holds the queue of a row. */
+static inline const struct scripted_doc *
+scripted_marker(const char *generation, const char *unit_type,
+		struct pj_str unit, int32_t source, int64_t offset)
+{
+	const struct scripted_doc *doc;
+	struct buf key = BUF_INIT;
+
+	if (strcmp(unit_type, "document") == 0)
+		return scripted_doc(generation, unit);
+	if (strcmp(unit_type, "key") == 0)
+		readmodel_unit_key(&key, generation, source, "key", unit);
+	else
+		readmodel_lone_key(&key, generation, source, offset);
+	doc = scripted_doc(READMODEL_UNITS, (struct pj_str){key.data, key.len});
+	buf_release(&key);
+	return doc;
+}
+
+static inline void
+scripted_unpark(const struct store_unpark *un)
+{
+	int32_t source = scripted.source_of(un->topic, un->partition);
+	struct scripted_row *r =
+		scripted_row(un->generation, un->unit_type, un->unit, un->topic,
+			     un->partition, un->offset);
+	struct scripted_queue queues[8];
+	size_t n =
+		scripted_queues(scripted_marker(un->generation, un->unit_type,
+						un->unit, source, un->offset),
+				queues);
+
+	for (size_t i = 0; i < n; i++)
+		if (queues[i].source == source &&
+		    un->offset >= queues[i].first &&
+		    un->offset <= queues[i].tail)
+			fail_msg("the row at %lld goes while it is queued",
+				 (long long)un->offset);
+	scripted_note(mem_printf("unpark %s/%d@%lld", un->topic,
+				 (int)un->partition, (long long)un->offset));
+	if (!r)
+		return;
+	if (un->action) {
+		MEM_GROW(scripted.audit, scripted.n_audit, scripted.audit_cap);
+		scripted.audit[scripted.n_audit++] = mem_printf(
+			"%s %s %s %.*s %s/%d@%lld %s %s", un->action,
+			un->generation, un->unit_type, (int)un->unit.len,
+			un->unit.ptr, un->topic, (int)un->partition,
+			(long long)un->offset, un->reason, un->by);
+	}
+	scripted_row_free(r);
+	*r = scripted.rows[--scripted.n_rows];
+}
+
+/* ---- Checkpoints --------------------------------------------------------- */
+
+static inline bool
+scripted_checkpoint(const struct store_checkpoint *cp)
+{
+	struct store_checkpoint *at =
+		scripted_point(cp->generation, cp->source);
+
+	if (!at || at->epoch != cp->epoch)
+		return false;
+	if (cp->next >= at->next)
+		*at = *cp;
+	scripted_note(mem_printf("point %s %d %lld", cp->generation,
+				 (int)cp->source, (long long)cp->next));
+	return true;
+}
+
+/* What store_claim() does for one row. */
+static inline struct store_checkpoint
+scripted_claim(const char *generation, int32_t source)
+{
+	struct store_checkpoint *at = scripted_point(generation, source);
+
+	if (!at) {
+		MEM_GROW(scripted.points, scripted.n_points,
+			 scripted.points_cap);
+		at = &scripted.points[scripted.n_points++];
+		*at = (struct store_checkpoint){
+			.source = source, .next = -1, .anchor_offset = -1};
+		(void)snprintf(at->generation, sizeof(at->generation), "%s",
+			       generation);
+	}
+	at->epoch++;
+	return *at;
+}
+
+/* ---- The port ------------------------------------------------------------ */
+
+int
+store_load(struct store_session *ses, const char *collection,
+	   struct store_doc *docs, size_t n_docs, struct pj_error *err)
+{
+	(void)ses;
+	if (scripted.mood == AWAY)
+		return pj_error_set(err, PJ_ERROR_RETRY, "store away");
+	for (size_t i = 0; i < n_docs; i++) {
+		const struct scripted_doc *doc =
+			scripted_doc(collection, docs[i].key);
+
+		if (!doc)
+			continue;
+		docs[i].bson = mem_alloc(doc->len);
+		memcpy(docs[i].bson, doc->bson, doc->len);
+		docs[i].len = doc->len;
+	}
+	return 0;
+}
+
+int
+store_apply(struct store_session *ses, struct store_batch *batch,
+	    struct pj_error *err)
+{
+	(void)ses;
+	batch->fenced = false;
+	if (scripted.mood == AWAY)
+		return pj_error_set(err, PJ_ERROR_RETRY, "store away");
+	scripted.calls++;
+	for (size_t i = 0; i < batch->n_parked; i++)
+		scripted_park(&batch->parked[i]);
+	for (size_t i = 0; i < batch->n_writes; i++) {
+		struct store_write *w = &batch->writes[i];
+
+		w->outcome = scripted.mood == IN_VAIN ? STORE_UNKNOWN
+						      : scripted_write(w);
+		if (scripted.mood == IN_DOUBT || scripted.mood == LOST)
+			w->outcome = scripted.mood == LOST ? STORE_PENDING
+							   : STORE_UNKNOWN;
+	}
+	for (size_t i = 0; i < batch->n_checkpoints; i++)
+		batch->fenced |= !scripted_checkpoint(&batch->checkpoints[i]);
+	for (size_t i = 0; i < batch->n_unparks; i++)
+		scripted_unpark(&batch->unparks[i]);
+	if (scripted.mood == LOST)
+		return pj_error_set(err, PJ_ERROR_RETRY, "answer lost");
+	return 0;
+}
+
+static inline int
+scripted_by_offset(const void *a, const void *b)
+{
+	const struct store_parked *x = a, *y = b;
+
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+int
+store_parked_unit(struct store_session *ses, const char *generation,
+		  const char *unit_type, struct pj_str unit, const char *topic,
+		  int32_t partition, int64_t from,
+		  bool (*each)(void *arg, const struct store_parked *row),
+		  void *arg, struct pj_error *err)
+{
+	struct store_parked *rows =
+		mem_calloc(scripted.n_rows + 1, sizeof(*rows));
+	size_t n = 0;
+
+	(void)ses;
+	for (size_t i = 0; i < scripted.n_rows; i++) {
+		const struct store_parked *row = &scripted.rows[i].row;
+
+		if (row->offset < from || row->partition != partition ||
+		    strcmp(row->generation, generation) != 0 ||
+		    strcmp(row->unit_type, unit_type) != 0 ||
+		    strcmp(row->topic, topic) != 0 ||
+		    !scripted_same(row->unit, unit))
+			continue;
+		rows[n] = *row;
+		rows[n++].headers = scripted.rows[i].headers;
+	}
+	qsort(rows, n, sizeof(*rows), scripted_by_offset);
+	for (size_t i = 0; i < n && each(arg, &rows[i]); i++)
+		;
+	free(rows);
+	return scripted.mood == AWAY
+		       ? pj_error_set(err, PJ_ERROR_RETRY, "store away")
+		       : 0;
+}
+
+/* ---- Life ---------------------------------------------------------------- */
+
+static inline void
+scripted_reset(void)
+{
+	for (size_t i = 0; i < scripted.n_docs; i++) {
+		free(scripted.docs[i].collection);
+		free(scripted.docs[i].key);
+		free(scripted.docs[i].bson);
+	}
+	for (size_t i = 0; i < scripted.n_rows; i++)
+		scripted_row_free(&scripted.rows[i]);
+	for (size_t i = 0; i < scripted.n_audit; i++)
+		free(scripted.audit[i]);
+	for (size_t i = 0; i < scripted.n_steps; i++)
+		free(scripted.steps[i].text);
+	free(scripted.docs);
+	free(scripted.rows);
+	free(scripted.points);
+	free(scripted.audit);
+	free(scripted.steps);
+	memset(&scripted, 0, sizeof(scripted));
+}
+
+#endif
