@@ -474,8 +474,8 @@ store_parked_scan(struct store_session *ses, const char *generation,
 		  void *arg, struct pj_error *err)
 	__attribute__((warn_unused_result));
 /*
- * The rows of one unit and topic-partition, by offset, from `from` on (at or
- * above). Which of them exist for the protocol the marker says (docs/adr).
+ * Calls each() with the rows of one unit and topic-partition, by offset, from
+ * `from` on (at or above). Which of them exist for the protocol the marker says (docs/adr).
  */
 int
 store_parked_unit(struct store_session *ses, const char *generation,
@@ -494,7 +494,11 @@ struct store_audit {
 	struct store_parked row; /* retried: without key, value, headers */
 };
 
-/* Calls each() with every entry of a generation, oldest first. */
+/*
+ * Calls each() with every entry of a generation, oldest first. One entry per
+ * row and time it was parked at, however often its end was told. Memory: some
+ * hundred bytes per entry.
+ */
 int
 store_audit_scan(struct store_session *ses, const char *generation,
 		 bool (*each)(void *arg, const struct store_audit *entry),

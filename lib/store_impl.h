@@ -18,6 +18,8 @@
  * so that a projection behaves the same on either.
  */
 enum { STORE_DOCUMENT_MAX = 16 * 1024 * 1024 };
+/* Of a parked row: what the audit says beside it needs room. */
+enum { STORE_PARKED_MAX = STORE_DOCUMENT_MAX - 32 * 1024 };
 
 /* A number that a document or row has to hold to be found or changed. */
 struct store_cond {
@@ -70,6 +72,8 @@ struct store_job {
 	struct store_rows parked;
 	struct store_rows checkpoints;
 	size_t n_checkpoints_done; /* out */
+	/* First the audit, then the parked rows go (ids only). */
+	struct store_rows audit, unparked;
 };
 
 typedef bool (*store_each_fn)(void *arg, const uint8_t *bson, size_t len);
@@ -101,6 +105,9 @@ struct store_ops {
 	int (*rows_write)(struct store_session *ses, const char *collection,
 			  const struct store_rows *rows, size_t *ret_done,
 			  struct pj_error *err);
+	/* By id; one that is not there is no error. */
+	int (*rows_delete)(struct store_session *ses, const char *collection,
+			   const struct store_rows *rows, struct pj_error *err);
 	/* Inserts the source with the lowest free index, unless it exists. */
 	int (*source_make)(struct store_session *ses, const char *id,
 			   const char *topic, int32_t partition,

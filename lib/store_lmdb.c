@@ -97,6 +97,7 @@ static const struct store_ops lmdb_ops = {
 	.count = lmdb_count,
 	.row_insert = lmdb_row_insert,
 	.rows_write = lmdb_rows_write,
+	.rows_delete = lmdb_rows_delete,
 	.source_make = lmdb_source_make,
 	.collection_make = lmdb_collection_make,
 };

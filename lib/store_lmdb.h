@@ -107,6 +107,12 @@ int
 lmdb_rows_write(struct store_session *ses, const char *collection,
 		const struct store_rows *rows, size_t *ret_done,
 		struct pj_error *err);
+/* Within a transaction, by id. */
+int
+lmdb_rows_del(MDB_txn *txn, MDB_dbi dbi, const struct store_rows *rows);
+int
+lmdb_rows_delete(struct store_session *ses, const char *collection,
+		 const struct store_rows *rows, struct pj_error *err);
 int
 lmdb_source_make(struct store_session *ses, const char *id, const char *topic,
 		 int32_t partition, int32_t *ret_index, struct pj_error *err);

@@ -66,7 +66,7 @@ lmdb_load(struct store_session *ses, const char *collection,
 struct lmdb_applying {
 	struct store_job *job;
 	MDB_dbi *dbis; /* one per write */
-	MDB_dbi parked, checkpoints;
+	MDB_dbi parked, checkpoints, audit;
 	/* Told only after the commit. */
 	enum store_outcome *outcomes;
 };
@@ -120,6 +120,10 @@ lmdb_apply_body(MDB_txn *txn, void *arg)
 	if (!rc)
 		rc = lmdb_rows_put(txn, a->checkpoints, &job->checkpoints,
 				   &job->n_checkpoints_done);
+	if (!rc)
+		rc = lmdb_rows_put(txn, a->audit, &job->audit, &made);
+	if (!rc)
+		rc = lmdb_rows_del(txn, a->parked, &job->unparked);
 	return rc;
 }
 
@@ -132,12 +136,15 @@ lmdb_apply_open(struct lmdb_env *env, struct lmdb_applying *a,
 	bool found;
 	size_t i;
 
-	if (job->parked.n &&
+	if ((job->parked.n || job->unparked.n) &&
 	    lmdb_database(env, READMODEL_PARKED, true, &a->parked, &found, err))
 		return -1;
 	if (job->checkpoints.n &&
 	    lmdb_database(env, READMODEL_CHECKPOINTS, true, &a->checkpoints,
 			  &found, err))
+		return -1;
+	if (job->audit.n &&
+	    lmdb_database(env, READMODEL_AUDIT, true, &a->audit, &found, err))
 		return -1;
 	for (i = 0; i < job->n_writes; i++) {
 		const char *name = job->writes[i].collection;

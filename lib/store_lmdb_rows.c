@@ -178,3 +178,43 @@ lmdb_rows_write(struct store_session *ses, const char *collection,
 	*ret_done = w.done;
 	return 0;
 }
+
+/* ---- Deleting ---------------------------------------------------------- */
+
+int
+lmdb_rows_del(MDB_txn *txn, MDB_dbi dbi, const struct store_rows *rows)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < rows->n; i++) {
+		const char *id = rows->row[i].id;
+		MDB_val key = lmdb_val(id, strlen(id));
+
+		rc = mdb_del(txn, dbi, &key, NULL);
+		if (rc == MDB_NOTFOUND)
+			rc = 0;
+	}
+	return rc;
+}
+
+static int
+rows_delete_body(MDB_txn *txn, void *arg)
+{
+	struct rows_writing *w = arg;
+
+	return lmdb_rows_del(txn, w->dbi, w->rows);
+}
+
+int
+lmdb_rows_delete(struct store_session *ses, const char *collection,
+		 const struct store_rows *rows, struct pj_error *err)
+{
+	struct rows_writing w = {.rows = rows};
+	struct lmdb_env *env;
+	bool found;
+
+	if (lmdb_session_env(ses, &env, err) ||
+	    lmdb_database(env, collection, true, &w.dbi, &found, err))
+		return -1;
+	return lmdb_run(env, LMDB_WRITE, rows_delete_body, &w, collection, err);
+}

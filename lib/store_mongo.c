@@ -227,6 +227,7 @@ static const struct store_ops mongo_ops = {
 	.count = mongo_count,
 	.row_insert = mongo_row_insert,
 	.rows_write = mongo_rows_write,
+	.rows_delete = mongo_rows_delete,
 	.source_make = mongo_source_make,
 	.collection_make = mongo_collection_make,
 };

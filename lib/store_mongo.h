@@ -167,6 +167,20 @@ mongo_command_has_room(const struct mongo_command *cmd, size_t len);
 const char *
 mongo_command_next(struct mongo_command *cmd, size_t len, char name[16]);
 
+/* A statement of "deletes"; token NULL: whatever it holds. */
+void
+mongo_command_delete(struct mongo_command *cmd, struct pj_str id,
+		     const struct store_token *token);
+/*
+ * Ends and sends it; releases it. *ret_done: documents matched, made or
+ * deleted. RETRY where not all of it is proved; who adds must bear that it is
+ * added twice.
+ */
+int
+mongo_command_send(struct mongo_session *ses, const char *collection,
+		   struct mongo_command *cmd, size_t *ret_done,
+		   struct pj_error *err) __attribute__((warn_unused_result));
+
 /* ---- Operations -------------------------------------------------------- */
 
 int
@@ -191,6 +205,9 @@ int
 mongo_rows_write(struct store_session *ses, const char *collection,
 		 const struct store_rows *rows, size_t *ret_done,
 		 struct pj_error *err);
+int
+mongo_rows_delete(struct store_session *ses, const char *collection,
+		  const struct store_rows *rows, struct pj_error *err);
 int
 mongo_source_make(struct store_session *ses, const char *id, const char *topic,
 		  int32_t partition, int32_t *ret_index, struct pj_error *err);

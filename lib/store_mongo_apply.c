@@ -241,7 +241,9 @@ mongo_apply(struct store_session *base, struct store_job *job,
 			     err) ||
 	    mongo_send_writes(ses, job, err) ||
 	    mongo_rows_write(base, READMODEL_CHECKPOINTS, &job->checkpoints,
-			     &job->n_checkpoints_done, err))
+			     &job->n_checkpoints_done, err) ||
+	    mongo_rows_write(base, READMODEL_AUDIT, &job->audit, &made, err) ||
+	    mongo_rows_delete(base, READMODEL_PARKED, &job->unparked, err))
 		return -1;
 	return 0;
 }

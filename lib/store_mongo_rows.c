@@ -118,75 +118,6 @@ command_row(struct mongo_command *cmd, const struct store_row *row)
 		   bson_append_document_end(&cmd->array, &stmt));
 }
 
-/* ---- Sending ----------------------------------------------------------- */
-
-/* Write errors by kind: duplicate keys, and all others. */
-static void
-rows_errors(const bson_t *reply, size_t *ret_duplicates, size_t *ret_others)
-{
-	bson_iter_t it, errors, e;
-
-	*ret_duplicates = 0;
-	*ret_others = 0;
-	if (!bson_iter_init_find(&it, reply, "writeErrors") ||
-	    !bson_iter_recurse(&it, &errors))
-		return;
-	while (bson_iter_next(&errors)) {
-		if (bson_iter_recurse(&errors, &e) &&
-		    bson_iter_find(&e, "code") &&
-		    bson_iter_as_int64(&e) == MONGO_DUPLICATE_KEY)
-			++*ret_duplicates;
-		else
-			++*ret_others;
-	}
-}
-
-/* ret_duplicates NULL: they are a failure too. */
-static int
-rows_send_once(struct mongo_session *ses, const char *collection,
-	       const bson_t *command, size_t *ret_done, size_t *ret_duplicates,
-	       struct pj_error *err)
-{
-	struct mongo_result res;
-	size_t duplicates, others;
-	int ret = mongo_write(ses, command, collection, &res, err);
-
-	if (ret)
-		goto out;
-	rows_errors(&res.reply, &duplicates, &others);
-	if (!res.durable || others || (duplicates && !ret_duplicates))
-		ret = pj_error_set(err, PJ_ERROR_RETRY, "%s: %s: %s",
-				   ses->base.store->name, collection, res.text);
-	*ret_done = (size_t)res.n;
-	if (ret_duplicates)
-		*ret_duplicates = duplicates;
-out:
-	mongo_result_release(&res);
-	return ret;
-}
-
-/*
- * A duplicate key means that another upsert came first. So once more, all of
- * it: now the row is there. What is added is then added twice to the others:
- * who adds must bear that.
- */
-static int
-rows_send(struct mongo_session *ses, const char *collection,
-	  struct mongo_command *cmd, size_t *ret_done, struct pj_error *err)
-{
-	size_t duplicates;
-	int ret;
-
-	mongo_command_end(cmd);
-	ret = rows_send_once(ses, collection, &cmd->bson, ret_done, &duplicates,
-			     err);
-	if (!ret && duplicates)
-		ret = rows_send_once(ses, collection, &cmd->bson, ret_done,
-				     NULL, err);
-	bson_destroy(&cmd->bson);
-	return ret;
-}
-
 int
 mongo_rows_write(struct store_session *base, const char *collection,
 		 const struct store_rows *rows, size_t *ret_done,
@@ -204,9 +135,29 @@ mongo_rows_write(struct store_session *base, const char *collection,
 		       mongo_command_has_room(&cmd, rows_bytes(&rows->row[i]));
 		     i++)
 			command_row(&cmd, &rows->row[i]);
-		if (rows_send(ses, collection, &cmd, &done, err))
+		if (mongo_command_send(ses, collection, &cmd, &done, err))
 			return -1;
 		*ret_done += done;
+	}
+	return 0;
+}
+
+int
+mongo_rows_delete(struct store_session *base, const char *collection,
+		  const struct store_rows *rows, struct pj_error *err)
+{
+	struct mongo_session *ses = (struct mongo_session *)base;
+	size_t i = 0, done;
+
+	while (i < rows->n) {
+		struct mongo_command cmd;
+
+		mongo_command_begin(&cmd, "delete", collection, "deletes");
+		for (; i < rows->n && mongo_command_has_room(&cmd, 0); i++)
+			mongo_command_delete(&cmd, store_str(rows->row[i].id),
+					     NULL);
+		if (mongo_command_send(ses, collection, &cmd, &done, err))
+			return -1;
 	}
 	return 0;
 }

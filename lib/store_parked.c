@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parked rows: ids that sort as the queue does, and the row itself. */
+/* Parked rows, ids that sort as the queue does; what became of them. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,36 +10,52 @@
 #include "lib/store_fields.h"
 #include "lib/store_rows.h"
 
-static char *
-parked_id(const struct store_parked *parked)
+/* "<generation>!<unit type>!<unit>!" */
+static void
+parked_add_prefix(struct buf *id, const char *generation, const char *unit_type,
+		  struct pj_str unit)
+{
+	buf_printf(id, "%s!%s!", generation, unit_type);
+	readmodel_add_unit(id, unit);
+	buf_addch(id, '!');
+}
+
+char *
+rows_parked_id(const char *generation, const char *unit_type,
+	       struct pj_str unit, const char *topic, int32_t partition,
+	       int64_t offset)
 {
 	struct buf id = BUF_INIT;
 
-	buf_printf(&id, "%s!%s!", parked->generation, parked->unit_type);
-	readmodel_add_unit(&id, parked->unit);
-	buf_printf(&id, "!%s!%010" PRId32 "!%020" PRId64, parked->topic,
-		   parked->partition, parked->offset);
+	parked_add_prefix(&id, generation, unit_type, unit);
+	buf_printf(&id, "%s!%010" PRId32 "!%020" PRId64, topic, partition,
+		   offset);
 	return buf_detach(&id, NULL);
+}
+
+/* All that begins as the prefix does, which ends with '!'. */
+static void
+parked_range_of(struct parked_range *ret, struct buf *prefix)
+{
+	size_t len = prefix->len;
+
+	ret->after = buf_detach(prefix, NULL);
+	ret->end = mem_strndup(ret->after, len);
+	/* The next byte after '!': behind everything that begins with it. */
+	ret->end[len - 1] = '!' + 1;
 }
 
 void
 rows_parked_range(struct parked_range *ret, const char *generation,
 		  const char *unit_type, const struct pj_str *unit)
 {
-	struct buf after = BUF_INIT;
-	size_t len;
+	struct buf prefix = BUF_INIT;
 
-	buf_addstr(&after, generation);
-	if (unit_type) {
-		buf_printf(&after, "!%s!", unit_type);
-		readmodel_add_unit(&after, *unit);
-	}
-	buf_addch(&after, '!');
-	len = after.len;
-	ret->after = buf_detach(&after, NULL);
-	ret->end = mem_strndup(ret->after, len);
-	/* The next byte after '!': behind everything that begins with it. */
-	ret->end[len - 1] = '!' + 1;
+	if (unit_type)
+		parked_add_prefix(&prefix, generation, unit_type, *unit);
+	else
+		buf_printf(&prefix, "%s!", generation);
+	parked_range_of(ret, &prefix);
 }
 
 void
@@ -47,30 +63,37 @@ rows_parked_queue_range(struct parked_range *ret, const char *generation,
 			const char *unit_type, struct pj_str unit,
 			const char *topic, int32_t partition, int64_t from)
 {
-	struct buf after = BUF_INIT;
-	size_t len;
+	struct buf prefix = BUF_INIT;
 
-	buf_printf(&after, "%s!%s!", generation, unit_type);
-	readmodel_add_unit(&after, unit);
-	buf_printf(&after, "!%s!%010" PRId32 "!", topic, partition);
-	len = after.len;
-	ret->end = mem_strndup(after.data, len);
-	/* The next byte after '!': behind everything that begins with it. */
-	ret->end[len - 1] = '!' + 1;
-	if (from > 0)
-		buf_printf(&after, "%020" PRId64, from - 1);
-	ret->after = buf_detach(&after, NULL);
+	parked_add_prefix(&prefix, generation, unit_type, unit);
+	buf_printf(&prefix, "%s!%010" PRId32 "!", topic, partition);
+	parked_range_of(ret, &prefix);
+	if (from <= 0)
+		return;
+	free(ret->after);
+	ret->after = rows_parked_id(generation, unit_type, unit, topic,
+				    partition, from - 1);
 }
 
-void
-rows_parked(struct store_row *ret_row, const struct store_parked *parked)
+static char *
+parked_id(const struct store_parked *parked)
+{
+	return rows_parked_id(parked->generation, parked->unit_type,
+			      parked->unit, parked->topic, parked->partition,
+			      parked->offset);
+}
+
+/* Takes the id. */
+static void
+parked_begin(struct store_row *ret_row, char *id,
+	     const struct store_parked *parked)
 {
 	bson_t *b = bson_new();
 	bson_t list;
 	size_t i;
 
-	*ret_row = (struct store_row){.id = parked_id(parked), .bson = b};
-	put_text(b, READMODEL_ID, ret_row->id);
+	*ret_row = (struct store_row){.id = id, .bson = b};
+	put_text(b, READMODEL_ID, id);
 	put_text(b, "generation", parked->generation);
 	put_text(b, "unitType", parked->unit_type);
 	put_bytes(b, "unit", parked->unit, false);
@@ -94,6 +117,12 @@ rows_parked(struct store_row *ret_row, const struct store_parked *parked)
 			  i % 2 == 1 && !parked->headers[i].ptr);
 	}
 	bson_append_array_end(b, &list);
+}
+
+void
+rows_parked(struct store_row *ret_row, const struct store_parked *parked)
+{
+	parked_begin(ret_row, parked_id(parked), parked);
 }
 
 static int
@@ -173,4 +202,62 @@ rows_parked_read(const uint8_t *bson, size_t len, struct store_parked *ret,
 	row.headers = *ret_headers;
 	*ret = row;
 	return 0;
+}
+
+/* ---- Audit ------------------------------------------------------------- */
+
+void
+rows_audit(struct store_row *ret_row, const struct store_parked *parked,
+	   const struct store_unpark *unpark)
+{
+	struct store_parked kept = *parked;
+	char *row = parked_id(parked);
+	char *id = mem_printf("%s!%020" PRId64, row, parked->parked_at_ms);
+
+	free(row);
+	if (strcmp(unpark->action, "retried") == 0) {
+		/* It is in its documents now. */
+		kept.key_null = kept.value_null = true;
+		kept.n_headers = 0;
+	}
+	parked_begin(ret_row, id, &kept);
+	put_text(ret_row->bson, "action", unpark->action);
+	put_text(ret_row->bson, "reason", unpark->reason);
+	put_text(ret_row->bson, "by", unpark->by);
+	put_int64(ret_row->bson, "at", unpark->at_ms);
+}
+
+int
+rows_audit_read(const uint8_t *bson, size_t len, struct store_audit *ret,
+		struct pj_str **ret_headers, struct pj_error *err)
+{
+	struct store_audit entry = {0};
+	struct pj_str action, reason, by;
+	const struct field fields[] = {
+		{"action", FIELD_STR, &action, 0},
+		{"reason", FIELD_STR, &reason, 0},
+		{"by", FIELD_STR, &by, 0},
+		{"at", FIELD_INT64, &entry.at_ms, 0},
+	};
+
+	if (fields_read(bson, len, READMODEL_AUDIT, fields, 4, err) ||
+	    rows_parked_read(bson, len, &entry.row, ret_headers, err))
+		return -1;
+	entry.action = action.ptr;
+	entry.reason = reason.ptr;
+	entry.by = by.ptr;
+	*ret = entry;
+	return 0;
+}
+
+int
+rows_audit_at(const uint8_t *bson, size_t len, struct pj_str *ret_id,
+	      int64_t *ret_at_ms, struct pj_error *err)
+{
+	const struct field fields[] = {
+		{READMODEL_ID, FIELD_STR, ret_id, 0},
+		{"at", FIELD_INT64, ret_at_ms, 0},
+	};
+
+	return fields_read(bson, len, READMODEL_AUDIT, fields, 2, err);
 }

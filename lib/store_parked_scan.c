@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parked rows: counted and scanned, over either adapter. */
+/* Parked rows, counted and scanned over either adapter. Audit: store_audit.c */
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +74,14 @@ store_parked_scan(struct store_session *ses, const char *generation,
 	return ret;
 }
 
+static bool
+is_unit(const struct store_parked *row, struct pj_str unit)
+{
+	return row->unit.len == unit.len &&
+	       (unit.len == 0 ||
+		memcmp(row->unit.ptr, unit.ptr, unit.len) == 0);
+}
+
 struct parked_search {
 	struct pj_str unit;
 	bool found;
@@ -85,10 +93,7 @@ parked_search_each(void *arg, const struct store_parked *row)
 {
 	struct parked_search *search = arg;
 
-	search->found =
-		row->unit.len == search->unit.len &&
-		(row->unit.len == 0 ||
-		 memcmp(row->unit.ptr, search->unit.ptr, row->unit.len) == 0);
+	search->found = is_unit(row, search->unit);
 	return !search->found;
 }
 
@@ -110,26 +115,19 @@ store_parked_has(struct store_session *ses, const char *generation,
 	return ret;
 }
 
-/* ---- One queue -------------------------------------------------------------
- */
-
+/* Hands on what is of the unit, not only of its hash. */
 struct parked_queue {
 	struct pj_str unit;
 	bool (*each)(void *arg, const struct store_parked *row);
 	void *arg;
 };
 
-/* Ids of long units are hashes: the unit itself decides. */
 static bool
 parked_queue_each(void *arg, const struct store_parked *row)
 {
-	struct parked_queue *q = arg;
+	const struct parked_queue *queue = arg;
 
-	if (row->unit.len != q->unit.len ||
-	    (row->unit.len &&
-	     memcmp(row->unit.ptr, q->unit.ptr, row->unit.len) != 0))
-		return true;
-	return q->each(q->arg, row);
+	return !is_unit(row, queue->unit) || queue->each(queue->arg, row);
 }
 
 int
@@ -139,7 +137,7 @@ store_parked_unit(struct store_session *ses, const char *generation,
 		  bool (*each)(void *arg, const struct store_parked *row),
 		  void *arg, struct pj_error *err)
 {
-	struct parked_queue queue = {unit, each, arg};
+	struct parked_queue queue = {.unit = unit, .each = each, .arg = arg};
 	struct parked_walk walk = {.each = parked_queue_each, .arg = &queue};
 	struct parked_range range;
 	int ret;

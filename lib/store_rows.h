@@ -90,24 +90,49 @@ rows_live_read(const uint8_t *bson, size_t len, struct store_live *ret,
 void
 rows_parked(struct store_row *ret_row, const struct store_parked *parked);
 
-/* The ids of a generation, or of one of its units, as bounds of a scan. */
+/* Where a parked row is, whatever is in it; freed by free(). */
+char *
+rows_parked_id(const char *generation, const char *unit_type,
+	       struct pj_str unit, const char *topic, int32_t partition,
+	       int64_t offset);
+
+/* Ids as bounds of a scan. */
 struct parked_range {
 	char *after, *end; /* freed by free() */
 };
-void
-rows_parked_range(struct parked_range *ret, const char *generation,
-		  const char *unit_type, const struct pj_str *unit);
-
-/* Those of one unit in one topic-partition, from an offset on. */
+/* Of one unit's rows of one topic-partition, at or above `from`. */
 void
 rows_parked_queue_range(struct parked_range *ret, const char *generation,
 			const char *unit_type, struct pj_str unit,
 			const char *topic, int32_t partition, int64_t from);
+/* Of a generation, or of one of its units (unit_type NULL: of all). */
+void
+rows_parked_range(struct parked_range *ret, const char *generation,
+		  const char *unit_type, const struct pj_str *unit);
 
 /* headers: freed by free(). */
 int
 rows_parked_read(const uint8_t *bson, size_t len, struct store_parked *ret,
 		 struct pj_str **ret_headers, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * What became of a parked row. Its id is the parked row's and the time that was
+ * parked at: told twice it is one entry, and a record that is parked again
+ * later gets another.
+ */
+void
+rows_audit(struct store_row *ret_row, const struct store_parked *parked,
+	   const struct store_unpark *unpark);
+/* ret->row.headers: freed by free(). */
+int
+rows_audit_read(const uint8_t *bson, size_t len, struct store_audit *ret,
+		struct pj_str **ret_headers, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Only its id and time. */
+int
+rows_audit_at(const uint8_t *bson, size_t len, struct pj_str *ret_id,
+	      int64_t *ret_at_ms, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
 #endif

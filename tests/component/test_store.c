@@ -5,7 +5,7 @@
  * (tests/support/mongo.sh starts one).
  */
 #include "tests/component/store_contract_owner.h"
-#include "tests/component/store_contract_parked.h"
+#include "tests/component/store_contract_queue.h"
 #include "tests/component/store_contract_rows.h"
 #include "tests/support/store_fixture.h"
 
@@ -522,6 +522,14 @@ static const struct CMUnitTest contract[] = {
 	TEST(parked_rows_are_scanned_by_unit_and_coordinates),
 	TEST(parked_units_are_told_apart_however_long),
 	TEST(a_parked_row_that_cannot_be_kept_is_a_named_stop),
+	TEST(a_queue_is_one_unit_and_partition_by_offset_from_where_asked),
+	TEST(a_discarded_row_goes_and_the_audit_keeps_it_whole),
+	TEST(a_retried_row_goes_and_the_audit_keeps_only_what_it_was),
+	TEST(a_row_that_never_was_in_the_queue_goes_without_a_trace),
+	TEST(what_is_told_twice_is_one_entry_and_what_happens_twice_is_two),
+	TEST(the_audit_is_told_oldest_first_by_generation),
+	TEST(rows_that_are_more_than_one_load_are_taken_out_and_told_whole),
+	TEST(the_largest_row_that_can_be_parked_can_be_discarded),
 	TEST(a_read_only_store_reads_and_changes_nothing),
 	TEST(check_prepares_the_store_and_may_be_repeated),
 };

@@ -191,6 +191,64 @@ a_checkpoint_behind_a_fence_that_cannot_be_looked_at_is_an_outage(void **state)
 	assert_true(batch.fenced);
 }
 
+static bool
+count_audit(void *arg, const struct store_audit *entry)
+{
+	(void)entry;
+	++*(int64_t *)arg;
+	return true;
+}
+
+static void
+expect_rows(struct fixture *fx, int64_t parked, int64_t audited)
+{
+	int64_t n_parked, n_audited = 0;
+
+	OK(fx, store_parked_count(fx->ses, "stock.1", &n_parked, &fx->err));
+	OK(fx, store_audit_scan(fx->ses, "stock.1", count_audit, &n_audited,
+				&fx->err));
+	assert_int_equal(n_parked, parked);
+	assert_int_equal(n_audited, audited);
+}
+
+static void
+a_parked_row_stays_until_its_audit_is_durable(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_parked row = {.generation = "stock.1",
+				   .unit_type = "key",
+				   .topic = "stock",
+				   .type = "",
+				   .cause = "",
+				   .detail = ""};
+	struct store_unpark done = {.generation = "stock.1",
+				    .unit_type = "key",
+				    .topic = "stock",
+				    .action = "discarded",
+				    .reason = "",
+				    .by = ""};
+	struct store_batch batch = {.parked = &row, .n_parked = 1};
+
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	batch = (struct store_batch){.unparks = &done, .n_unparks = 1};
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"update\"], "
+		      "\"writeConcernError\": {\"code\": 64, "
+		      "\"errmsg\": \"waiting timed out\"}");
+	assert_int_equal(store_apply(fx->ses, &batch, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	expect_rows(fx, 1, 1);
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"delete\"], "
+		      "\"closeConnection\": true");
+	assert_int_equal(store_apply(fx->ses, &batch, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	expect_rows(fx, 1, 1);
+	fail_nothing(fx);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	expect_rows(fx, 0, 1);
+}
+
 static void
 an_election_is_an_outage(void **state)
 {
@@ -400,6 +458,7 @@ main(void)
 		TEST(rows_without_durability_are_not_reported_as_written),
 		TEST(a_claim_in_doubt_is_an_outage_and_the_next_one_counts),
 		TEST(a_checkpoint_behind_a_fence_that_cannot_be_looked_at_is_an_outage),
+		TEST(a_parked_row_stays_until_its_audit_is_durable),
 		TEST(an_election_is_an_outage),
 		TEST(a_failed_load_gives_nothing),
 		TEST(a_batch_cut_in_the_middle_tells_which_part_is_known),
