@@ -65,15 +65,14 @@ struct core_hooks {
 	void (*losing)(void *arg, const struct lane *lane, struct pj_str key,
 		       unsigned losses);
 	/*
-	 * True when the record has ended the process too often to be tried
-	 * again in this lane (NULL: in any, before it is decoded); one out of a
-	 * queue (rec->queued) may have been let try again by a person.
+	 * True when the record has ended the process too often in this step to
+	 * be tried again (lane NULL: STEP_DECODE); one out of a queue
+	 * (rec->queued) may have been let try again by a person.
 	 */
-	bool (*condemns)(void *arg, const struct lane *lane,
+	bool (*condemns)(void *arg, enum step step, const struct lane *lane,
 			 const struct record *rec);
-	/* Brackets what may end the process: a record in a lane (or none yet).
-	 */
-	void (*begins)(void *arg, const struct lane *lane,
+	/* Brackets what may end the process. */
+	void (*begins)(void *arg, enum step step, const struct lane *lane,
 		       const struct record *rec);
 	void (*ends)(void *arg);
 };

@@ -180,11 +180,9 @@ core_fold_queued(struct core *core, struct entry *e, struct record *rec,
 	const char *cause = core_fault(core, e, rec, rd, &err);
 
 	if (!cause || (rec->queued->home == e && rec->queued->discard)) {
-		if (core->hooks.begins)
-			core->hooks.begins(core->hooks.arg, e->lane, rec);
+		core_begins(core, STEP_FOLD, e->lane, rec);
 		outcome = fold_by_home(core, e, rec, rd, &err);
-		if (core->hooks.ends)
-			core->hooks.ends(core->hooks.arg);
+		core_ends(core);
 		cause = fold_cause(outcome);
 	}
 	switch (outcome) {
@@ -222,7 +220,7 @@ fold_out_of_unit(struct core *core, struct queued *q, const struct reading *rd)
 		refuse(q, rd->cause, rd->err.text);
 		return;
 	}
-	router_route(core->router, rd->ev, &routes, &n);
+	core_route(core, &q->rec, rd->ev, &routes, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (routes[i].lane != lane || routes[i].kind == ROUTE_SEQUENCE)
 			continue;

@@ -19,14 +19,6 @@ core_topic(const struct core *core, const struct record *rec)
 	return NULL;
 }
 
-static bool
-core_condemns(const struct core *core, const struct lane *lane,
-	      const struct record *rec)
-{
-	return core->hooks.condemns &&
-	       core->hooks.condemns(core->hooks.arg, lane, rec);
-}
-
 static const char CONDEMNED[] = "ends the process";
 
 static void
@@ -41,15 +33,42 @@ void
 core_read(struct core *core, const struct record *rec, struct reading *ret)
 {
 	ret->cause = "";
-	if (core_condemns(core, NULL, rec)) {
+	if (core_condemns(core, STEP_DECODE, NULL, rec)) {
 		ret->result = DECODE_UNREADABLE;
 		ret->ev = NULL;
 		ret->cause = CONDEMNED;
 		say_condemned(&ret->err);
 		return;
 	}
+	core_begins(core, STEP_DECODE, NULL, rec);
 	ret->result = decode(core->decoder, core_topic(core, rec), rec,
 			     &ret->ev, &ret->cause, &ret->err);
+	core_ends(core);
+}
+
+/* router_enters_fn */
+static bool
+enters_lane(void *arg, const struct lane *lane)
+{
+	struct core *core = arg;
+
+	/* Out of a queue: into its own lane alone. */
+	if (core->routed->queued && core->routed->queued->home->lane != lane)
+		return false;
+	if (core_condemns(core, STEP_KEY, lane, core->routed))
+		return false;
+	core_begins(core, STEP_KEY, lane, core->routed);
+	return true;
+}
+
+void
+core_route(struct core *core, const struct record *rec,
+	   const struct pj_event *ev, const struct route **ret_routes,
+	   size_t *ret_n)
+{
+	core->routed = rec;
+	router_route(core->router, ev, enters_lane, core, ret_routes, ret_n);
+	core_ends(core);
 }
 
 /* ---- Into a document -------------------------------------------------------
@@ -72,7 +91,8 @@ core_fault(const struct core *core, const struct entry *e,
 	/* Where only its sequence matters, its fields do not. */
 	if (rd->result == DECODE_INVALID && module_reads(e->lane->mod, rd->ev))
 		return rd->cause;
-	if (core_condemns(core, e->lane, rec)) {
+	if (core_condemns(core, STEP_KEY, e->lane, rec) ||
+	    core_condemns(core, STEP_FOLD, e->lane, rec)) {
 		say_condemned(err);
 		return CONDEMNED;
 	}
@@ -92,15 +112,13 @@ try_record(struct core *core, struct entry *e, struct record *rec,
 		if (outcome == FOLD_CHANGED)
 			return FOLD_REJECTED;
 	} else {
-		if (core->hooks.begins)
-			core->hooks.begins(core->hooks.arg, e->lane, rec);
+		core_begins(core, STEP_FOLD, e->lane, rec);
 		outcome = rd->ev ? fold_event(e->lane, rec, rd->ev, e->doc, err)
 				 : fold_sequence(
 					   e->lane, rec,
 					   decode_last_sequence(core->decoder),
 					   e->doc, err);
-		if (core->hooks.ends)
-			core->hooks.ends(core->hooks.arg);
+		core_ends(core);
 	}
 	*ret_cause = fold_cause(outcome);
 	if (outcome == FOLD_QUEUED)
@@ -213,7 +231,7 @@ feed_route(struct core *core, const struct route *route, struct record *rec,
 	if (!offsets_wants(core->offsets, rec, lane) ||
 	    core_captured(core, lane, rec, rd))
 		return;
-	if (route->kind == ROUTE_UNKNOWN_KEY)
+	if (route->kind == ROUTE_UNKNOWN_KEY || route->kind == ROUTE_BARRED)
 		core_park_unknown(core, lane, rec, rd);
 	else if (route->kind == ROUTE_LONG_KEY)
 		core_park_lone(core, lane, rec, rd);
@@ -229,7 +247,7 @@ feed_routes(struct core *core, struct record *rec, const struct reading *rd)
 	const struct route *routes;
 	size_t n;
 
-	router_route(core->router, rd->ev, &routes, &n);
+	core_route(core, rec, rd->ev, &routes, &n);
 	for (size_t i = 0; i < n; i++)
 		feed_route(core, &routes[i], rec, rd);
 	if (n == 0)
@@ -314,8 +332,6 @@ core_feed(struct core *core, struct record *rec, int64_t now_mono_ms,
 	core->counts.consumed++;
 	check_anchors(core, rec->partition, rec, -1);
 	offsets_add(core->offsets, rec);
-	if (core->hooks.begins)
-		core->hooks.begins(core->hooks.arg, NULL, rec);
 	core_read(core, rec, &rd);
 	switch (rd.result) {
 	case DECODE_EVENT:
@@ -329,8 +345,6 @@ core_feed(struct core *core, struct record *rec, int64_t now_mono_ms,
 		feed_unreadable(core, rec, &rd);
 		break;
 	}
-	if (core->hooks.ends)
-		core->hooks.ends(core->hooks.arg);
 	rec->folded = true;
 	offsets_settle(core->offsets);
 }

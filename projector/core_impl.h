@@ -21,7 +21,8 @@ struct core {
 	int64_t backoff_ms;
 	int64_t checkpoint_mono_ms; /* last sent */
 	uint64_t jitter;
-	struct buf key; /* of a unit being looked for */
+	struct buf key;		     /* of a unit being looked for */
+	const struct record *routed; /* within core_route() */
 	struct core_answer *answers;
 	size_t n_answers, answers_cap;
 };
@@ -38,6 +39,34 @@ struct reading {
 
 void
 core_read(struct core *core, const struct record *rec, struct reading *ret);
+/* What it was read as, to its documents. */
+void
+core_route(struct core *core, const struct record *rec,
+	   const struct pj_event *ev, const struct route **ret_routes,
+	   size_t *ret_n);
+
+static inline bool
+core_condemns(const struct core *core, enum step step, const struct lane *lane,
+	      const struct record *rec)
+{
+	return core->hooks.condemns &&
+	       core->hooks.condemns(core->hooks.arg, step, lane, rec);
+}
+
+static inline void
+core_begins(const struct core *core, enum step step, const struct lane *lane,
+	    const struct record *rec)
+{
+	if (core->hooks.begins)
+		core->hooks.begins(core->hooks.arg, step, lane, rec);
+}
+
+static inline void
+core_ends(const struct core *core)
+{
+	if (core->hooks.ends)
+		core->hooks.ends(core->hooks.arg);
+}
 
 /* ---- core_feed.c ------------------------------------------------------------
  */

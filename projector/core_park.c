@@ -175,7 +175,8 @@ core_park_unknown(struct core *core, struct lane *lane, struct record *rec,
 	struct pj_str key;
 
 	/* A healthy event is nothing to park in a document of another key. */
-	if (rd->result != DECODE_EVENT &&
+	if ((rd->result != DECODE_EVENT ||
+	     core_condemns(core, STEP_KEY, lane, rec)) &&
 	    module_is_keyed_by_record(lane->mod)) {
 		key = decode_key(core->decoder, rec->key);
 		if (is_document_key(key)) {
@@ -228,14 +229,18 @@ core_captured(struct core *core, struct lane *lane, struct record *rec,
 
 /* Why a record is in a unit that has no queue yet. */
 static const char *
-cause_of_unit(const struct entry *e, const struct reading *rd,
-	      const char **ret_detail)
+cause_of_unit(const struct core *core, const struct entry *e,
+	      const struct record *rec, const struct reading *rd,
+	      struct pj_error *err)
 {
-	*ret_detail = rd->err.text;
-	if (rd->result == DECODE_UNREADABLE || rd->result == DECODE_INVALID)
-		return rd->cause;
-	*ret_detail = e->lone ? "the event's document key is over 480 bytes"
-			      : "an id of the document key has no value";
+	const char *cause = core_fault(core, e, rec, rd, err);
+
+	if (cause || rd->result == DECODE_INVALID)
+		return cause ? cause : rd->cause;
+	(void)pj_error_set(err, PJ_ERROR_INPUT, "%s",
+			   e->lone ? "the event's document key is over 480 "
+				     "bytes"
+				   : "an id of the document key has no value");
 	return e->lone ? "long document key" : "unknown document key";
 }
 
@@ -245,7 +250,8 @@ core_fold_unit(struct core *core, struct entry *e, struct record *rec,
 {
 	int32_t source = rec->partition->source_index;
 	const struct doc_queue *queue = doc_queue(e->doc, source);
-	const char *cause, *detail = "records of this key wait before it";
+	const char *cause = fold_cause(FOLD_QUEUED);
+	struct pj_error err;
 
 	if (rec->queued && queue && rec->offset >= queue->first &&
 	    rec->offset <= queue->tail) {
@@ -259,7 +265,11 @@ core_fold_unit(struct core *core, struct entry *e, struct record *rec,
 		core_folded(core, e, rec, FOLD_REPEATED);
 		return;
 	}
-	cause = queue ? fold_cause(FOLD_QUEUED) : cause_of_unit(e, rd, &detail);
+	if (queue)
+		(void)pj_error_set(&err, PJ_ERROR_INPUT,
+				   "records of this key wait before it");
+	else
+		cause = cause_of_unit(core, e, rec, rd, &err);
 	core_park(core, e, rec, rd->ev, e->lone ? PARKED_RECORD : PARKED_KEY,
-		  rec->key, cause, detail);
+		  rec->key, cause, err.text);
 }

@@ -53,8 +53,20 @@ place_of(const struct store_crash *row, const struct record *rec)
 	return strcmp(row->topic, rec->partition->topic);
 }
 
+static bool
+is_step(const struct store_crash *row, enum step step, const char *generation)
+{
+	size_t len = strlen(generation);
+
+	if (step == STEP_DECODE)
+		return row->generation[0] == '\0';
+	return strncmp(row->generation, generation, len) == 0 &&
+	       strcmp(row->generation + len,
+		      step == STEP_KEY ? LEDGER_IN_KEY : "") == 0;
+}
+
 uint32_t
-crashes_find(const struct crashes *list, const char *generation,
+crashes_find(const struct crashes *list, enum step step, const char *generation,
 	     const struct record *rec)
 {
 	size_t low = 0, high = list->n;
@@ -68,8 +80,7 @@ crashes_find(const struct crashes *list, const char *generation,
 			high = mid;
 	}
 	for (; low < list->n && place_of(&list->rows[low], rec) == 0; low++)
-		if (list->rows[low].generation[0] == '\0' ||
-		    strcmp(list->rows[low].generation, generation) == 0)
+		if (is_step(&list->rows[low], step, generation))
 			return (uint32_t)list->rows[low].count;
 	return 0;
 }

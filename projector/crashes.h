@@ -6,7 +6,8 @@
  * Counts live in the store, so that they follow a partition to whoever owns it
  * next; the ledger only tells which record it was. Rows are by generation: new
  * code in a new generation gets a new chance. Rows without a generation (the
- * end came before routing) concern all of them.
+ * end came while it was decoded) concern all of them. Those of a module's key()
+ * have LEDGER_IN_KEY behind the generation: there, the document is not known.
  *
  * Ownership: crashes_release() frees what a zeroed list holds.
  * Thread: the pipeline thread.
@@ -38,21 +39,21 @@ void
 crashes_set(struct crashes *list, const struct store_crash *rows, size_t n,
 	    uint32_t limit);
 
-/* How often it ended the process, if that is condemned; else 0. */
+/* How often it ended the process there, if that is condemned; else 0. */
 uint32_t
-crashes_find(const struct crashes *list, const char *generation,
+crashes_find(const struct crashes *list, enum step step, const char *generation,
 	     const struct record *rec);
 
 /*
- * Whether the record is condemned for this generation, or for all. generation
- * "": for all, the question before decoding. One that a person has asked to be
- * tried once more, out of its queue, is, once.
+ * Whether the record is condemned in this step of this generation ("" for
+ * STEP_DECODE). One that a person has asked to be tried once more, out of its
+ * queue, is, once.
  */
 static inline bool
-crashes_condemns(const struct crashes *list, const char *generation,
-		 const struct record *rec)
+crashes_condemns(const struct crashes *list, enum step step,
+		 const char *generation, const struct record *rec)
 {
-	return list->n > 0 && crashes_find(list, generation, rec) >
+	return list->n > 0 && crashes_find(list, step, generation, rec) >
 				      (rec->queued ? list->limit : 0);
 }
 

@@ -15,6 +15,13 @@
 #include "lib/readmodel.h"
 #include "projector/module.h"
 
+/* Where on its way a record is, as far as that can end the process. */
+enum step {
+	STEP_DECODE, /* our own code; no lane yet */
+	STEP_KEY,    /* the module's key() */
+	STEP_FOLD,   /* its fold() */
+};
+
 enum { LANES_MAX = 64 };
 
 struct lane {

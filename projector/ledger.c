@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -19,9 +20,13 @@
 #include "lib/mem.h"
 
 static const char MAGIC[16] = "shopview-led-1\n";
-enum { PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 8192 };
 
-static_assert(sizeof(struct ledger_page) <= PAGE_BYTES, "one page");
+static_assert(sizeof(struct ledger_page) <= PAGE_BYTES, "it fits");
+/* Projection, '.', number, suffix. */
+static_assert(32 + 1 + 11 + sizeof(LEDGER_IN_KEY) <=
+		      READMODEL_GENERATION_ID_MAX,
+	      "names fit");
 /* Another process reads it: no lock may hide in it. */
 static_assert(ATOMIC_LONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
 	      "lock-free");
@@ -30,7 +35,23 @@ static_assert(ATOMIC_LONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
 struct ledger_found {
 	struct ledger_page *page;
 	int fd;
+	struct ledger_entry entry;
 };
+
+static void
+entry_of(const struct ledger_page *page, struct ledger_entry *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->topic, page->topic, sizeof(ret->topic) - 1);
+	if (page->step != STEP_DECODE)
+		(void)snprintf(ret->generation, sizeof(ret->generation),
+			       "%.50s%s", page->lanes[page->lane % LANES_MAX],
+			       page->step == STEP_KEY ? LEDGER_IN_KEY : "");
+	ret->partition = page->partition;
+	ret->offset = page->offset;
+	ret->pid = page->pid;
+	ret->started_at_ms = page->started_at_ms;
+}
 
 /*
  * The open ledgers, for signal handlers. A page is unmapped only after it left
@@ -106,19 +127,20 @@ ledger_absolve(void)
 static void
 refuse_exit(void)
 {
+	struct ledger_entry e;
+
 	for (size_t i = 0; i < LEDGERS_OPEN_MAX; i++) {
 		struct ledger_page *page = atomic_load(&ledgers[i].page);
 
 		if (!page || !(atomic_load(&page->seq) & 1))
 			continue;
+		entry_of(page, &e);
 		log_error("record.exit",
 			  "generation=%s at=%s/%" PRId32 "@%" PRId64
 			  " note=\"the process was ended from within the "
 			  "record\"",
-			  *page->entry.generation ? page->entry.generation
-						  : "-",
-			  page->entry.topic, page->entry.partition,
-			  page->entry.offset);
+			  *e.generation ? e.generation : "-", e.topic,
+			  e.partition, e.offset);
 		_exit(CLI_FATAL);
 	}
 }
@@ -228,14 +250,12 @@ leave_slot(int fd, struct ledger_page *page)
 static bool
 is_unfinished(const struct ledger_page *page, const char *boot)
 {
-	const struct ledger_entry *e = &page->entry;
-
 	return memcmp(page->magic, MAGIC, sizeof(MAGIC)) == 0 &&
 	       memcmp(page->boot, boot, sizeof(page->boot)) == 0 &&
 	       (atomic_load(&page->seq) & 1) && !atomic_load(&page->chosen) &&
-	       e->topic[0] && memchr(e->topic, 0, sizeof(e->topic)) &&
-	       memchr(e->generation, 0, sizeof(e->generation)) &&
-	       e->partition >= 0 && e->offset >= 0;
+	       page->topic[0] && memchr(page->topic, 0, sizeof(page->topic)) &&
+	       page->step <= STEP_FOLD && page->lane < LANES_MAX &&
+	       page->partition >= 0 && page->offset >= 0;
 }
 
 static void
@@ -244,8 +264,20 @@ begin_page(struct ledger_page *page, const char *boot)
 	memset(page, 0, PAGE_BYTES);
 	memcpy(page->magic, MAGIC, sizeof(MAGIC));
 	memcpy(page->boot, boot, sizeof(page->boot));
-	page->entry.pid = getpid();
-	page->entry.started_at_ms = clock_wall_ms();
+	page->pid = getpid();
+	page->started_at_ms = clock_wall_ms();
+}
+
+static void
+keep_found(struct ledger *led, size_t *cap, int fd, struct ledger_page *page)
+{
+	struct ledger_found *f;
+
+	MEM_GROW(led->found, led->n_found, *cap);
+	f = &led->found[led->n_found++];
+	f->page = page;
+	f->fd = fd;
+	entry_of(page, &f->entry);
 }
 
 /* Looks at all numbers: the lowest free one is ours, the unfinished are kept.
@@ -272,9 +304,7 @@ take_slots(struct ledger *led, const char *prefix, struct pj_error *err)
 		if (slot == SLOT_BUSY)
 			continue;
 		if (is_unfinished(page, boot)) {
-			MEM_GROW(led->found, led->n_found, cap);
-			led->found[led->n_found++] =
-				(struct ledger_found){page, fd};
+			keep_found(led, &cap, fd, page);
 		} else if (!led->page) {
 			begin_page(page, boot);
 			led->page = page;
@@ -342,7 +372,7 @@ ledger_close(struct ledger *led)
 const struct ledger_entry *
 ledger_found(const struct ledger *led, size_t i)
 {
-	return i < led->n_found ? &led->found[i].page->entry : NULL;
+	return i < led->n_found ? &led->found[i].entry : NULL;
 }
 
 void
@@ -358,10 +388,23 @@ ledger_forget(struct ledger *led)
 }
 
 bool
-ledger_read(const struct ledger *led, uint64_t seq, struct ledger_entry *ret)
+ledger_read(const struct ledger *led, uint64_t seq,
+	    struct ledger_entry *ret_entry)
 {
 	if (!(seq & 1) || ledger_seq(led) != seq)
 		return false;
-	*ret = led->page->entry;
+	entry_of(led->page, ret_entry);
 	return ledger_seq(led) == seq;
+}
+
+void
+ledger_lanes(struct ledger *led, const struct lanes *lanes)
+{
+	if (!led)
+		return;
+	ledger_end(led);
+	led->part = NULL;
+	for (unsigned i = 0; i < lanes->n; i++)
+		memcpy(led->page->lanes[i], lanes->lane[i].generation,
+		       sizeof(led->page->lanes[i]));
 }

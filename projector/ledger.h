@@ -38,15 +38,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lib/readmodel.h"
+#include "projector/lane.h"
 #include "projector/record.h"
 
 enum { LEDGER_SLOTS = 64, LEDGERS_OPEN_MAX = 8 };
 
-/* The record that was being worked on. */
+/* Behind a generation's name: it was in the module's key(), not in fold(). */
+#define LEDGER_IN_KEY ":key"
+
+/* A record that was being worked on. */
 struct ledger_entry {
-	char topic[250];
-	/* "" until it is known whose fold it is: decoding, routing. */
+	char topic[sizeof(((struct partition *)0)->topic)];
+	/* "stock.3", "stock.3:key", or "" while it was decoded. */
 	char generation[READMODEL_GENERATION_ID_MAX];
 	int32_t partition;
 	int64_t offset;
@@ -57,15 +60,22 @@ struct ledger_entry {
 struct ledger_page {
 	char magic[16];
 	char boot[40]; /* the kernel's boot id */
-	/* Odd: within the record named by `entry`. Never the same odd twice. */
+	int64_t pid, started_at_ms;
+	/* Odd: within the record named below. Never the same odd twice. */
 	_Atomic uint64_t seq;
 	_Atomic uint32_t chosen; /* the end was this program's own choice */
-	struct ledger_entry entry;
+	uint32_t step;		 /* enum step */
+	uint32_t lane;		 /* but for STEP_DECODE */
+	int32_t partition;
+	int64_t offset;
+	char topic[sizeof(((struct partition *)0)->topic)];
+	char lanes[LANES_MAX][READMODEL_GENERATION_ID_MAX];
 };
 
 struct ledger {
 	struct ledger_page *page;
-	uint64_t seq; /* as in the page */
+	uint64_t seq;		      /* as in the page */
+	const struct partition *part; /* whose topic is in the page */
 	int fd;
 	struct ledger_found *found; /* what earlier processes left */
 	size_t n_found;
@@ -92,25 +102,20 @@ ledger_found(const struct ledger *led, size_t i);
 void
 ledger_forget(struct ledger *led);
 
-static inline void
-ledger_name(char *to, size_t size, const char *name)
-{
-	size_t len;
-
-	if (strcmp(to, name) == 0)
-		return;
-	len = strnlen(name, size - 1);
-	memcpy(to, name, len);
-	to[len] = '\0';
-}
+/*
+ * Before the first record, and whenever a lane's generation or the partitions
+ * have changed: which lanes there are.
+ */
+void
+ledger_lanes(struct ledger *led, const struct lanes *lanes);
 
 /*
- * From here on it is this record, for this generation ("" = not yet any); also
- * moves on from an unfinished one. A few nanoseconds, no system call. led may
- * be NULL: then nothing is written down.
+ * From here on it is this record, in this step and lane (of ledger_lanes();
+ * NULL: STEP_DECODE); also moves on from an unfinished one. A few nanoseconds,
+ * no system call. led may be NULL: then nothing is written down.
  */
 static inline void
-ledger_begin(struct ledger *led, const char *generation,
+ledger_begin(struct ledger *led, enum step step, const struct lane *lane,
 	     const struct record *rec)
 {
 	struct ledger_page *page;
@@ -125,12 +130,14 @@ ledger_begin(struct ledger *led, const char *generation,
 	 * the entry needs, so the compiler alone has to be told.
 	 */
 	atomic_signal_fence(memory_order_seq_cst);
-	ledger_name(page->entry.topic, sizeof(page->entry.topic),
-		    rec->partition->topic);
-	ledger_name(page->entry.generation, sizeof(page->entry.generation),
-		    generation);
-	page->entry.partition = rec->partition->number;
-	page->entry.offset = rec->offset;
+	if (led->part != rec->partition) {
+		led->part = rec->partition;
+		strcpy(page->topic, led->part->topic); /* of one size */
+		page->partition = led->part->number;
+	}
+	page->step = step;
+	page->lane = lane ? lane->index : 0;
+	page->offset = rec->offset;
 	led->seq++;
 	atomic_store_explicit(&page->seq, led->seq, memory_order_release);
 }
@@ -154,7 +161,8 @@ ledger_seq(const struct ledger *led)
 
 /* The record of this number; false when it is over. */
 bool
-ledger_read(const struct ledger *led, uint64_t seq, struct ledger_entry *ret);
+ledger_read(const struct ledger *led, uint64_t seq,
+	    struct ledger_entry *ret_entry);
 
 /*
  * For signal handlers, over all open ledgers of the process. The end is asked

@@ -398,20 +398,22 @@ on_losing(void *arg, const struct lane *lane, struct pj_str key,
 }
 
 static bool
-on_condemns(void *arg, const struct lane *lane, const struct record *rec)
+on_condemns(void *arg, enum step step, const struct lane *lane,
+	    const struct record *rec)
 {
 	const struct pipeline *pipe = arg;
 
-	return crashes_condemns(&pipe->crashes, lane ? lane->generation : "",
-				rec);
+	return crashes_condemns(&pipe->crashes, step,
+				lane ? lane->generation : "", rec);
 }
 
 static void
-on_begins(void *arg, const struct lane *lane, const struct record *rec)
+on_begins(void *arg, enum step step, const struct lane *lane,
+	  const struct record *rec)
 {
 	struct pipeline *pipe = arg;
 
-	ledger_begin(pipe->set.ledger, lane ? lane->generation : "", rec);
+	ledger_begin(pipe->set.ledger, step, lane, rec);
 }
 
 static void

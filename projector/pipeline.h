@@ -46,7 +46,7 @@ struct pipeline_settings {
 	struct store_session *session; /* the pipeline thread's own */
 	struct source *source;
 	struct deadletter *deadletter; /* copies of what is parked; or NULL */
-	struct ledger *ledger; /* names each record that is worked on */
+	struct ledger *ledger;	       /* names each record that is worked on */
 	struct lanes *lanes;
 	const struct decode_topic *topics;
 	size_t n_topics;

@@ -325,6 +325,7 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 	pipe->checked = true;
 	if (pipe->fenced)
 		return 0;
+	ledger_lanes(pipe->set.ledger, pipe->set.lanes);
 	if (assign(pipe, err)) {
 		core_drop(pipe->core);
 		return -1;

@@ -138,7 +138,7 @@ replay_invalid(struct replay *rep, const struct record *rec,
 		rep->on_parked(rep->arg, rec, cause, detail);
 		return;
 	}
-	router_route(rep->router, ev, &routes, &n);
+	router_route(rep->router, ev, NULL, NULL, &routes, &n);
 	for (size_t i = 0; i < n; i++)
 		replay_route(rep, &routes[i], rec, ev);
 }
@@ -167,7 +167,7 @@ replay_record(struct replay *rep, const struct record *rec)
 		return; /* not one this projection reads */
 	switch (decode(rep->decoder, topic, rec, &ev, &cause, &err)) {
 	case DECODE_EVENT:
-		router_route(rep->router, ev, &routes, &n);
+		router_route(rep->router, ev, NULL, NULL, &routes, &n);
 		for (size_t i = 0; i < n; i++)
 			replay_route(rep, &routes[i], rec, ev);
 		break;

@@ -106,6 +106,15 @@ add_route(struct router *router, struct lane *lane, enum route_kind kind)
 		(struct route){.kind = kind, .lane = lane};
 }
 
+/* Its key is empty. */
+static void
+bar_lane(struct router *router, struct lane *lane)
+{
+	router->keys.first = router->keys.n;
+	pj_key(&router->keys, PJ_STR(""));
+	add_route(router, lane, ROUTE_BARRED);
+}
+
 static void
 route_lane(struct router *router, struct lane *lane, const struct pj_event *ev)
 {
@@ -164,15 +173,19 @@ end_routes(struct router *router, const struct route **ret_routes,
 
 void
 router_route(struct router *router, const struct pj_event *ev,
+	     router_enters_fn enters, void *arg,
 	     const struct route **ret_routes, size_t *ret_n)
 {
 	begin_routes(router);
 	for (unsigned i = 0; i < router->lanes->n; i++) {
 		struct lane *lane = &router->lanes->lane[i];
 
-		if (module_reads(lane->mod, ev))
-			route_lane(router, lane, ev);
-		else if (ev->sequence)
+		if (module_reads(lane->mod, ev)) {
+			if (enters && !enters(arg, lane))
+				bar_lane(router, lane);
+			else
+				route_lane(router, lane, ev);
+		} else if (ev->sequence)
 			route_sequence(router, lane, ev->topic->name, ev->key);
 	}
 	end_routes(router, ret_routes, ret_n);

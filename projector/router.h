@@ -27,6 +27,7 @@ enum route_kind {
 	ROUTE_UNKNOWN_KEY, /* an id of the key has no usable value */
 	ROUTE_LONG_KEY,	   /* known, but over the limit */
 	ROUTE_SEQUENCE,	   /* a document; only the event's sequence matters */
+	ROUTE_BARRED,	   /* the lane must not see it: enters() said so */
 };
 
 struct route {
@@ -42,9 +43,16 @@ router_new(struct lanes *lanes);
 void
 router_free(struct router *router);
 
-/* *ret_routes is the router's; *ret_n may be 0: nobody reads this event. */
+/* Asked before a module's key() is called; false: it is not to be. */
+typedef bool (*router_enters_fn)(void *arg, const struct lane *lane);
+
+/*
+ * *ret_routes is the router's; *ret_n may be 0: nobody reads this event. enters
+ * may be NULL.
+ */
 void
 router_route(struct router *router, const struct pj_event *ev,
+	     router_enters_fn enters, void *arg,
 	     const struct route **ret_routes, size_t *ret_n);
 
 /*

@@ -49,6 +49,21 @@ struct stage {
 	size_t out;		/* records not given back */
 	int64_t undecodable[4]; /* offsets, in any partition */
 	size_t n_undecodable;
+	/* Not to be tried again in this step; any lane: NULL. */
+	struct stage_condemned {
+		enum step step;
+		const struct lane *lane;
+		int64_t offset;
+	} condemned[4];
+	size_t n_condemned;
+	/* What may end the process just now. */
+	struct {
+		bool open;
+		enum step step;
+		const struct lane *lane;
+		int64_t offset;
+	} begun;
+	unsigned n_begun[STEP_FOLD + 1];
 	unsigned told_parked, told_durable, told_stopped, told_losing;
 	struct pj_error outage; /* of the last job */
 };
@@ -102,14 +117,42 @@ stage_on_losing(void *arg, const struct lane *lane, struct pj_str key,
 }
 
 static inline bool
-stage_condemns(void *arg, const struct lane *lane, const struct record *rec)
+stage_condemns(void *arg, enum step step, const struct lane *lane,
+	       const struct record *rec)
 {
 	const struct stage *st = arg;
 
+	for (size_t i = 0; i < st->n_condemned; i++)
+		if (st->condemned[i].step == step &&
+		    st->condemned[i].offset == rec->offset &&
+		    (!lane || st->condemned[i].lane == lane))
+			return !rec->queued; /* a person lets it try again */
 	for (size_t i = 0; !lane && i < st->n_undecodable; i++)
 		if (st->undecodable[i] == rec->offset)
 			return true;
 	return false;
+}
+
+static inline void
+stage_begins(void *arg, enum step step, const struct lane *lane,
+	     const struct record *rec)
+{
+	struct stage *st = arg;
+
+	assert_int_equal(lane == NULL, step == STEP_DECODE);
+	st->begun.open = true;
+	st->begun.step = step;
+	st->begun.lane = lane;
+	st->begun.offset = rec->offset;
+	st->n_begun[step]++;
+}
+
+static inline void
+stage_ends(void *arg)
+{
+	struct stage *st = arg;
+
+	st->begun.open = false;
 }
 
 static inline void
@@ -207,6 +250,8 @@ stage_begin(struct stage *st)
 		.lane_stopped = stage_on_stopped,
 		.losing = stage_on_losing,
 		.condemns = stage_condemns,
+		.begins = stage_begins,
+		.ends = stage_ends,
 	};
 
 	core_free(st->core);

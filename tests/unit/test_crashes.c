@@ -22,14 +22,22 @@ crash(const char *generation, const char *topic, int32_t partition,
 }
 
 static bool
-condemns(const struct crashes *list, const char *generation, const char *topic,
-	 int32_t partition, int64_t offset)
+condemns_in(const struct crashes *list, enum step step, const char *generation,
+	    const char *topic, int32_t partition, int64_t offset)
 {
 	struct partition part = {.number = partition};
 	struct record rec = {.partition = &part, .offset = offset};
 
 	strcpy(part.topic, topic);
-	return crashes_condemns(list, generation, &rec);
+	return crashes_condemns(list, step, generation, &rec);
+}
+
+static bool
+condemns(const struct crashes *list, const char *generation, const char *topic,
+	 int32_t partition, int64_t offset)
+{
+	return condemns_in(list, *generation ? STEP_FOLD : STEP_DECODE,
+			   generation, topic, partition, offset);
 }
 
 static void
@@ -96,19 +104,44 @@ only_the_very_record_of_the_very_generation_is_condemned(void **state)
 }
 
 static void
-an_end_before_routing_condemns_for_all_generations(void **state)
+each_step_of_a_record_is_condemned_for_itself(void **state)
 {
 	const struct store_crash rows[] = {
-		crash("stock.1", "stock", 1, 7, 1),
-		crash("", "stock", 1, 7, 3),
+		crash("stock.1", "stock", 1, 7, 3),
+		crash("stock.2:key", "stock", 1, 7, 3),
+		crash("", "stock", 1, 8, 3),
 	};
 	struct crashes list = {NULL, 0, 0};
 
 	(void)state;
-	crashes_set(&list, rows, 2, 3);
-	assert_true(condemns(&list, "", "stock", 1, 7));
-	assert_true(condemns(&list, "stock.1", "stock", 1, 7));
-	assert_true(condemns(&list, "product.9", "stock", 1, 7));
+	crashes_set(&list, rows, 3, 3);
+	assert_true(condemns_in(&list, STEP_FOLD, "stock.1", "stock", 1, 7));
+	assert_false(condemns_in(&list, STEP_KEY, "stock.1", "stock", 1, 7));
+	assert_false(condemns_in(&list, STEP_FOLD, "stock.2", "stock", 1, 7));
+	assert_true(condemns_in(&list, STEP_KEY, "stock.2", "stock", 1, 7));
+	assert_false(condemns_in(&list, STEP_KEY, "stock.22", "stock", 1, 7));
+	assert_false(condemns_in(&list, STEP_DECODE, "", "stock", 1, 7));
+	/* While it was decoded: nobody gets to see it. */
+	assert_true(condemns_in(&list, STEP_DECODE, "", "stock", 1, 8));
+	assert_false(condemns_in(&list, STEP_FOLD, "stock.1", "stock", 1, 8));
+	crashes_release(&list);
+}
+
+static void
+a_record_out_of_a_queue_is_tried_once_more(void **state)
+{
+	struct store_crash row = crash("stock.1", "stock", 1, 7, 3);
+	struct partition part = {.topic = "stock", .number = 1};
+	struct queued *queued = (struct queued *)&part; /* only not NULL */
+	struct record rec = {.partition = &part, .offset = 7, .queued = queued};
+	struct crashes list = {NULL, 0, 0};
+
+	(void)state;
+	crashes_set(&list, &row, 1, 3);
+	assert_false(crashes_condemns(&list, STEP_FOLD, "stock.1", &rec));
+	row.count = 4;
+	crashes_set(&list, &row, 1, 3);
+	assert_true(crashes_condemns(&list, STEP_FOLD, "stock.1", &rec));
 	crashes_release(&list);
 }
 
@@ -156,8 +189,8 @@ main(void)
 		cmocka_unit_test(limit_0_condemns_nothing),
 		cmocka_unit_test(
 			only_the_very_record_of_the_very_generation_is_condemned),
-		cmocka_unit_test(
-			an_end_before_routing_condemns_for_all_generations),
+		cmocka_unit_test(each_step_of_a_record_is_condemned_for_itself),
+		cmocka_unit_test(a_record_out_of_a_queue_is_tried_once_more),
 		cmocka_unit_test(
 			every_row_of_many_is_found_and_nothing_between),
 	};

@@ -43,13 +43,19 @@ open_for(const char *dir, const char *store)
 }
 
 static struct partition stock = {.topic = "stock", .number = 3};
+static const struct lanes lanes = {
+	.lane = {{.index = 0, .generation = "member_coupons.2147483647"},
+		 {.index = 1, .generation = "stock.2"}},
+	.n = 2,
+};
 
 static void
-begin(struct ledger *led, const char *generation, int64_t offset)
+begin(struct ledger *led, enum step step, int64_t offset)
 {
 	struct record rec = {.partition = &stock, .offset = offset};
 
-	ledger_begin(led, generation, &rec);
+	ledger_begin(led, step, step == STEP_DECODE ? NULL : &lanes.lane[1],
+		     &rec);
 }
 
 /* ---- Ways to end --------------------------------------------------------- */
@@ -96,6 +102,7 @@ run_to_its_end(const char *dir, const char *store,
 		(void)signal(SIGABRT, SIG_DFL);
 		if (ledger_open(dir, store, &led, &err))
 			_exit(99);
+		ledger_lanes(led, &lanes);
 		work(led);
 		end();
 		_exit(98);
@@ -108,10 +115,10 @@ run_to_its_end(const char *dir, const char *store,
 static void
 fold_offset_12(struct ledger *led)
 {
-	begin(led, "stock.1", 11);
+	begin(led, STEP_FOLD, 11);
 	ledger_end(led);
-	begin(led, "", 12);
-	begin(led, "stock.2", 12);
+	begin(led, STEP_DECODE, 12);
+	begin(led, STEP_FOLD, 12);
 }
 
 static void
@@ -192,10 +199,10 @@ decode_with_longest_topic(struct ledger *led)
 	struct partition part = {.number = INT32_MAX};
 	struct record rec = {.partition = &part, .offset = INT64_MAX};
 
-	/* Longer and shorter ones before, so that nothing of them shows. */
-	begin(led, "member_coupons.2147483647", 7);
+	/* Another one before, so that nothing of it shows. */
+	begin(led, STEP_FOLD, 7);
 	memset(part.topic, 't', sizeof(part.topic) - 1);
-	ledger_begin(led, "", &rec);
+	ledger_begin(led, STEP_DECODE, NULL, &rec);
 }
 
 static void
@@ -214,6 +221,58 @@ an_end_while_decoding_has_no_generation(void **state)
 	assert_int_equal(strspn(e->topic, "t"), sizeof(e->topic) - 1);
 	assert_int_equal(e->partition, INT32_MAX);
 	assert_true(e->offset == INT64_MAX);
+	ledger_close(led);
+}
+
+static void
+key_of_longest_generation(struct ledger *led)
+{
+	struct record rec = {.partition = &stock, .offset = 12};
+
+	ledger_begin(led, STEP_KEY, &lanes.lane[0], &rec);
+}
+
+static void
+an_end_in_a_key_function_says_so(void **state)
+{
+	struct ledger *led;
+
+	(void)run_to_its_end(*state, STORE, key_of_longest_generation,
+			     end_by_kill);
+	led = open_for(*state, STORE);
+	assert_non_null(ledger_found(led, 0));
+	assert_string_equal(ledger_found(led, 0)->generation,
+			    "member_coupons.2147483647:key");
+	ledger_close(led);
+}
+
+static void
+name_lanes_anew(struct ledger *led)
+{
+	struct lanes other = lanes;
+	struct partition part = {.topic = "price", .number = 4};
+	struct record rec = {.partition = &stock, .offset = 12};
+
+	fold_offset_12(led);
+	/* The same address, another partition; another generation. */
+	strcpy(stock.topic, part.topic);
+	stock.number = part.number;
+	strcpy(other.lane[1].generation, "stock.3");
+	ledger_lanes(led, &other);
+	ledger_begin(led, STEP_FOLD, &other.lane[1], &rec);
+}
+
+static void
+what_is_told_anew_is_what_the_ledger_names(void **state)
+{
+	struct ledger *led;
+
+	(void)run_to_its_end(*state, STORE, name_lanes_anew, end_by_kill);
+	led = open_for(*state, STORE);
+	assert_non_null(ledger_found(led, 0));
+	assert_string_equal(ledger_found(led, 0)->generation, "stock.3");
+	assert_string_equal(ledger_found(led, 0)->topic, "price");
+	assert_int_equal(ledger_found(led, 0)->partition, 4);
 	ledger_close(led);
 }
 
@@ -281,7 +340,7 @@ a_chosen_end_leaves_nothing_when_records_still_came_to_their_end(void **state)
 static void
 stop_in_another_record(struct ledger *led)
 {
-	begin(led, "stock.2", 11);
+	begin(led, STEP_FOLD, 11);
 	ledger_mark();
 	fold_offset_12(led);
 	ledger_absolve();
@@ -340,7 +399,7 @@ fold_offset_13_beside(struct ledger *led)
 	/* What the earlier process left is kept beside it. */
 	if (!ledger_found(led, 0))
 		_exit(97);
-	begin(led, "stock.1", 13);
+	begin(led, STEP_FOLD, 13);
 }
 
 static void
@@ -444,8 +503,8 @@ a_file_that_is_no_ledger_is_an_empty_one(void **state)
 	assert_nothing_found(*state, STORE);
 	/* A name without its end, in an entry that is one otherwise. */
 	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_kill);
-	overwrite(path, offsetof(struct ledger_page, entry.topic), noise,
-		  sizeof(((struct ledger_entry *)0)->topic));
+	overwrite(path, offsetof(struct ledger_page, topic), noise,
+		  sizeof(((struct ledger_page *)0)->topic));
 	assert_nothing_found(*state, STORE);
 	free(path);
 }
@@ -527,12 +586,12 @@ each_record_is_another_number_and_none_is_even(void **state)
 	uint64_t first, second;
 
 	assert_int_equal(ledger_seq(led) & 1, 0);
-	begin(led, "stock.1", 5);
+	begin(led, STEP_FOLD, 5);
 	first = ledger_seq(led);
 	assert_int_equal(first & 1, 1);
 	assert_true(ledger_read(led, first, &e));
 	assert_int_equal(e.offset, 5);
-	begin(led, "stock.1", 5);
+	begin(led, STEP_FOLD, 5);
 	second = ledger_seq(led);
 	assert_true(second != first && (second & 1));
 	assert_false(ledger_read(led, first, &e));
@@ -549,7 +608,7 @@ static void
 without_a_ledger_nothing_is_written_down(void **state)
 {
 	(void)state;
-	begin(NULL, "stock.1", 5);
+	begin(NULL, STEP_FOLD, 5);
 	ledger_end(NULL);
 	ledger_close(NULL);
 }
@@ -566,6 +625,8 @@ main(void)
 		TEST(an_exit_at_once_leaves_the_record_it_happened_in),
 		TEST(an_exit_within_a_record_is_a_failure_and_leaves_the_record),
 		TEST(an_end_while_decoding_has_no_generation),
+		TEST(an_end_in_a_key_function_says_so),
+		TEST(what_is_told_anew_is_what_the_ledger_names),
 		TEST(an_end_between_records_leaves_nothing),
 		TEST(an_end_before_the_first_record_leaves_nothing),
 		TEST(a_clean_end_leaves_nothing),

@@ -107,7 +107,7 @@ route(struct decoded *d, const struct pj_topic *topic, const char *value)
 {
 	decode_text(d, topic, value);
 	assert_non_null(d->ev);
-	router_route(router, d->ev, &routes, &n_routes);
+	router_route(router, d->ev, NULL, NULL, &routes, &n_routes);
 }
 
 static void
@@ -211,11 +211,11 @@ a_tombstone_goes_to_the_record_keys_document_only(void **state)
 	struct decoded *d = *state;
 
 	decode_record(d, &pj_topic_shop, "shop-1", NULL, 0, RECORD_TIME);
-	router_route(router, d->ev, &routes, &n_routes);
+	router_route(router, d->ev, NULL, NULL, &routes, &n_routes);
 	assert_int_equal(n_routes, 1);
 	assert_route(0, SHOP, ROUTE_DOCUMENT, "shop-1");
 	decode_record(d, &pj_topic_order, "o", NULL, 0, RECORD_TIME);
-	router_route(router, d->ev, &routes, &n_routes);
+	router_route(router, d->ev, NULL, NULL, &routes, &n_routes);
 	assert_int_equal(n_routes, 1); /* sales has another key */
 	assert_route(0, ORDER, ROUTE_DOCUMENT, "o");
 }
@@ -233,13 +233,13 @@ a_record_key_that_no_document_can_have_names_none(void **state)
 	memset(key, 'k', READMODEL_KEY_MAX);
 	for (int longer = 0; longer < 2; longer++) {
 		decode_record(d, &pj_topic_shop, key, NULL, 0, RECORD_TIME);
-		router_route(router, d->ev, &routes, &n_routes);
+		router_route(router, d->ev, NULL, NULL, &routes, &n_routes);
 		assert_int_equal(n_routes, longer ? 0 : 1);
 		key[READMODEL_KEY_MAX] = 'k';
 	}
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		decode_record(d, &pj_topic_shop, keys[i], NULL, 0, RECORD_TIME);
-		router_route(router, d->ev, &routes, &n_routes);
+		router_route(router, d->ev, NULL, NULL, &routes, &n_routes);
 		assert_int_equal(n_routes, 0);
 		decode_record(d, &pj_topic_shop, keys[i], other, strlen(other),
 			      RECORD_TIME);
@@ -274,6 +274,38 @@ the_same_key_twice_counts_once_within_a_lane(void **state)
 	/* The key of another lane is another document. */
 	assert_route(2, MANY, ROUTE_DOCUMENT, "k0");
 	assert_route(3, MANY, ROUTE_DOCUMENT, "k1");
+}
+
+/* Bars one lane; keeps account of whom it was asked about. */
+static bool
+enters_but_shop_products(void *arg, const struct lane *lane)
+{
+	unsigned *asked = arg;
+
+	asked[lane->index]++;
+	return lane->index != SHOP_PRODUCTS;
+}
+
+static void
+a_barred_lane_gets_the_event_without_a_key_and_the_others_as_ever(void **state)
+{
+	struct decoded *d = *state;
+	unsigned asked[LANES] = {0};
+
+	decode_text(d, &pj_topic_stock,
+		    "{\"eventType\":\"Restocked\",\"data\":{\"shopId\":\"s\","
+		    "\"productId\":\"p\",\"quantity\":2}}");
+	router_route(router, d->ev, enters_but_shop_products, asked, &routes,
+		     &n_routes);
+	assert_int_equal(n_routes, 4);
+	assert_route(0, STOCK, ROUTE_DOCUMENT, "s:p");
+	assert_route(1, SHOP_PRODUCTS, ROUTE_BARRED, "");
+	assert_route(2, MANY, ROUTE_DOCUMENT, "k0");
+	assert_route(3, MANY, ROUTE_DOCUMENT, "k1");
+	/* Of those that do not read it nothing is called. */
+	for (unsigned i = 0; i < LANES; i++)
+		assert_int_equal(asked[i],
+				 i == STOCK || i == SHOP_PRODUCTS || i == MANY);
 }
 
 static void
@@ -318,6 +350,7 @@ main(void)
 		TEST(without_data_only_those_that_list_the_type_cannot_tell_the_key),
 		TEST(the_same_key_twice_counts_once_within_a_lane),
 		TEST(many_keys_of_one_event_are_all_right),
+		TEST(a_barred_lane_gets_the_event_without_a_key_and_the_others_as_ever),
 		TEST(nothing_is_left_of_the_event_before),
 	};
 

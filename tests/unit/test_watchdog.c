@@ -57,6 +57,12 @@ wait_to_be_told(void)
 	(void)!read(child.told, &byte, 1);
 }
 
+static struct partition delivery = {.topic = "delivery", .number = 2};
+static const struct lanes lanes = {
+	.lane = {{.index = 0, .generation = "delivery.7"}},
+	.n = 1,
+};
+
 static void
 run_child(const char *dir, uint32_t cpu_ms, void (*work)(struct ledger *led))
 {
@@ -75,6 +81,7 @@ run_child(const char *dir, uint32_t cpu_ms, void (*work)(struct ledger *led))
 	if (ledger_open(dir, "store", &led, &err) ||
 	    watchdog_start(led, cpu_ms, &dog, &err))
 		_exit(99);
+	ledger_lanes(led, &lanes);
 	work(led);
 	watchdog_stop(dog);
 	ledger_close(led);
@@ -124,14 +131,12 @@ end_of(struct watched *w, char *out, size_t size)
 	return status;
 }
 
-static struct partition delivery = {.topic = "delivery", .number = 2};
-
 static void
 begin(struct ledger *led, int64_t offset)
 {
 	struct record rec = {.partition = &delivery, .offset = offset};
 
-	ledger_begin(led, "delivery.7", &rec);
+	ledger_begin(led, STEP_FOLD, &lanes.lane[0], &rec);
 }
 
 static void
