@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The port's front: checks, then the adapter. Batches: store_apply.c; fixed
- * collections: store_checkpoints.c, store_meta.c, store_parked_scan.c.
+ * collections: store_checkpoints.c, store_meta.c, store_parked_scan.c,
+ * store_audit.c, store_requests.c, store_topics.c, store_crashes.c.
  */
 #include "lib/store.h"
 
@@ -13,18 +14,19 @@
 #include "lib/store_impl.h"
 #include "lib/store_rows.h"
 
-const char *const store_fixed_collections[] = {
-	READMODEL_GENERATIONS,
-	READMODEL_LIVE,
-	READMODEL_CHECKPOINTS,
-	READMODEL_SOURCES,
-	READMODEL_PARKED,
-	READMODEL_UNITS,
-	READMODEL_AUDIT,
-	READMODEL_REQUESTS,
-	READMODEL_CRASHES,
-	READMODEL_TOPICS,
-	NULL,
+const struct store_fixed store_fixed[] = {
+	{.name = READMODEL_GENERATIONS},
+	{.name = READMODEL_LIVE},
+	{.name = READMODEL_CHECKPOINTS},
+	{.name = READMODEL_SOURCES},
+	{.name = READMODEL_PARKED},
+	{.name = READMODEL_UNITS},
+	{.name = READMODEL_AUDIT},
+	/* Those that are done stay; the new ones are asked for all the time. */
+	{.name = READMODEL_REQUESTS, .index = {"state", false}, .n_indexes = 1},
+	{.name = READMODEL_CRASHES},
+	{.name = READMODEL_TOPICS},
+	{.name = NULL},
 };
 
 int
@@ -105,6 +107,20 @@ store_must_write(const struct store_session *ses, struct pj_error *err)
 }
 
 int
+store_row_load(struct store_session *ses, const char *collection,
+	       const char *id, uint8_t **ret_bson, size_t *ret_len,
+	       struct pj_error *err)
+{
+	struct store_doc doc = {.key = store_str(id)};
+
+	if (store_load(ses, collection, &doc, 1, err))
+		return -1;
+	*ret_bson = doc.bson;
+	*ret_len = doc.len;
+	return 0;
+}
+
+int
 store_row_write_take(struct store_session *ses, const char *collection,
 		     struct store_row *row, bool *ret_done,
 		     struct pj_error *err)
@@ -118,6 +134,21 @@ store_row_write_take(struct store_session *ses, const char *collection,
 	if (ret == 0 && ret_done)
 		*ret_done = done == 1;
 	return ret;
+}
+
+int
+store_scan_deleted(struct store_session *ses, const char *collection,
+		   int64_t before_at_ms, store_each_fn each, void *arg,
+		   struct pj_error *err)
+{
+	const struct store_cond conds[] = {
+		{READMODEL_META ".d", STORE_IS, READMODEL_DELETED},
+		{READMODEL_META ".x", STORE_AT_MOST, before_at_ms - 1},
+	};
+
+	if (before_at_ms == INT64_MIN)
+		return 0;
+	return ses->store->ops->find(ses, collection, conds, 2, each, arg, err);
 }
 
 bool

@@ -321,7 +321,10 @@ struct store_crash {
 	int64_t last_at_ms;
 };
 
-/* Counts one more crash at a record; *ret_count includes it. */
+/*
+ * Counts one more crash at a record (its count is not looked at); *ret_count
+ * includes it. RETRY: it may have been counted.
+ */
 int
 store_crash_add(struct store_session *ses, const struct store_crash *crash,
 		int32_t *ret_count, struct pj_error *err)
@@ -358,6 +361,10 @@ struct store_request {
 	char *result; /* malloc'ed; "" while new */
 };
 
+/* Of reason and by, in bytes; UTF-8. CONFIG errors beyond. */
+enum { STORE_REQUEST_TEXT_MAX = 4000 };
+
+/* One of this id that is there already is left as it is. */
 int
 store_request_add(struct store_session *ses, const struct store_request *req,
 		  struct pj_error *err) __attribute__((warn_unused_result));
@@ -475,7 +482,8 @@ store_parked_scan(struct store_session *ses, const char *generation,
 	__attribute__((warn_unused_result));
 /*
  * Calls each() with the rows of one unit and topic-partition, by offset, from
- * `from` on (at or above). Which of them exist for the protocol the marker says (docs/adr).
+ * `from` on (at or above). Which of them exist for the protocol the marker says
+ * (docs/adr).
  */
 int
 store_parked_unit(struct store_session *ses, const char *generation,

@@ -175,7 +175,8 @@ int
 store_apply(struct store_session *ses, struct store_batch *batch,
 	    struct pj_error *err)
 {
-	struct store_job job = {0};
+	struct store_job job = {.purges = batch->purges,
+				.n_purges = batch->n_purges};
 	int ret = -1;
 
 	batch->fenced = false;

@@ -23,7 +23,7 @@ enum { STORE_PARKED_MAX = STORE_DOCUMENT_MAX - 32 * 1024 };
 
 /* A number that a document or row has to hold to be found or changed. */
 struct store_cond {
-	const char *field;
+	const char *field; /* "_m.x": a member of a member */
 	enum { STORE_IS, STORE_AT_MOST } op;
 	int64_t value;
 };
@@ -74,6 +74,14 @@ struct store_job {
 	size_t n_checkpoints_done; /* out */
 	/* First the audit, then the parked rows go (ids only). */
 	struct store_rows audit, unparked;
+	const struct store_purge *purges; /* last */
+	size_t n_purges;
+};
+
+/* An index on a field and `_id`; sparse: on the field, where there is one. */
+struct store_index {
+	const char *field;
+	bool sparse;
 };
 
 typedef bool (*store_each_fn)(void *arg, const uint8_t *bson, size_t len);
@@ -112,11 +120,15 @@ struct store_ops {
 	int (*source_make)(struct store_session *ses, const char *id,
 			   const char *topic, int32_t partition,
 			   int32_t *ret_index, struct pj_error *err);
-	/* Idempotent; with an index on each of the fields, then `_id`. */
+	/* All that hold the conditions, in any order; else like scan. */
+	int (*find)(struct store_session *ses, const char *collection,
+		    const struct store_cond *conds, size_t n_conds,
+		    store_each_fn each, void *arg, struct pj_error *err);
+	/* Idempotent. */
 	int (*collection_make)(struct store_session *ses,
 			       const char *collection,
-			       const char *const *fields, size_t n_fields,
-			       struct pj_error *err);
+			       const struct store_index *indexes,
+			       size_t n_indexes, struct pj_error *err);
 };
 
 /* First member of each adapter's own struct. */
@@ -138,8 +150,13 @@ store_mongo_open(const struct store_settings *settings,
 		 struct store **ret_store, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
-/* The collections that are always there; NULL-ended. */
-extern const char *const store_fixed_collections[];
+/* A collection that is always there. */
+struct store_fixed {
+	const char *name; /* NULL: the end */
+	struct store_index index;
+	size_t n_indexes; /* 0, 1 */
+};
+extern const struct store_fixed store_fixed[];
 
 static inline struct pj_str
 store_str(const char *s)
@@ -151,6 +168,12 @@ store_str(const char *s)
 int
 store_must_write(const struct store_session *ses, struct pj_error *err)
 	__attribute__((warn_unused_result));
+
+/* The row of this id; *ret_bson NULL: there is none; freed by free(). */
+int
+store_row_load(struct store_session *ses, const char *collection,
+	       const char *id, uint8_t **ret_bson, size_t *ret_len,
+	       struct pj_error *err) __attribute__((warn_unused_result));
 
 /* rows_write of one; takes the row. *ret_done may be NULL. */
 int

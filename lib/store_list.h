@@ -24,4 +24,11 @@ store_list_run(struct store_list *list, struct store_session *ses,
 	       const char *collection, const char *after, const char *end,
 	       struct pj_error *err) __attribute__((warn_unused_result));
 
+/* The same of all that hold the conditions, in any order. */
+int
+store_list_find(struct store_list *list, struct store_session *ses,
+		const char *collection, const struct store_cond *conds,
+		size_t n_conds, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
 #endif

@@ -43,16 +43,16 @@ lmdb_session_env(struct store_session *ses, struct lmdb_env **ret_env,
 
 static int
 lmdb_collection_make(struct store_session *ses, const char *collection,
-		     const char *const *fields, size_t n_fields,
+		     const struct store_index *indexes, size_t n_indexes,
 		     struct pj_error *err)
 {
 	struct lmdb_env *env;
 	MDB_dbi dbi;
 	bool found;
 
-	/* The port asks an embedded store only by key: no indexes. */
-	(void)fields;
-	(void)n_fields;
+	/* The port asks an embedded store mostly by key: no indexes. */
+	(void)indexes;
+	(void)n_indexes;
 	if (lmdb_session_env(ses, &env, err))
 		return -1;
 	return lmdb_database(env, collection, true, &dbi, &found, err);
@@ -66,9 +66,9 @@ lmdb_check(struct store_session *ses, struct pj_error *err)
 
 	if (lmdb_session_env(ses, &env, err))
 		return -1;
-	for (i = 0; !ses->store->read_only && store_fixed_collections[i]; i++)
-		if (lmdb_collection_make(ses, store_fixed_collections[i], NULL,
-					 0, err))
+	for (i = 0; !ses->store->read_only && store_fixed[i].name; i++)
+		if (lmdb_collection_make(ses, store_fixed[i].name, NULL, 0,
+					 err))
 			return -1;
 	return 0;
 }
@@ -95,6 +95,7 @@ static const struct store_ops lmdb_ops = {
 	.apply = lmdb_apply,
 	.scan = lmdb_scan,
 	.count = lmdb_count,
+	.find = lmdb_find,
 	.row_insert = lmdb_row_insert,
 	.rows_write = lmdb_rows_write,
 	.rows_delete = lmdb_rows_delete,

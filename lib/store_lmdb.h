@@ -107,6 +107,12 @@ int
 lmdb_rows_write(struct store_session *ses, const char *collection,
 		const struct store_rows *rows, size_t *ret_done,
 		struct pj_error *err);
+bool
+lmdb_holds(const uint8_t *bson, size_t len, const struct store_cond *cond);
+int
+lmdb_find(struct store_session *ses, const char *collection,
+	  const struct store_cond *conds, size_t n_conds, store_each_fn each,
+	  void *arg, struct pj_error *err);
 /* Within a transaction, by id. */
 int
 lmdb_rows_del(MDB_txn *txn, MDB_dbi dbi, const struct store_rows *rows);

@@ -65,7 +65,8 @@ lmdb_load(struct store_session *ses, const char *collection,
 
 struct lmdb_applying {
 	struct store_job *job;
-	MDB_dbi *dbis; /* one per write */
+	MDB_dbi *dbis;	     /* one per write */
+	MDB_dbi *purge_dbis; /* one per purge */
 	MDB_dbi parked, checkpoints, audit;
 	/* Told only after the commit. */
 	enum store_outcome *outcomes;
@@ -104,6 +105,24 @@ lmdb_write(MDB_txn *txn, MDB_dbi dbi, const struct store_write *w,
 }
 
 static int
+lmdb_purge(MDB_txn *txn, MDB_dbi dbi, const struct store_purge *purge)
+{
+	MDB_val key = lmdb_val(purge->key.ptr, purge->key.len), old;
+	struct store_token token;
+	int rc;
+
+	if (purge->key.len == 0 || purge->key.len > LMDB_KEY_MAX)
+		return 0;
+	rc = mdb_get(txn, dbi, &key, &old);
+	if (rc)
+		return rc == MDB_NOTFOUND ? 0 : rc;
+	if (!store_token_read(old.mv_data, old.mv_size, &token) ||
+	    memcmp(token.bytes, purge->base.bytes, STORE_TOKEN_BYTES) != 0)
+		return 0;
+	return mdb_del(txn, dbi, &key, NULL);
+}
+
+static int
 lmdb_apply_body(MDB_txn *txn, void *arg)
 {
 	struct lmdb_applying *a = arg;
@@ -124,7 +143,23 @@ lmdb_apply_body(MDB_txn *txn, void *arg)
 		rc = lmdb_rows_put(txn, a->audit, &job->audit, &made);
 	if (!rc)
 		rc = lmdb_rows_del(txn, a->parked, &job->unparked);
+	for (i = 0; !rc && i < job->n_purges; i++)
+		rc = lmdb_purge(txn, a->purge_dbis[i], &job->purges[i]);
 	return rc;
+}
+
+/* One that many ask for in a row is looked up once. */
+static int
+lmdb_open_next(struct lmdb_env *env, const char *name, const char *before,
+	       MDB_dbi *dbi, struct pj_error *err)
+{
+	bool found;
+
+	if (before && strcmp(name, before) == 0) {
+		*dbi = dbi[-1];
+		return 0;
+	}
+	return lmdb_database(env, name, true, dbi, &found, err);
 }
 
 /* Handles are opened before the transaction: it contains prepared puts only. */
@@ -133,6 +168,7 @@ lmdb_apply_open(struct lmdb_env *env, struct lmdb_applying *a,
 		struct pj_error *err)
 {
 	const struct store_job *job = a->job;
+	const char *before = NULL;
 	bool found;
 	size_t i;
 
@@ -149,11 +185,17 @@ lmdb_apply_open(struct lmdb_env *env, struct lmdb_applying *a,
 	for (i = 0; i < job->n_writes; i++) {
 		const char *name = job->writes[i].collection;
 
-		if (i > 0 && strcmp(name, job->writes[i - 1].collection) == 0)
-			a->dbis[i] = a->dbis[i - 1];
-		else if (lmdb_database(env, name, true, &a->dbis[i], &found,
-				       err))
+		if (lmdb_open_next(env, name, before, &a->dbis[i], err))
 			return -1;
+		before = name;
+	}
+	before = NULL;
+	for (i = 0; i < job->n_purges; i++) {
+		const char *name = job->purges[i].collection;
+
+		if (lmdb_open_next(env, name, before, &a->purge_dbis[i], err))
+			return -1;
+		before = name;
 	}
 	return 0;
 }
@@ -168,6 +210,7 @@ lmdb_apply(struct store_session *ses, struct store_job *job,
 	int ret = -1;
 
 	a.dbis = mem_calloc(job->n_writes, sizeof(*a.dbis));
+	a.purge_dbis = mem_calloc(job->n_purges, sizeof(*a.purge_dbis));
 	a.outcomes = mem_calloc(job->n_writes, sizeof(*a.outcomes));
 	if (lmdb_session_env(ses, &env, err) || lmdb_apply_open(env, &a, err) ||
 	    lmdb_run(env, LMDB_WRITE, lmdb_apply_body, &a, "cannot write", err))
@@ -177,6 +220,7 @@ lmdb_apply(struct store_session *ses, struct store_job *job,
 	ret = 0;
 out:
 	free(a.dbis);
+	free(a.purge_dbis);
 	free(a.outcomes);
 	return ret;
 }

@@ -15,14 +15,15 @@ rows_number(const bson_iter_t *it, int64_t *ret)
 	return true;
 }
 
-static bool
-rows_holds(const bson_t *row, const struct store_cond *cond)
+bool
+lmdb_holds(const uint8_t *bson, size_t len, const struct store_cond *cond)
 {
-	bson_iter_t it;
+	bson_iter_t it, at;
 	int64_t n;
 
-	if (!bson_iter_init_find(&it, row, cond->field) ||
-	    !rows_number(&it, &n))
+	if (!bson_iter_init_from_data(&it, bson, len) ||
+	    !bson_iter_find_descendant(&it, cond->field, &at) ||
+	    !rows_number(&at, &n))
 		return false;
 	return cond->op == STORE_IS ? n == cond->value : n <= cond->value;
 }
@@ -127,7 +128,7 @@ rows_put_one(MDB_txn *txn, MDB_dbi dbi, const struct store_row *row,
 	if (!bson_init_static(&now, old.mv_data, old.mv_size))
 		return MDB_CORRUPTED;
 	for (size_t i = 0; i < row->n_conds; i++)
-		if (!rows_holds(&now, &row->conds[i]))
+		if (!lmdb_holds(old.mv_data, old.mv_size, &row->conds[i]))
 			return 0;
 	*ret_done = true;
 	return row->n_changes ? rows_put_changed(txn, dbi, &key, &now, row) : 0;

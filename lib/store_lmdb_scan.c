@@ -167,3 +167,33 @@ lmdb_count(struct store_session *ses, const char *collection,
 	free(p);
 	return ret;
 }
+
+struct lmdb_finding {
+	const struct store_cond *conds;
+	size_t n_conds;
+	store_each_fn each;
+	void *arg;
+};
+
+static bool
+lmdb_find_each(void *arg, const uint8_t *bson, size_t len)
+{
+	const struct lmdb_finding *f = arg;
+
+	for (size_t i = 0; i < f->n_conds; i++)
+		if (!lmdb_holds(bson, len, &f->conds[i]))
+			return true;
+	return f->each(f->arg, bson, len);
+}
+
+/* Everything is looked at: an embedded store is small, its disk is near. */
+int
+lmdb_find(struct store_session *ses, const char *collection,
+	  const struct store_cond *conds, size_t n_conds, store_each_fn each,
+	  void *arg, struct pj_error *err)
+{
+	struct lmdb_finding f = {conds, n_conds, each, arg};
+
+	return lmdb_scan(ses, collection, PJ_STR(""), PJ_STR(""),
+			 lmdb_find_each, &f, err);
+}

@@ -96,17 +96,22 @@ store_sources(struct store_session *ses, struct store_source_row **ret_rows,
 
 /* ---- Generations ------------------------------------------------------- */
 
-/* The names in reader_json's "filters"; *ret_root holds them. */
+/*
+ * One index for each name in reader_json's "filters", *ret_root holds them; and
+ * one for the deleted documents.
+ */
 static int
-generation_filters(const struct store_generation *gen, const char ***ret_names,
-		   size_t *ret_n, json_t **ret_root, struct pj_error *err)
+generation_indexes(const struct store_generation *gen,
+		   struct store_index **ret_indexes, size_t *ret_n,
+		   json_t **ret_root, struct pj_error *err)
 {
 	json_error_t error;
 	json_t *filters, *name;
 	size_t i;
 
-	*ret_names = NULL;
-	*ret_n = 0;
+	*ret_indexes = mem_calloc(1, sizeof(**ret_indexes));
+	(*ret_indexes)[0] = (struct store_index){READMODEL_META ".x", true};
+	*ret_n = 1;
 	*ret_root = NULL;
 	if (!gen->reader_json || !gen->reader_json[0])
 		return 0;
@@ -117,7 +122,9 @@ generation_filters(const struct store_generation *gen, const char ***ret_names,
 				    ": reader_json: %s",
 				    gen->projection, gen->number, error.text);
 	filters = json_object_get(*ret_root, "filters");
-	*ret_names = mem_calloc(json_array_size(filters), sizeof(**ret_names));
+	*ret_indexes =
+		mem_reallocarray(*ret_indexes, json_array_size(filters) + 1,
+				 sizeof(**ret_indexes));
 	json_array_foreach(filters, i, name)
 	{
 		if (!json_is_string(name))
@@ -125,7 +132,8 @@ generation_filters(const struct store_generation *gen, const char ***ret_names,
 					    "generation %s.%" PRId32
 					    ": a filter is not a name",
 					    gen->projection, gen->number);
-		(*ret_names)[(*ret_n)++] = json_string_value(name);
+		(*ret_indexes)[(*ret_n)++] =
+			(struct store_index){json_string_value(name), false};
 	}
 	return 0;
 }
@@ -137,9 +145,9 @@ store_generation_create(struct store_session *ses,
 {
 	struct store_row row = {0};
 	struct store_doc doc = {0};
-	const char **names = NULL;
+	struct store_index *indexes = NULL;
 	json_t *root = NULL;
-	size_t n_names;
+	size_t n_indexes;
 	int ret = -1;
 
 	if (store_must_write(ses, err))
@@ -154,15 +162,15 @@ store_generation_create(struct store_session *ses,
 		goto out;
 	}
 	/* The record comes last: who sees it finds collection and indexes. */
-	if (generation_filters(gen, &names, &n_names, &root, err) ||
-	    ses->store->ops->collection_make(ses, gen->collection, names,
-					     n_names, err))
+	if (generation_indexes(gen, &indexes, &n_indexes, &root, err) ||
+	    ses->store->ops->collection_make(ses, gen->collection, indexes,
+					     n_indexes, err))
 		goto out;
 	ret = ses->store->ops->row_insert(ses, READMODEL_GENERATIONS, &row,
 					  ret_created, err);
 out:
 	free(doc.bson);
-	free(names);
+	free(indexes);
 	json_decref(root);
 	store_row_release(&row);
 	return ret;
@@ -199,6 +207,19 @@ store_generation_set_state(struct store_session *ses, const char *projection,
 	readmodel_generation_id(id, projection, number);
 	row.id = mem_strdup(id);
 	row_set_int32(&row, "state", (int32_t)state);
+	return generation_change_take(ses, id, &row, err);
+}
+
+int
+store_generation_purged(struct store_session *ses, const char *projection,
+			int32_t number, int64_t revision, struct pj_error *err)
+{
+	char id[READMODEL_GENERATION_ID_MAX];
+	struct store_row row = {0};
+
+	readmodel_generation_id(id, projection, number);
+	row.id = mem_strdup(id);
+	row_raise(&row, "purgedRevision", revision);
 	return generation_change_take(ses, id, &row, err);
 }
 

@@ -191,9 +191,10 @@ mongo_check(struct store_session *base, struct pj_error *err)
 		return 0;
 	if (replica_set && mongo_check_journal(ses, err))
 		return -1;
-	for (i = 0; store_fixed_collections[i]; i++)
-		if (mongo_collection_make(base, store_fixed_collections[i],
-					  NULL, 0, err))
+	for (i = 0; store_fixed[i].name; i++)
+		if (mongo_collection_make(base, store_fixed[i].name,
+					  &store_fixed[i].index,
+					  store_fixed[i].n_indexes, err))
 			return -1;
 	return 0;
 }
@@ -225,6 +226,7 @@ static const struct store_ops mongo_ops = {
 	.apply = mongo_apply,
 	.scan = mongo_scan,
 	.count = mongo_count,
+	.find = mongo_find,
 	.row_insert = mongo_row_insert,
 	.rows_write = mongo_rows_write,
 	.rows_delete = mongo_rows_delete,

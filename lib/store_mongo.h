@@ -167,6 +167,9 @@ mongo_command_has_room(const struct mongo_command *cmd, size_t len);
 const char *
 mongo_command_next(struct mongo_command *cmd, size_t len, char name[16]);
 
+/* Adds the conditions to a filter. */
+void
+mongo_put_conds(bson_t *filter, const struct store_cond *conds, size_t n);
 /* A statement of "deletes"; token NULL: whatever it holds. */
 void
 mongo_command_delete(struct mongo_command *cmd, struct pj_str id,
@@ -191,6 +194,10 @@ mongo_scan(struct store_session *ses, const char *collection,
 	   struct pj_str after, struct pj_str end, store_each_fn each,
 	   void *arg, struct pj_error *err);
 int
+mongo_find(struct store_session *ses, const char *collection,
+	   const struct store_cond *conds, size_t n_conds, store_each_fn each,
+	   void *arg, struct pj_error *err);
+int
 mongo_count(struct store_session *ses, const char *collection,
 	    struct pj_str after, struct pj_str end, int64_t *ret_n,
 	    struct pj_error *err);
@@ -213,7 +220,7 @@ mongo_source_make(struct store_session *ses, const char *id, const char *topic,
 		  int32_t partition, int32_t *ret_index, struct pj_error *err);
 int
 mongo_collection_make(struct store_session *ses, const char *collection,
-		      const char *const *fields, size_t n_fields,
+		      const struct store_index *indexes, size_t n_indexes,
 		      struct pj_error *err);
 
 #endif

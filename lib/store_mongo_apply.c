@@ -229,6 +229,30 @@ mongo_send_writes(struct mongo_session *ses, struct store_job *job,
 	return ret;
 }
 
+/* ---- Purges ------------------------------------------------------------ */
+
+static int
+mongo_purge(struct mongo_session *ses, const struct store_job *job,
+	    struct pj_error *err)
+{
+	size_t i = 0, done;
+
+	while (i < job->n_purges) {
+		const char *collection = job->purges[i].collection;
+		struct mongo_command cmd;
+
+		mongo_command_begin(&cmd, "delete", collection, "deletes");
+		for (; i < job->n_purges && mongo_command_has_room(&cmd, 0) &&
+		       strcmp(job->purges[i].collection, collection) == 0;
+		     i++)
+			mongo_command_delete(&cmd, job->purges[i].key,
+					     &job->purges[i].base);
+		if (mongo_command_send(ses, collection, &cmd, &done, err))
+			return -1;
+	}
+	return 0;
+}
+
 int
 mongo_apply(struct store_session *base, struct store_job *job,
 	    struct pj_error *err)
@@ -243,7 +267,8 @@ mongo_apply(struct store_session *base, struct store_job *job,
 	    mongo_rows_write(base, READMODEL_CHECKPOINTS, &job->checkpoints,
 			     &job->n_checkpoints_done, err) ||
 	    mongo_rows_write(base, READMODEL_AUDIT, &job->audit, &made, err) ||
-	    mongo_rows_delete(base, READMODEL_PARKED, &job->unparked, err))
+	    mongo_rows_delete(base, READMODEL_PARKED, &job->unparked, err) ||
+	    mongo_purge(ses, job, err))
 		return -1;
 	return 0;
 }

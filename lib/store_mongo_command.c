@@ -40,6 +40,25 @@ mongo_command_next(struct mongo_command *cmd, size_t len, char name[16])
 }
 
 void
+mongo_put_conds(bson_t *filter, const struct store_cond *conds, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct store_cond *c = &conds[i];
+		bson_t at_most;
+
+		if (c->op == STORE_IS) {
+			mongo_must(bson_append_int64(filter, c->field, -1,
+						     c->value));
+			continue;
+		}
+		mongo_must(bson_append_document_begin(filter, c->field, -1,
+						      &at_most) &&
+			   bson_append_int64(&at_most, "$lte", -1, c->value) &&
+			   bson_append_document_end(filter, &at_most));
+	}
+}
+
+void
 mongo_command_delete(struct mongo_command *cmd, struct pj_str id,
 		     const struct store_token *token)
 {

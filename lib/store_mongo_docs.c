@@ -177,7 +177,7 @@ mongo_load(struct store_session *base, const char *collection,
 	return ret;
 }
 
-/* ---- Scan and count ---------------------------------------------------- */
+/* ---- Scan, find and count ---------------------------------------------- */
 
 /* {_id: {$gt, $lt}}; strings only, compared by bytes. */
 static void
@@ -193,31 +193,31 @@ mongo_range_filter(bson_t *filter, struct pj_str after, struct pj_str end)
 	mongo_must(bson_append_document_end(filter, &id));
 }
 
-int
-mongo_scan(struct store_session *base, const char *collection,
-	   struct pj_str after, struct pj_str end, store_each_fn each,
-	   void *arg, struct pj_error *err)
+static int
+mongo_each(struct store_session *base, const char *collection,
+	   const bson_t *filter, bool by_id, store_each_fn each, void *arg,
+	   struct pj_error *err)
 {
 	struct mongo_session *ses = (struct mongo_session *)base;
 	struct mongo_store *store = mongo_store_of(base);
-	bson_t filter = BSON_INITIALIZER, opts, sort;
 	mongoc_collection_t *coll = NULL;
 	mongoc_cursor_t *cursor = NULL;
 	const bson_t *found, *reply;
 	bson_error_t error = {0};
+	bson_t opts, sort;
 	bool more = true;
 	int ret = -1;
 
-	mongo_range_filter(&filter, after, end);
 	if (mongo_read_opts(ses, &opts, err))
 		goto out;
-	mongo_must(bson_append_document_begin(&opts, "sort", -1, &sort) &&
-		   bson_append_int32(&sort, READMODEL_ID, -1, 1) &&
-		   bson_append_document_end(&opts, &sort) &&
+	mongo_must((!by_id ||
+		    (bson_append_document_begin(&opts, "sort", -1, &sort) &&
+		     bson_append_int32(&sort, READMODEL_ID, -1, 1) &&
+		     bson_append_document_end(&opts, &sort))) &&
 		   bson_append_int32(&opts, "batchSize", -1, MONGO_SCAN_DOCS));
 	coll = mongoc_client_get_collection(ses->client, store->database,
 					    collection);
-	cursor = mongoc_collection_find_with_opts(coll, &filter, &opts,
+	cursor = mongoc_collection_find_with_opts(coll, filter, &opts,
 						  store->read_prefs);
 	while (more && mongoc_cursor_next(cursor, &found))
 		more = each(arg, bson_get_data(found), found->len);
@@ -231,8 +231,35 @@ out:
 		mongoc_cursor_destroy(cursor);
 	if (coll)
 		mongoc_collection_destroy(coll);
-	bson_destroy(&filter);
 	bson_destroy(&opts);
+	return ret;
+}
+
+int
+mongo_scan(struct store_session *base, const char *collection,
+	   struct pj_str after, struct pj_str end, store_each_fn each,
+	   void *arg, struct pj_error *err)
+{
+	bson_t filter = BSON_INITIALIZER;
+	int ret;
+
+	mongo_range_filter(&filter, after, end);
+	ret = mongo_each(base, collection, &filter, true, each, arg, err);
+	bson_destroy(&filter);
+	return ret;
+}
+
+int
+mongo_find(struct store_session *base, const char *collection,
+	   const struct store_cond *conds, size_t n_conds, store_each_fn each,
+	   void *arg, struct pj_error *err)
+{
+	bson_t filter = BSON_INITIALIZER;
+	int ret;
+
+	mongo_put_conds(&filter, conds, n_conds);
+	ret = mongo_each(base, collection, &filter, false, each, arg, err);
+	bson_destroy(&filter);
 	return ret;
 }
 

@@ -70,28 +70,33 @@ mongo_create(struct mongo_session *ses, const char *collection,
 	return ret;
 }
 
-/* An index on field (and `_id`, unless it is unique); idempotent. */
+enum index_kind { INDEX_WITH_ID, INDEX_UNIQUE, INDEX_SPARSE };
+
+/* Idempotent. */
 static int
 mongo_index(struct mongo_session *ses, const char *collection,
-	    const char *field, bool unique, struct pj_error *err)
+	    const char *field, enum index_kind kind, struct pj_error *err)
 {
 	bson_t command = BSON_INITIALIZER, list, index, key;
 	struct mongo_result res;
 	char *name = bson_strdup_printf("by_%s", field);
 	int ret;
 
-	mongo_must(bson_append_utf8(&command, "createIndexes", -1, collection,
-				    -1) &&
-		   bson_append_array_begin(&command, "indexes", -1, &list) &&
-		   bson_append_document_begin(&list, "0", -1, &index) &&
-		   bson_append_document_begin(&index, "key", -1, &key) &&
-		   bson_append_int32(&key, field, -1, 1) &&
-		   (unique || bson_append_int32(&key, READMODEL_ID, -1, 1)) &&
-		   bson_append_document_end(&index, &key) &&
-		   bson_append_utf8(&index, "name", -1, name, -1) &&
-		   bson_append_bool(&index, "unique", -1, unique) &&
-		   bson_append_document_end(&list, &index) &&
-		   bson_append_array_end(&command, &list));
+	mongo_must(
+		bson_append_utf8(&command, "createIndexes", -1, collection,
+				 -1) &&
+		bson_append_array_begin(&command, "indexes", -1, &list) &&
+		bson_append_document_begin(&list, "0", -1, &index) &&
+		bson_append_document_begin(&index, "key", -1, &key) &&
+		bson_append_int32(&key, field, -1, 1) &&
+		(kind != INDEX_WITH_ID ||
+		 bson_append_int32(&key, READMODEL_ID, -1, 1)) &&
+		bson_append_document_end(&index, &key) &&
+		bson_append_utf8(&index, "name", -1, name, -1) &&
+		bson_append_bool(&index, "unique", -1, kind == INDEX_UNIQUE) &&
+		bson_append_bool(&index, "sparse", -1, kind == INDEX_SPARSE) &&
+		bson_append_document_end(&list, &index) &&
+		bson_append_array_end(&command, &list));
 	ret = mongo_write(ses, &command, collection, &res, err);
 	if (!ret && !res.durable)
 		ret = pj_error_set(err, PJ_ERROR_RETRY, "%s: %s: %s",
@@ -114,7 +119,7 @@ mongo_sources_ready(struct mongo_session *ses, struct pj_error *err)
 	pthread_mutex_unlock(&store->lock);
 	if (ready)
 		return 0;
-	if (mongo_index(ses, READMODEL_SOURCES, "index", true, err))
+	if (mongo_index(ses, READMODEL_SOURCES, "index", INDEX_UNIQUE, err))
 		return -1;
 	pthread_mutex_lock(&store->lock);
 	store->sources_ready = true;
@@ -124,7 +129,7 @@ mongo_sources_ready(struct mongo_session *ses, struct pj_error *err)
 
 int
 mongo_collection_make(struct store_session *base, const char *collection,
-		      const char *const *fields, size_t n_fields,
+		      const struct store_index *indexes, size_t n_indexes,
 		      struct pj_error *err)
 {
 	struct mongo_session *ses = (struct mongo_session *)base;
@@ -135,8 +140,11 @@ mongo_collection_make(struct store_session *base, const char *collection,
 	if (strcmp(collection, READMODEL_SOURCES) == 0 &&
 	    mongo_sources_ready(ses, err))
 		return -1;
-	for (i = 0; i < n_fields; i++)
-		if (mongo_index(ses, collection, fields[i], false, err))
+	for (i = 0; i < n_indexes; i++)
+		if (mongo_index(ses, collection, indexes[i].field,
+				indexes[i].sparse ? INDEX_SPARSE
+						  : INDEX_WITH_ID,
+				err))
 			return -1;
 	return 0;
 }

@@ -70,26 +70,6 @@ rows_put_update(bson_t *u, const struct store_row *row)
 			bson_append_document(u, "$setOnInsert", -1, row->bson));
 }
 
-static void
-rows_put_filter(bson_t *q, const struct store_row *row)
-{
-	mongo_must(bson_append_utf8(q, READMODEL_ID, -1, row->id, -1));
-	for (size_t i = 0; i < row->n_conds; i++) {
-		const struct store_cond *c = &row->conds[i];
-		bson_t at_most;
-
-		if (c->op == STORE_IS) {
-			mongo_must(
-				bson_append_int64(q, c->field, -1, c->value));
-			continue;
-		}
-		mongo_must(
-			bson_append_document_begin(q, c->field, -1, &at_most) &&
-			bson_append_int64(&at_most, "$lte", -1, c->value) &&
-			bson_append_document_end(q, &at_most));
-	}
-}
-
 static size_t
 rows_bytes(const struct store_row *row)
 {
@@ -109,7 +89,8 @@ command_row(struct mongo_command *cmd, const struct store_row *row)
 
 	mongo_must(bson_append_document_begin(&cmd->array, at, -1, &stmt) &&
 		   bson_append_document_begin(&stmt, "q", -1, &q));
-	rows_put_filter(&q, row);
+	mongo_must(bson_append_utf8(&q, READMODEL_ID, -1, row->id, -1));
+	mongo_put_conds(&q, row->conds, row->n_conds);
 	mongo_must(bson_append_document_end(&stmt, &q) &&
 		   bson_append_document_begin(&stmt, "u", -1, &u));
 	rows_put_update(&u, row);

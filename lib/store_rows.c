@@ -20,7 +20,7 @@ store_row_release(struct store_row *row)
 	*row = (struct store_row){0};
 }
 
-static void
+void
 row_begin(struct store_row *ret_row, char *id)
 {
 	*ret_row = (struct store_row){.id = id, .bson = bson_new()};
@@ -253,8 +253,22 @@ rows_generation(struct store_row *ret_row, const struct store_generation *gen)
 	put_int32(ret_row->bson, "state", (int32_t)gen->state);
 	put_text(ret_row->bson, "collection", gen->collection);
 	put_int64(ret_row->bson, "createdAt", gen->created_at_ms);
+	put_int64(ret_row->bson, "purgedRevision", gen->purged_revision);
 	put_text(ret_row->bson, "reader",
 		 gen->reader_json ? gen->reader_json : "");
+}
+
+/* Rows of before nothing was purged do not have it. */
+static int64_t
+generation_purged(const uint8_t *bson, size_t len)
+{
+	bson_iter_t it;
+
+	if (!bson_iter_init_from_data(&it, bson, len) ||
+	    !bson_iter_find(&it, "purgedRevision") ||
+	    !BSON_ITER_HOLDS_NUMBER(&it))
+		return 0;
+	return bson_iter_as_int64(&it);
 }
 
 int
@@ -285,6 +299,7 @@ rows_generation_read(const uint8_t *bson, size_t len,
 				    READMODEL_GENERATIONS, row.projection,
 				    row.number, state);
 	row.state = (enum store_generation_state)state;
+	row.purged_revision = generation_purged(bson, len);
 	row.reader_json = mem_strndup(reader.ptr, reader.len);
 	*ret = row;
 	return 0;

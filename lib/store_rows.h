@@ -11,6 +11,9 @@
 
 #include "lib/store_impl.h"
 
+/* Takes the id; `bson` begins with it. */
+void
+row_begin(struct store_row *ret_row, char *id);
 void
 store_row_release(struct store_row *row);
 /* A new row at the end, empty. */

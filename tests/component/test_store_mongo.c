@@ -365,6 +365,57 @@ a_generation_brings_an_index_for_each_filter(void **state)
 	bson_destroy(reply);
 }
 
+static void
+deleted_documents_are_found_by_an_index_of_those_alone(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_generation gen = {
+		.projection = "stock", .number = 1, .collection = DOCS};
+	bool created;
+	bson_t *reply;
+	char *json;
+
+	OK(fx, store_generation_create(fx->ses, &gen, &created, &fx->err));
+	reply = run_admin(fx, fx->database,
+			  "{\"explain\": {\"find\": \"" DOCS
+			  "\", \"filter\": {\"_m.d\": 1, "
+			  "\"_m.x\": {\"$lte\": 5}}}, "
+			  "\"verbosity\": \"queryPlanner\"}");
+	json = bson_as_relaxed_extended_json(reply, NULL);
+	assert_non_null(strstr(json, "\"IXSCAN\""));
+	assert_non_null(strstr(json, "\"isSparse\" : true"));
+	assert_null(strstr(json, "\"COLLSCAN\""));
+	bson_free(json);
+	bson_destroy(reply);
+}
+
+static void
+a_generation_of_before_purges_has_purged_nothing(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_generation gen = {.projection = "stock",
+				       .number = 1,
+				       .collection = DOCS,
+				       .purged_revision = 3},
+				*rows;
+	bool created;
+	size_t n;
+
+	OK(fx, store_generation_create(fx->ses, &gen, &created, &fx->err));
+	bson_destroy(run_admin(fx, fx->database,
+			       "{\"update\": \"generations\", \"updates\": "
+			       "[{\"q\": {}, \"u\": {\"$unset\": "
+			       "{\"purgedRevision\": 1}}}]}"));
+	OK(fx, store_generations(fx->ses, &rows, &n, &fx->err));
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].purged_revision, 0);
+	store_generations_free(rows, n);
+	OK(fx, store_generation_purged(fx->ses, "stock", 1, 7, &fx->err));
+	OK(fx, store_generations(fx->ses, &rows, &n, &fx->err));
+	assert_int_equal(rows[0].purged_revision, 7);
+	store_generations_free(rows, n);
+}
+
 static size_t
 count_collections(const struct fixture *fx)
 {
@@ -464,6 +515,8 @@ main(void)
 		TEST(a_batch_cut_in_the_middle_tells_which_part_is_known),
 		TEST(a_document_nested_too_deep_is_refused_and_the_others_are_written),
 		TEST(a_generation_brings_an_index_for_each_filter),
+		TEST(deleted_documents_are_found_by_an_index_of_those_alone),
+		TEST(a_generation_of_before_purges_has_purged_nothing),
 		TEST(check_makes_the_fixed_collections_but_not_for_a_reader),
 		TEST(a_set_that_acknowledges_from_memory_is_refused),
 	};
