@@ -80,6 +80,7 @@ struct settings {
 		uint64_t batch_bytes;
 		uint32_t park_units, park_per_unit,
 			park_per_second; /* 0: any */
+		uint32_t tombstone_ms;	 /* how long a deleted document stays */
 		char *state_dir;	 /* "" = from systemd, or a default */
 		uint32_t crash_limit;	 /* 0: never condemn a record */
 		uint32_t fold_cpu_ms;	 /* CPU time of one record's fold */

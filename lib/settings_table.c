@@ -144,6 +144,11 @@ static const struct config_key projector_keys[] = {
 	 .text = "The same for records that cannot be applied, averaged over "
 		 "ten seconds: then the module or the topic is at fault, not "
 		 "the records; 0: never."},
+	{.name = "tombstone_ms", .type = CONFIG_MS, .def = "168h",
+	 .min = 86400000, .max = 4000000000, NUMBER(projector.tombstone_ms),
+	 .text = "How long a deleted document stays as a tombstone, when "
+		 "nothing below it can come again; readers get 410 until then, "
+		 "404 afterwards."},
 	{.name = "state_dir", .type = CONFIG_TEXT, AT(projector.state_dir),
 	 .text = "Directory of crash ledgers, made when absent; empty: "
 		 "systemd's $STATE_DIRECTORY, else ./data/state. Keep it over "

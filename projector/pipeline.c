@@ -317,6 +317,11 @@ turn_tick(struct pipeline *pipe, bool *ret_done, struct pj_error *err)
 	if (pipe->set.follow_live)
 		rc = pipeline_outage(pipe, "store.away",
 				     pipeline_follow_live(pipe, err), err);
+	if (rc == 0)
+		rc = pipeline_outage(pipe, "store.away",
+				     pipeline_requests(pipe, err) ||
+					     pipeline_purge(pipe, err),
+				     err);
 	if (rc == 0 && pipe->set.tick)
 		rc = pipeline_outage(
 			pipe, "store.away",

@@ -18,7 +18,8 @@
  *
  *	pipeline.c          the loop
  *	pipeline_begin.c    assignments: claims, positions, what ends them
- *	pipeline_request.c  what operators ask of parked queues
+ *	pipeline_chores.c   once a tick: what operators ask of parked queues,
+ *	                    purges
  *
  * Thread: pipeline_run() is the pipeline thread.
  */

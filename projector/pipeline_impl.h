@@ -6,6 +6,7 @@
 #include "projector/crashes.h"
 #include "projector/goals.h"
 #include "projector/pipeline.h"
+#include "projector/purge.h"
 #include "projector/report.h"
 #include "projector/writer.h"
 
@@ -44,7 +45,9 @@ struct pipeline {
 	struct crashes crashes;
 	struct core_answer *answers; /* not yet in the store */
 	size_t n_answers, answers_cap;
-	struct goals goals; /* until_end */
+	struct purge purge;
+	int64_t purge_mono_ms; /* next round */
+	struct goals goals;    /* until_end */
 	uint32_t assignment;
 	int64_t begin_mono_ms; /* next try to begin reading */
 	int64_t tick_mono_ms;
@@ -89,6 +92,10 @@ pipeline_follow_live(struct pipeline *pipe, struct pj_error *err)
 /* New requests into the core, answers into the store; once a tick. */
 int
 pipeline_requests(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Tombstones that nobody needs any more, every PURGE_EVERY_MS. */
+int
+pipeline_purge(struct pipeline *pipe, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
 #endif

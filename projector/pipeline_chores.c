@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is done once a tick beside the records: requests, answers, purges. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "projector/pipeline_impl.h"
+
+static struct lane *
+find_lane(const struct pipeline *pipe, const char *generation)
+{
+	for (unsigned i = 0; i < pipe->set.lanes->n; i++) {
+		struct lane *lane = &pipe->set.lanes->lane[i];
+
+		if (strcmp(lane->generation, generation) == 0)
+			return lane;
+	}
+	return NULL;
+}
+
+static struct partition *
+find_partition(const struct pipeline *pipe, const char *topic, int32_t number)
+{
+	for (size_t p = 0; p < pipe->n_parts; p++)
+		if (pipe->parts[p]->number == number &&
+		    strcmp(pipe->parts[p]->topic, topic) == 0)
+			return pipe->parts[p];
+	return NULL;
+}
+
+static bool
+is_answered(const struct pipeline *pipe, const char *id)
+{
+	for (size_t i = 0; i < pipe->n_answers; i++)
+		if (strcmp(pipe->answers[i].request, id) == 0)
+			return true;
+	return false;
+}
+
+/* Only the owner of the queue's source does it (protocol rule 11). */
+static void
+take_requests(struct pipeline *pipe, const struct store_request *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct partition *part =
+			find_partition(pipe, rows[i].topic, rows[i].partition);
+		struct lane *lane = find_lane(pipe, rows[i].generation);
+
+		if (part && lane && !is_answered(pipe, rows[i].id))
+			(void)core_request(pipe->core, lane, part, &rows[i]);
+	}
+}
+
+static void
+take_answers(struct pipeline *pipe)
+{
+	struct core_answer answer;
+
+	while (core_take_answer(pipe->core, &answer)) {
+		MEM_GROW(pipe->answers, pipe->n_answers, pipe->answers_cap);
+		pipe->answers[pipe->n_answers++] = answer;
+	}
+}
+
+static int
+store_answers(struct pipeline *pipe, struct pj_error *err)
+{
+	char text[512];
+
+	while (pipe->n_answers) {
+		struct core_answer *a = &pipe->answers[pipe->n_answers - 1];
+		bool ended;
+
+		if (store_request_end(pipe->set.session, a->request, a->state,
+				      a->text, &ended, err))
+			return -1;
+		log_info("request.done", "request=%s state=%s text=%s",
+			 a->request,
+			 a->state == STORE_REQ_DONE ? "done" : "failed",
+			 log_quote(text, sizeof(text), a->text,
+				   strlen(a->text)));
+		pipe->n_answers--;
+	}
+	return 0;
+}
+
+int
+pipeline_requests(struct pipeline *pipe, struct pj_error *err)
+{
+	struct store_request *rows;
+	size_t n;
+
+	take_answers(pipe);
+	if (store_answers(pipe, err))
+		return -1;
+	if (!pipe->reading)
+		return 0;
+	if (store_requests(pipe->set.session, STORE_REQ_NEW, &rows, &n, err))
+		return -1;
+	take_requests(pipe, rows, n);
+	store_requests_free(rows, n);
+	return 0;
+}
+
+/* ---- Purges ----------------------------------------------------------------
+ */
+
+static bool
+owns(const void *arg, int32_t source)
+{
+	const struct pipeline *pipe = arg;
+
+	for (size_t p = 0; p < pipe->n_parts; p++)
+		if (pipe->parts[p]->source_index == source)
+			return true;
+	return false;
+}
+
+int
+pipeline_purge(struct pipeline *pipe, struct pj_error *err)
+{
+	int64_t now_mono_ms = clock_mono_ms();
+	uint64_t before = pipe->purge.n_purged;
+
+	if (!pipe->reading || !pipe->set.follow_live ||
+	    now_mono_ms < pipe->purge_mono_ms)
+		return 0;
+	pipe->purge_mono_ms = now_mono_ms + PURGE_EVERY_MS;
+	for (unsigned i = 0; i < pipe->set.lanes->n; i++) {
+		struct lane *lane = &pipe->set.lanes->lane[i];
+
+		if (!lane_is_stopped(lane) &&
+		    purge_lane(&pipe->purge, pipe->set.session, lane, owns,
+			       pipe, pipe->set.set->projector.tombstone_ms,
+			       now_mono_ms, clock_wall_ms(), err))
+			return -1;
+	}
+	if (pipe->purge.n_purged > before)
+		log_info("purged", "tombstones=%" PRIu64,
+			 pipe->purge.n_purged - before);
+	return 0;
+}
