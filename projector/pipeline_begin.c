@@ -19,7 +19,9 @@
 #include "projector/pipeline_impl.h"
 
 enum {
-	BEGIN_WAIT_MS = 200, /* between tries while the store is away */
+	/* Between tries while the store is away, doubling, with jitter. */
+	BEGIN_FIRST_MS = 100,
+	BEGIN_LAST_MS = 5000,
 	/*
 	 * A fenced process that gets no new assignment is no zombie: who has
 	 * fenced it is gone. It ends, and joins anew when it is started again.
@@ -336,6 +338,24 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 	return 0;
 }
 
+static void
+back_off(struct pipeline *pipe)
+{
+	int64_t half, now = clock_mono_ms();
+
+	pipe->begin_wait_ms *= 2;
+	if (pipe->begin_wait_ms < BEGIN_FIRST_MS)
+		pipe->begin_wait_ms = BEGIN_FIRST_MS;
+	if (pipe->begin_wait_ms > BEGIN_LAST_MS)
+		pipe->begin_wait_ms = BEGIN_LAST_MS;
+	/* The clock's last bits, scattered, are jitter enough. */
+	half = pipe->begin_wait_ms / 2;
+	pipe->begin_mono_ms =
+		now + half +
+		(int64_t)((uint64_t)now * UINT64_C(0x9e3779b97f4a7c15) >> 33) %
+			(half + 1);
+}
+
 int
 pipeline_begin(struct pipeline *pipe, struct pj_error *err)
 {
@@ -345,10 +365,12 @@ pipeline_begin(struct pipeline *pipe, struct pj_error *err)
 	/* Jobs name their collections by the lanes, which are about to move. */
 	if (core_jobs_out(pipe->core) > 0)
 		return 0;
-	if (begin_reading(pipe, err) == 0)
+	if (begin_reading(pipe, err) == 0) {
+		pipe->begin_wait_ms = 0;
 		return 0;
+	}
 	/* The partitions stay ours (the source is polled on) meanwhile. */
-	pipe->begin_mono_ms = clock_mono_ms() + BEGIN_WAIT_MS;
+	back_off(pipe);
 	return pipeline_outage(pipe, "begin.waiting", -1, err);
 }
 

@@ -50,6 +50,7 @@ struct pipeline {
 	struct goals goals;    /* until_end */
 	uint32_t assignment;
 	int64_t begin_mono_ms; /* next try to begin reading */
+	int64_t begin_wait_ms; /* the pause before it */
 	int64_t tick_mono_ms;
 	struct report report;
 };
