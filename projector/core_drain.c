@@ -208,30 +208,50 @@ core_fold_queued(struct core *core, struct entry *e, struct record *rec,
 		e->refused = NULL;
 }
 
-/* Into the documents of a unit's record; nothing else of it is under way. */
+/* Why it cannot go to all of the lane's documents, or NULL. */
+static const char *
+unit_fault(const struct lane *lane, const struct route *routes, size_t n,
+	   const struct reading *rd)
+{
+	if (rd->result == DECODE_UNREADABLE)
+		return rd->cause;
+	for (size_t i = 0; i < n; i++) {
+		if (routes[i].lane != lane || routes[i].kind == ROUTE_SEQUENCE)
+			continue;
+		if (rd->result == DECODE_INVALID)
+			return rd->cause;
+		if (routes[i].kind != ROUTE_DOCUMENT)
+			return "no document key";
+	}
+	return NULL;
+}
+
+/*
+ * Into the documents of a unit's record, all of them or none; nothing else of
+ * it is under way. What nobody reads any more is done with.
+ */
 static void
 fold_out_of_unit(struct core *core, struct queued *q, const struct reading *rd)
 {
 	struct lane *lane = q->home->lane;
-	const struct route *routes;
+	const struct route *routes = NULL;
+	const char *cause;
 	size_t n = 0;
 
-	if (rd->result != DECODE_EVENT) {
-		refuse(q, rd->cause, rd->err.text);
+	if (rd->ev)
+		core_route(core, &q->rec, rd->ev, &routes, &n);
+	cause = unit_fault(lane, routes, n, rd);
+	if (cause) {
+		refuse(q, cause,
+		       rd->result == DECODE_EVENT ? "" : rd->err.text);
 		return;
 	}
-	core_route(core, &q->rec, rd->ev, &routes, &n);
-	for (size_t i = 0; i < n; i++) {
-		if (routes[i].lane != lane || routes[i].kind == ROUTE_SEQUENCE)
-			continue;
-		if (routes[i].kind != ROUTE_DOCUMENT) {
-			refuse(q, "no document key", "");
-			continue;
-		}
-		core_fold_or_defer(
-			core, batch_checkout(&core->batch, lane, routes[i].key),
-			&q->rec, rd);
-	}
+	for (size_t i = 0; i < n; i++)
+		if (routes[i].lane == lane && routes[i].kind == ROUTE_DOCUMENT)
+			core_fold_or_defer(core,
+					   batch_checkout(&core->batch, lane,
+							  routes[i].key),
+					   &q->rec, rd);
 }
 
 static void

@@ -241,6 +241,29 @@ feed_route(struct core *core, const struct route *route, struct record *rec,
 			rec, rd);
 }
 
+/*
+ * The routes of one lane, from i on; returns the first of the next lane. An
+ * event is never half applied: where one of its documents is not known, the
+ * others do not get it either.
+ */
+static size_t
+feed_lane(struct core *core, const struct route *routes, size_t n, size_t i,
+	  struct record *rec, const struct reading *rd)
+{
+	size_t end = i, at_fault = n;
+
+	for (; end < n && routes[end].lane == routes[i].lane; end++)
+		if (routes[end].kind == ROUTE_UNKNOWN_KEY ||
+		    (routes[end].kind == ROUTE_LONG_KEY && at_fault == n))
+			at_fault = end;
+	if (at_fault < n)
+		feed_route(core, &routes[at_fault], rec, rd);
+	else
+		for (; i < end; i++)
+			feed_route(core, &routes[i], rec, rd);
+	return end;
+}
+
 static void
 feed_routes(struct core *core, struct record *rec, const struct reading *rd)
 {
@@ -248,8 +271,8 @@ feed_routes(struct core *core, struct record *rec, const struct reading *rd)
 	size_t n;
 
 	core_route(core, rec, rd->ev, &routes, &n);
-	for (size_t i = 0; i < n; i++)
-		feed_route(core, &routes[i], rec, rd);
+	for (size_t i = 0; i < n;)
+		i = feed_lane(core, routes, n, i, rec, rd);
 	if (n == 0)
 		core->counts.skipped++;
 }

@@ -147,6 +147,13 @@ is_document_key(struct pj_str key)
 	return true;
 }
 
+/* However it is written, it is one key. Until the next decode_key(). */
+static struct pj_str
+record_key(struct core *core, const struct record *rec)
+{
+	return decode_key(core->decoder, rec->key);
+}
+
 static void
 park_in_unit(struct core *core, struct lane *lane, struct record *rec,
 	     const struct reading *rd, bool lone)
@@ -159,7 +166,7 @@ park_in_unit(struct core *core, struct lane *lane, struct record *rec,
 				   rec->offset);
 	else
 		readmodel_unit_key(&core->key, lane->generation, source, "key",
-				   rec->key);
+				   record_key(core, rec));
 	core_fold_or_defer(core,
 			   batch_checkout_unit(&core->batch, lane,
 					       (struct pj_str){core->key.data,
@@ -178,7 +185,7 @@ core_park_unknown(struct core *core, struct lane *lane, struct record *rec,
 	if ((rd->result != DECODE_EVENT ||
 	     core_condemns(core, STEP_KEY, lane, rec)) &&
 	    module_is_keyed_by_record(lane->mod)) {
-		key = decode_key(core->decoder, rec->key);
+		key = record_key(core, rec);
 		if (is_document_key(key)) {
 			core_fold_or_defer(
 				core, batch_checkout(&core->batch, lane, key),
@@ -186,7 +193,7 @@ core_park_unknown(struct core *core, struct lane *lane, struct record *rec,
 			return;
 		}
 	}
-	park_in_unit(core, lane, rec, rd, rec->key.len == 0);
+	park_in_unit(core, lane, rec, rd, record_key(core, rec).len == 0);
 }
 
 void
@@ -205,13 +212,17 @@ core_captured(struct core *core, struct lane *lane, struct record *rec,
 	      const struct reading *rd)
 {
 	const struct doc_queue *queue;
+	struct pj_str key;
 	struct entry *e;
 
-	if (core->batch.work.n_units[lane->index] == 0 || rec->key.len == 0)
+	if (core->batch.work.n_units[lane->index] == 0)
+		return false;
+	key = record_key(core, rec);
+	if (key.len == 0)
 		return false;
 	buf_clear(&core->key);
 	readmodel_unit_key(&core->key, lane->generation,
-			   rec->partition->source_index, "key", rec->key);
+			   rec->partition->source_index, "key", key);
 	e = workset_find(&core->batch.work, lane, true,
 			 (struct pj_str){core->key.data, core->key.len});
 	if (!e)
@@ -271,5 +282,5 @@ core_fold_unit(struct core *core, struct entry *e, struct record *rec,
 	else
 		cause = cause_of_unit(core, e, rec, rd, &err);
 	core_park(core, e, rec, rd->ev, e->lone ? PARKED_RECORD : PARKED_KEY,
-		  rec->key, cause, err.text);
+		  record_key(core, rec), cause, err.text);
 }

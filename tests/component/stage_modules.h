@@ -103,9 +103,9 @@ spread_key(const struct pj_options *options, const struct pj_event *ev,
 	const struct pj_data *data = pj_event_data(ev);
 
 	(void)options;
-	pj_key(keys, pj_string(data, STEP__TO));
 	if (pj_has(data, STEP__ALSO) != PJ_ABSENT)
 		pj_key(keys, pj_string(data, STEP__ALSO));
+	pj_key(keys, pj_string(data, STEP__TO));
 }
 
 /*
