@@ -141,9 +141,11 @@ refuse(struct queued *q, const char *cause, const char *detail)
 {
 	struct drain *drain = q->home->drain;
 
-	if (drain->refused)
+	/* The first of them is what the others wait for. */
+	if (drain->refused && q->rec.offset >= drain->refused_at)
 		return;
 	drain->refused = true;
+	drain->refused_at = q->rec.offset;
 	(void)snprintf(drain->why, sizeof(drain->why),
 		       "the record at %" PRId64 " was refused: %s: %.120s",
 		       q->rec.offset, cause, detail);
@@ -153,7 +155,8 @@ refuse(struct queued *q, const char *cause, const char *detail)
 static int64_t
 discarded_sequence(const struct core *core, const struct reading *rd)
 {
-	if (rd->result == DECODE_UNREADABLE)
+	if (rd->result == DECODE_UNREADABLE ||
+	    decode_sequence_is_invalid(core->decoder))
 		return DOC_SEQUENCE_UNKNOWN;
 	return decode_last_sequence(core->decoder);
 }
@@ -178,7 +181,18 @@ core_fold_queued(struct core *core, struct entry *e, struct record *rec,
 	enum fold_outcome outcome = FOLD_REJECTED;
 	struct pj_error err;
 	const char *cause = core_fault(core, e, rec, rd, &err);
+	const struct drain *drain = rec->queued->home->drain;
 
+	/* Folded again after a conflict: one before it was refused this time.
+	 */
+	if (rec->queued->home == e && drain->refused &&
+	    rec->offset > drain->refused_at) {
+		if (rec == e->refused)
+			e->refused = NULL;
+		rec->queued->counts = false;
+		batch_done(&core->batch, rec);
+		return;
+	}
 	if (!cause || (rec->queued->home == e && rec->queued->discard)) {
 		core_begins(core, STEP_FOLD, e->lane, rec);
 		outcome = fold_by_home(core, e, rec, rd, &err);

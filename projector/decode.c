@@ -37,6 +37,7 @@ struct decoder {
 	size_t n_known, cap_known;
 	const struct known_topic *last;
 	int64_t last_sequence;
+	bool sequence_is_invalid;
 	struct pj_event ev;
 	struct event_date date;
 };
@@ -272,6 +273,12 @@ decode_last_sequence(const struct decoder *dec)
 	return dec->last_sequence;
 }
 
+bool
+decode_sequence_is_invalid(const struct decoder *dec)
+{
+	return dec->sequence_is_invalid;
+}
+
 /* ---- Data ---------------------------------------------------------------- */
 
 static void
@@ -320,6 +327,7 @@ decode_value(struct decoder *dec, const struct decode_topic *topic,
 		return DECODE_UNREADABLE;
 	sequence = sequence_read(&found.sequence);
 	dec->last_sequence = sequence < 0 ? 0 : sequence;
+	dec->sequence_is_invalid = sequence < 0;
 	type = type_find(decoder_topic(dec, topic->topic), found.type);
 	if (type < 0)
 		return DECODE_SKIP;
@@ -344,6 +352,7 @@ decode(struct decoder *dec, const struct decode_topic *topic,
 	*ret_event = NULL;
 	schema_reset(dec->schema);
 	dec->last_sequence = 0;
+	dec->sequence_is_invalid = false;
 	dec->date.made = false;
 	dec->ev = (struct pj_event){
 		.topic = topic->topic,

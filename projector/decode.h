@@ -22,6 +22,8 @@
 #include <projector/error.h>
 #include <projector/event.h>
 
+#include <stdbool.h>
+
 #include "projector/record.h"
 #include "projector/zone.h"
 
@@ -67,6 +69,9 @@ decode(struct decoder *dec, const struct decode_topic *topic,
  */
 int64_t
 decode_last_sequence(const struct decoder *dec);
+/* Whether that is because it had an invalid one. */
+bool
+decode_sequence_is_invalid(const struct decoder *dec);
 
 /*
  * A record key, normalised: raw bytes, or the string of a JSON string literal

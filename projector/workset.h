@@ -88,7 +88,9 @@ struct drain {
 	char *reason, *by;
 	uint64_t n_applied, n_discarded;
 	unsigned n_out; /* records out of the queue that are under way */
-	bool refused;	/* the head was, again; why: */
+	/* One was refused again; none behind it is folded. Why: */
+	bool refused;
+	int64_t refused_at;
 	char why[200];
 };
 

@@ -351,13 +351,17 @@ a_sequence_is_a_positive_integer(void **state)
 	(void)decode_event(d, stock, SOLD_OUT(",\"sequence\":null"));
 	assert_int_equal(d->ev->sequence, 0);
 	assert_int_equal(decode_last_sequence(d->dec), 0);
+	assert_false(decode_sequence_is_invalid(d->dec));
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		(void)snprintf(text, sizeof(text), SOLD_OUT(",\"sequence\":%s"),
 			       wrong[i]);
 		decode_fault(d, stock, text, DECODE_INVALID, "invalid sequence",
 			     "field sequence: not a positive integer");
 		assert_int_equal(d->ev->sequence, 0);
+		assert_true(decode_sequence_is_invalid(d->dec));
 	}
+	decode_text(d, stock, "{");
+	assert_false(decode_sequence_is_invalid(d->dec));
 }
 
 static void

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Drains that are disturbed: an answer is lost, somebody else writes, the
+ * process or the projection ends in the middle. Each record counts once.
+ */
+#include "tests/component/drain_steps.h"
+
+static void
+a_lost_answer_does_not_apply_twice(void **state)
+{
+	static const enum mood moods[] = {LOST, IN_DOUBT, IN_VAIN, AWAY};
+
+	for (size_t i = 0; i < COUNT(moods); i++) {
+		struct stage *st = *state;
+		struct job *job;
+
+		stage_begin(st);
+		park_three(st);
+		mend();
+		assert_true(retry(st));
+		finish(st, next_rows(st), FINE);
+		job = next_apply(st);
+		assert_true(writes(job, "a"));
+		finish(st, job, moods[i]);
+		settle(st);
+		assert_string_equal(answer(st, STORE_REQ_DONE),
+				    "applied 3, discarded 0, nothing is left");
+		assert_int_equal(stored(keyed, "a", "_steps"), 1523);
+		assert_int_equal(scripted.n_rows, 0);
+		(void)close_stage(state);
+		(void)open_stage(state);
+	}
+}
+
+static void
+a_conflict_drains_again_on_what_is_there(void **state)
+{
+	struct stage *st = *state;
+	struct job *job;
+
+	stage_begin(st);
+	park_three(st);
+	mend();
+	assert_true(retry(st));
+	finish(st, next_rows(st), FINE);
+	job = next_apply(st);
+	another_writes(keyed, "a", 100);
+	finish(st, job, FINE);
+	settle(st);
+	(void)answer(st, STORE_REQ_DONE);
+	assert_int_equal(core_counts(st->core).conflicts, 1);
+	assert_int_equal(stored(keyed, "a", "_steps"), 1523);
+	assert_int_equal(stored(keyed, "a", "sum"), 1 + 5 + 2 + 3 + 100);
+	assert_int_equal(scripted.n_rows, 0);
+}
+
+static void
+a_refusal_that_comes_with_a_conflict_keeps_what_is_behind(void **state)
+{
+	struct stage *st = *state;
+	struct job *job;
+
+	stage_begin(st);
+	park_three(st);
+	mend();
+	assert_true(retry(st));
+	finish(st, next_rows(st), FINE);
+	job = next_apply(st);
+	another_writes(keyed, "a", 100);
+	refuse_number(2); /* by what the other wrote */
+	finish(st, job, FINE);
+	settle(st);
+	assert_non_null(strstr(answer(st, STORE_REQ_FAILED),
+			       "the record at 2 was refused"));
+	assert_int_equal(stored(keyed, "a", "_steps"), 15);
+	assert_queue("keyed.1", "a", STEPS, 2, 3, 2);
+	assert_int_equal(scripted.n_rows, 2);
+}
+
+/* The process ends after any number of jobs; who follows is asked once more. */
+static void
+a_crash_after_any_job_changes_nothing_in_the_result(void **state)
+{
+	for (unsigned jobs = 0; jobs < 24; jobs++) {
+		struct stage *st = *state;
+		struct core_answer a;
+
+		stage_begin(st);
+		park_three(st);
+		mend();
+		assert_true(retry(st));
+		for (unsigned i = 0; i < jobs / 2; i++) {
+			struct job *job = next(st);
+
+			if (i == 1)
+				feed(st, STEPS, 4, "a", 4, "");
+			st->now += 250;
+			if (job)
+				finish(st, job, FINE);
+		}
+		if (jobs % 2) { /* one more, whose answer nobody hears */
+			struct job *job = next(st);
+
+			if (job) {
+				run(job, FINE);
+				core_drop(st->core);
+				back(st, job);
+			}
+		}
+		stage_begin(st);
+		replay(st);
+		settle(st);
+		assert_true(retry(st));
+		settle(st);
+		while (core_take_answer(st->core, &a))
+			;
+		if (jobs < 4) /* not fed before */
+			feed(st, STEPS, 4, "a", 4, "");
+		settle(st);
+		assert_int_equal(stored(keyed, "a", "_steps"), 15234);
+		assert_no_queue("keyed.1", "a", STEPS);
+		(void)close_stage(state);
+		(void)open_stage(state);
+	}
+}
+
+static void
+a_retry_in_a_stopped_lane_fails_and_says_why(void **state)
+{
+	struct stage *st = *state;
+	struct pj_error why;
+
+	stage_begin(st);
+	park_three(st);
+	(void)pj_error_set(&why, PJ_ERROR_STOP, "the topic is another one");
+	core_stop_lane(st->core, keyed, &why);
+	assert_true(retry(st));
+	assert_string_equal(answer(st, STORE_REQ_FAILED),
+			    "the topic is another one");
+	settle(st);
+	assert_queue("keyed.1", "a", STEPS, 1, 3, 3);
+	assert_int_equal(scripted.n_rows, 3);
+}
+
+/* Whatever was under way, the rows and the queue are those of before or after.
+ */
+static void
+a_lane_that_stops_during_a_drain_leaves_it_whole(void **state)
+{
+	for (unsigned jobs = 0; jobs < 8; jobs++) {
+		struct stage *st = *state;
+		struct pj_error why;
+		struct job *out;
+
+		stage_begin(st);
+		park_three(st);
+		mend();
+		assert_true(retry(st));
+		for (unsigned i = 0; i < jobs; i++)
+			if ((out = next(st)))
+				finish(st, out, FINE);
+		out = next(st);
+		if (out)
+			run(out, FINE);
+		(void)pj_error_set(&why, PJ_ERROR_STOP, "stopped");
+		core_stop_lane(st->core, keyed, &why);
+		if (out)
+			back(st, out);
+		settle(st);
+		stage_begin(st);
+		replay(st);
+		assert_true(retry(st));
+		settle(st);
+		assert_int_equal(stored(keyed, "a", "_steps"), 1523);
+		assert_no_queue("keyed.1", "a", STEPS);
+		(void)close_stage(state);
+		(void)open_stage(state);
+	}
+}
+
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_lost_answer_does_not_apply_twice),
+		TEST(a_conflict_drains_again_on_what_is_there),
+		TEST(a_refusal_that_comes_with_a_conflict_keeps_what_is_behind),
+		TEST(a_crash_after_any_job_changes_nothing_in_the_result),
+		TEST(a_retry_in_a_stopped_lane_fails_and_says_why),
+		TEST(a_lane_that_stops_during_a_drain_leaves_it_whole),
+	};
+
+	return cmocka_run_group_tests_name("core_drain_again", tests, NULL,
+					   NULL);
+}
