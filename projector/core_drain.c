@@ -339,11 +339,11 @@ drained(struct core *core, struct entry *e)
 		if (q->home == e && !q->started)
 			start_queued(core, q);
 	}
-	if (e->drain->n_out)
-		return;
-	if (e->drain->refused || lane_is_stopped(e->lane) ||
-	    !doc_queue(e->doc, e->drain->part->source_index))
+	if (!e->drain->n_out &&
+	    (e->drain->refused || lane_is_stopped(e->lane) ||
+	     !doc_queue(e->doc, e->drain->part->source_index)))
 		end_drain(core, e);
+	/* Live records may have queued behind while the rows were fetched. */
 	if (e->list == LIST_NONE)
 		batch_settle(&core->batch, e);
 }
@@ -353,10 +353,12 @@ core_after_drains(struct core *core)
 {
 	struct batch *bat = &core->batch;
 
-	/* Each may bring on some of the other. */
-	while (bat->n_settled || bat->n_drained) {
+	/* Each may bring on some of the others. */
+	while (bat->n_settled || bat->n_drained || bat->n_ready) {
 		if (bat->n_settled)
 			settled(core, bat->settled[--bat->n_settled]);
+		else if (bat->n_ready)
+			core_fold_backlog(core, bat->ready[--bat->n_ready]);
 		else
 			drained(core, bat->drained[--bat->n_drained]);
 	}
