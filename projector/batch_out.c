@@ -147,6 +147,14 @@ document_cap(const struct entry *e)
 	return own && own < DOCUMENT_CAP ? own : DOCUMENT_CAP;
 }
 
+/* Protocol rule 3: it is too long ago that the store had none. */
+static bool
+is_late_insert(const struct batch *bat, const struct entry *e)
+{
+	return !e->stored &&
+	       bat->now_mono_ms - e->absent_mono_ms > BATCH_INSERT_MS;
+}
+
 /*
  * Turns what changed into a flight; NULL when it cannot be sent as it is: the
  * document is too large, or has to be looked for again. Metadata alone is no
@@ -159,8 +167,7 @@ take_off(struct batch *bat, struct entry *e)
 	struct buf bytes = BUF_INIT;
 	struct flight *flight;
 
-	if (!e->stored &&
-	    bat->now_mono_ms - e->absent_mono_ms > BATCH_INSERT_MS) {
+	if (is_late_insert(bat, e)) {
 		if (e->unit)
 			bat->reread = true;
 		else
@@ -207,6 +214,16 @@ apply_job_add(struct batch *bat, struct job *job, struct flight *flight)
 	workset_move(&bat->work, e, LIST_SENT);
 }
 
+/* The flight that is to be sent again; NULL: it has to be looked for again. */
+static struct flight *
+fly_on(struct batch *bat, struct entry *e)
+{
+	if (!is_late_insert(bat, e))
+		return e->flight;
+	workset_move(&bat->work, e, LIST_LOAD);
+	return NULL;
+}
+
 /* A unit of its lane is open: what is behind that may not pass it. */
 static bool
 is_blocked(const struct batch *bat, const struct entry *e)
@@ -223,10 +240,12 @@ apply_job_take(struct batch *bat, struct job *job, enum entry_list list,
 	for (e = TAILQ_FIRST(&bat->work.lists[list]);
 	     e && job->n_entries < room && *bytes < bat->set.max_bytes;
 	     e = next) {
-		struct flight *flight = e->flight;
+		struct flight *flight;
 
 		next = TAILQ_NEXT(e, link);
-		if (list != LIST_RESEND)
+		if (list == LIST_RESEND)
+			flight = fly_on(bat, e);
+		else
 			flight = is_blocked(bat, e) ? NULL : take_off(bat, e);
 		if (!flight)
 			continue;

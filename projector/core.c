@@ -120,8 +120,8 @@ core_next_job(struct core *core, int64_t now_mono_ms)
 		batch_is_idle(&core->batch) ||
 		now_mono_ms - core->checkpoint_mono_ms >= CHECKPOINT_EVERY_MS;
 	job = batch_apply_job(&core->batch, checkpoints);
-	if (!job)
-		return NULL;
+	if (!job) /* it may have found what has to be looked for again */
+		return core_load_job(core);
 	if (job->batch.n_checkpoints)
 		core->checkpoint_mono_ms = now_mono_ms;
 	core->apply_out++;
