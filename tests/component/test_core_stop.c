@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Projections that are stopped by name: over too much that cannot be applied,
+ * over a log that is another one. Their siblings go on, their position stays.
+ */
+#include "tests/component/core_stage.h"
+
+static struct stage stage;
+static struct lane *keyed, *calm;
+
+/* Reads the same, into documents of the same key, and refuses nothing. */
+static enum pj_fold
+calm_fold(const struct pj_options *options, const struct pj_event *ev,
+	  struct pj_doc *doc, struct pj_error *err)
+{
+	(void)options;
+	if (pj_event_type(ev) == STEP &&
+	    pj_add(pj_doc_root(doc), "count", 1, err))
+		return PJ_REJECT;
+	return PJ_DONE;
+}
+
+static int
+open_stage(void **state)
+{
+	static struct pj_projection projection;
+
+	stage_open(&stage);
+	keyed = stage_lane(&stage, &keyed_projection);
+	projection = keyed_projection;
+	projection.name = "calm";
+	projection.fold = calm_fold;
+	calm = stage_lane(&stage, &projection);
+	*state = &stage;
+	return 0;
+}
+
+static int
+close_stage(void **state)
+{
+	(void)state;
+	stage_close(&stage);
+	return 0;
+}
+
+static void
+assert_stopped(const struct stage *st, const struct lane *lane,
+	       const char *where, const char *what)
+{
+	assert_int_equal(lane->stop.cls, PJ_ERROR_STOP);
+	assert_true(st->told_stopped > 0);
+	if (!strstr(lane->stop.text, where) || !strstr(lane->stop.text, what))
+		fail_msg("%s", lane->stop.text);
+}
+
+/* ---- Limits ----------------------------------------------------------------
+ */
+
+static void
+over_so_many_queues_the_projection_stops_and_parks_no_more(void **state)
+{
+	struct stage *st = *state;
+
+	st->set.limits.park_units = 2;
+	refuse_number(5);
+	stage_begin(st);
+	feed(st, STEPS, 0, "a", 5, "");
+	feed(st, STEPS, 1, "b", 5, "");
+	feed(st, STEPS, 2, "a", 1, "");
+	feed(st, WORDS, 0, "e", 1, "");
+	settle(st);
+	assert_false(lane_is_stopped(keyed));
+	assert_int_equal(checkpoint(keyed, STEPS), 3);
+	feed(st, STEPS, 3, "c", 1, "");
+	settle(st);
+	feed(st, STEPS, 4, "d", 5, "");
+	feed(st, STEPS, 5, "c", 2, "");
+	feed(st, WORDS, 1, "e", 2, "");
+	settle(st);
+	assert_stopped(st, keyed, "steps/0@4", "projector.park_units");
+	assert_non_null(strstr(keyed->stop.text, "keyed"));
+	assert_int_equal(st->told_stopped, 1);
+	assert_null(parked(keyed, "document", "d", 4));
+	assert_int_equal(scripted.n_rows, 3);
+	assert_int_equal(checkpoint(keyed, STEPS), 4);
+	assert_int_equal(checkpoint(keyed, WORDS), 1);
+	/* The sibling has all of it. */
+	assert_false(lane_is_stopped(calm));
+	assert_int_equal(checkpoint(calm, STEPS), 6);
+	assert_int_equal(checkpoint(calm, WORDS), 2);
+	assert_int_equal(stored(calm, "c", "count"), 2);
+	assert_int_equal(stored(calm, "e", "count"), 2);
+}
+
+static void
+what_a_stopped_projection_left_is_all_there_when_it_starts_again(void **state)
+{
+	struct stage *st = *state;
+
+	st->set.limits.park_units = 1;
+	refuse_number(5);
+	stage_begin(st);
+	feed(st, STEPS, 0, "a", 5, "");
+	settle(st);
+	feed(st, STEPS, 1, "b", 1, "");
+	feed(st, STEPS, 2, "b", 5, "");
+	feed(st, STEPS, 3, "b", 2, "");
+	feed(st, STEPS, 4, "c", 3, "");
+	settle(st);
+	assert_true(lane_is_stopped(keyed));
+	mend();
+	stage_begin(st);
+	assert_false(lane_is_stopped(keyed));
+	replay(st);
+	settle(st);
+	assert_int_equal(stored(keyed, "b", "_steps"), 152);
+	assert_int_equal(stored(keyed, "c", "_steps"), 3);
+	assert_queue("keyed.1", "a", STEPS, 0, 0, 1);
+	assert_int_equal(checkpoint(keyed, STEPS), 5);
+	assert_int_equal(stored(calm, "b", "count"), 3);
+}
+
+static void
+over_so_many_records_in_one_queue_the_projection_stops(void **state)
+{
+	struct stage *st = *state;
+
+	st->set.limits.park_per_unit = 3;
+	refuse_number(5);
+	stage_begin(st);
+	feed(st, STEPS, 0, "a", 5, "");
+	feed(st, STEPS, 1, "a", 1, "");
+	feed(st, STEPS, 2, "a", 1, "");
+	feed(st, STEPS, 3, "b", 5, "");
+	settle(st);
+	assert_false(lane_is_stopped(keyed));
+	feed(st, STEPS, 4, "a", 1, "");
+	feed(st, STEPS, 5, "b", 1, "");
+	settle(st);
+	assert_stopped(st, keyed, "steps/0@4", "projector.park_per_unit");
+	assert_queue("keyed.1", "a", STEPS, 0, 2, 3);
+	assert_int_equal(scripted.n_rows, 4);
+	assert_int_equal(checkpoint(keyed, STEPS), 4);
+	assert_int_equal(checkpoint(calm, STEPS), 6);
+}
+
+/* Averaged over ten seconds; what waits behind others is no fault of its own.
+ */
+static void
+over_so_many_faults_a_second_the_projection_stops(void **state)
+{
+	struct stage *st = *state;
+	int64_t offset = 0;
+	char key[16];
+
+	st->set.limits.park_per_second = 2;
+	refuse_number(5);
+	stage_begin(st);
+	for (int i = 0; i < 20; i++) {
+		(void)snprintf(key, sizeof(key), "k%d", i);
+		feed(st, STEPS, offset++, key, 5, "");
+		feed(st, STEPS, offset++, key, 5, "");
+	}
+	rest(st);
+	assert_false(lane_is_stopped(keyed));
+	/* Two a second are let through for good. */
+	for (int i = 20; i < 30; i++) {
+		st->now += 500;
+		(void)snprintf(key, sizeof(key), "k%d", i);
+		feed(st, STEPS, offset++, key, 5, "");
+		rest(st);
+		assert_false(lane_is_stopped(keyed));
+	}
+	st->now += 499;
+	feed(st, STEPS, offset++, "one too many", 5, "");
+	rest(st);
+	assert_stopped(st, keyed, "steps/0@50", "projector.park_per_second");
+	assert_null(scripted_doc("keyed.1", PJ_STR("one too many")));
+	settle(st);
+	assert_int_equal(checkpoint(calm, STEPS), offset);
+}
+
+static void
+without_limits_nothing_stops(void **state)
+{
+	struct stage *st = *state;
+	char key[16];
+
+	refuse_number(5);
+	stage_begin(st);
+	for (int i = 0; i < 200; i++) {
+		(void)snprintf(key, sizeof(key), "k%d", i);
+		feed(st, STEPS, 2 * i, key, 5, "");
+		feed(st, STEPS, 2 * i + 1, "k0", 5, "");
+	}
+	settle(st);
+	assert_false(lane_is_stopped(keyed));
+	assert_int_equal(keyed->n_units_parked, 200);
+	assert_int_equal(scripted.n_rows, 400);
+}
+
+/* Drained queues make room again. */
+static void
+a_queue_that_is_drained_counts_no_more(void **state)
+{
+	struct stage *st = *state;
+
+	st->set.limits.park_units = 2;
+	refuse_number(5);
+	stage_begin(st);
+	for (int64_t i = 0; i < 5; i++) {
+		feed(st, STEPS, 2 * i, "a", 5, "");
+		feed(st, WORDS, i, "b", 5, "");
+		settle(st);
+		assert_false(lane_is_stopped(keyed));
+		assert_int_equal(keyed->n_units_parked, 2);
+		assert_true(request(st, keyed, STEPS, "discard", "document",
+				    "a", 2 * i));
+		settle(st);
+		(void)answer(st, STORE_REQ_DONE);
+		assert_true(request(st, keyed, WORDS, "discard", "document",
+				    "b", i));
+		settle(st);
+		(void)answer(st, STORE_REQ_DONE);
+		assert_int_equal(keyed->n_units_parked, 0);
+	}
+}
+
+/* ---- At any moment
+ * ----------------------------------------------------------- */
+
+/*
+ * However much was under way: the sibling gets everything, and when the stopped
+ * one is started again, it does, too.
+ */
+static void
+a_stop_at_any_moment_loses_nothing(void **state)
+{
+	for (unsigned at = 0; at < 20; at++) {
+		struct stage *st = *state;
+		struct job *out[3] = {NULL, NULL, NULL};
+		struct pj_error why;
+
+		refuse_number(5);
+		stage_begin(st);
+		feed(st, STEPS, 0, "a", 1, "");
+		feed(st, STEPS, 1, "a", 5, "");
+		feed(st, WORDS, 0, "b", 2, "");
+		for (unsigned i = 0; i < at / 2; i++) {
+			struct job *job = next(st);
+
+			st->now += 250;
+			if (i == 2) {
+				feed(st, STEPS, 2, "a", 2, "");
+				feed(st, STEPS, 3, "b", 3, "");
+			}
+			if (job)
+				finish(st, job, i % 3 == 2 ? LOST : FINE);
+		}
+		for (size_t i = 0; i < COUNT(out); i++)
+			if ((out[i] = next(st)))
+				run(out[i], at % 2 ? FINE : AWAY);
+		(void)pj_error_set(&why, PJ_ERROR_STOP, "stopped");
+		core_stop_lane(st->core, keyed, &why);
+		for (size_t i = 0; i < COUNT(out); i++)
+			if (out[i])
+				back(st, out[i]);
+		if (at / 2 <= 2) {
+			feed(st, STEPS, 2, "a", 2, "");
+			feed(st, STEPS, 3, "b", 3, "");
+		}
+		settle(st);
+		assert_int_equal(checkpoint(calm, STEPS), 4);
+		assert_int_equal(checkpoint(calm, WORDS), 1);
+		assert_int_equal(stored(calm, "a", "count"), 3);
+		assert_int_equal(stored(calm, "b", "count"), 2);
+		stage_begin(st);
+		replay(st);
+		settle(st);
+		assert_int_equal(stored(keyed, "a", "_steps"), 1);
+		assert_queue("keyed.1", "a", STEPS, 1, 2, 2);
+		assert_int_equal(stored(keyed, "b", "_steps"), 3);
+		assert_int_equal(stored(keyed, "b", "_words"), 2);
+		assert_int_equal(stored(calm, "a", "count"), 3);
+		(void)close_stage(state);
+		(void)open_stage(state);
+	}
+}
+
+static void
+a_stopped_projection_is_given_nothing_and_writes_nothing(void **state)
+{
+	struct stage *st = *state;
+	struct pj_error why;
+	unsigned calls;
+
+	stage_begin(st);
+	feed(st, STEPS, 0, "a", 1, "");
+	settle(st);
+	(void)pj_error_set(&why, PJ_ERROR_STOP, "first");
+	core_stop_lane(st->core, keyed, &why);
+	(void)pj_error_set(&why, PJ_ERROR_STOP, "second");
+	core_stop_lane(st->core, keyed, &why);
+	assert_string_equal(keyed->stop.text, "first");
+	assert_int_equal(st->told_stopped, 1);
+	core_stop_lane(st->core, calm, &why);
+	calls = scripted.calls;
+	feed(st, STEPS, 1, "a", 2, "");
+	feed_raw(st, STEPS, 2, "b", "no json");
+	assert_int_equal(st->out, 0);
+	core_reached(st->core, &st->parts[STEPS], 10);
+	st->now += 60000;
+	assert_null(next(st));
+	assert_true(core_is_saved(st->core));
+	assert_int_equal(scripted.calls, calls);
+}
+
+static void
+a_partition_that_is_another_one_stops_those_that_read_its_topic(void **state)
+{
+	static const struct pj_reads words_only[] = {
+		{&words_topic, PJ_BIT(STEP)}, {NULL, 0}};
+	struct stage *st = *state;
+	struct pj_projection projection = keyed_projection;
+	struct lane *words;
+	struct pj_error why;
+
+	projection.name = "words";
+	projection.reads = words_only;
+	words = stage_lane(st, &projection);
+	stage_begin(st);
+	(void)pj_error_set(&why, PJ_ERROR_STOP, "steps/1: more partitions");
+	core_stop_partition(st->core, &st->parts[STEPS_1], &why);
+	assert_true(lane_is_stopped(keyed));
+	assert_true(lane_is_stopped(calm));
+	assert_false(lane_is_stopped(words));
+	assert_int_equal(st->told_stopped, 2);
+	feed(st, WORDS, 0, "a", 1, "");
+	settle(st);
+	assert_int_equal(stored(words, "a", "_words"), 1);
+	assert_int_equal(stored(keyed, "a", "_words"), -1);
+}
+
+/* ---- Another log (rule 10)
+ * ---------------------------------------------------- */
+
+static void
+begin_with_three(struct stage *st)
+{
+	stage_begin(st);
+	feed(st, STEPS, 0, "a", 1, "");
+	feed(st, STEPS, 1, "a", 2, "");
+	feed(st, STEPS, 2, "b", 3, "");
+	settle(st);
+	assert_int_equal(checkpoint(keyed, STEPS), 3);
+}
+
+static void
+a_log_that_goes_on_as_it_was_is_read_on(void **state)
+{
+	struct stage *st = *state;
+
+	begin_with_three(st);
+	stage_begin(st);
+	assert_int_equal(st->from[STEPS], 2);
+	replay(st);
+	feed(st, STEPS, 3, "a", 4, "");
+	settle(st);
+	assert_false(lane_is_stopped(keyed));
+	assert_int_equal(stored(keyed, "a", "_steps"), 124);
+	assert_int_equal(stored(keyed, "b", "_steps"), 3);
+}
+
+static void
+another_record_where_the_last_one_was_stops_before_anything_is_applied(
+	void **state)
+{
+	struct stage *st = *state;
+
+	begin_with_three(st);
+	stage_begin(st);
+	st->n_log--; /* another history from here on */
+	free(st->log[st->n_log].key);
+	free(st->log[st->n_log].value);
+	feed(st, STEPS, 2, "b", 4, "");
+	feed(st, STEPS, 3, "a", 4, "");
+	settle(st);
+	assert_stopped(st, keyed, "steps/0", "another one now");
+	assert_stopped(st, calm, "at 2", "another one now");
+	assert_int_equal(stored(keyed, "a", "_steps"), 12);
+	assert_int_equal(stored(keyed, "b", "_steps"), 3);
+	assert_int_equal(checkpoint(keyed, STEPS), 3);
+}
+
+static void
+a_last_record_that_is_gone_stops(void **state)
+{
+	struct stage *st = *state;
+
+	begin_with_three(st);
+	stage_begin(st);
+	feed(st, STEPS, 3, "a", 4, "");
+	settle(st);
+	assert_stopped(st, keyed, "at 2", "gone");
+	assert_int_equal(stored(keyed, "a", "_steps"), 12);
+	assert_int_equal(checkpoint(keyed, STEPS), 3);
+}
+
+static void
+a_log_that_ends_before_the_last_record_stops(void **state)
+{
+	struct stage *st = *state;
+
+	begin_with_three(st);
+	stage_begin(st);
+	core_reached(st->core, &st->parts[STEPS], 2);
+	settle(st);
+	assert_stopped(st, keyed, "ends at 2", "steps/0");
+	assert_int_equal(checkpoint(keyed, STEPS), 3);
+}
+
+/* Only who had come that far has lost anything. */
+static void
+a_sibling_that_is_not_as_far_reads_what_there_is(void **state)
+{
+	struct stage *st = *state;
+
+	begin_with_three(st);
+	*scripted_point("calm.1", FIRST_SOURCE) = (struct store_checkpoint){
+		.generation = "calm.1",
+		.source = FIRST_SOURCE,
+		.next = -1,
+		.epoch = scripted_point("calm.1", FIRST_SOURCE)->epoch,
+		.anchor_offset = -1,
+	};
+	stage_begin(st);
+	st->n_log--;
+	free(st->log[st->n_log].key);
+	free(st->log[st->n_log].value);
+	replay(st);
+	feed(st, STEPS, 5, "c", 4, "");
+	settle(st);
+	assert_stopped(st, keyed, "at 2", "gone");
+	assert_false(lane_is_stopped(calm));
+	assert_int_equal(st->told_stopped, 1);
+	assert_int_equal(stored(calm, "a", "count"), 2);
+	assert_int_equal(stored(calm, "c", "count"), 1);
+	assert_int_equal(checkpoint(calm, STEPS), 6);
+	assert_int_equal(checkpoint(keyed, STEPS), 3);
+}
+
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(over_so_many_queues_the_projection_stops_and_parks_no_more),
+		TEST(what_a_stopped_projection_left_is_all_there_when_it_starts_again),
+		TEST(over_so_many_records_in_one_queue_the_projection_stops),
+		TEST(over_so_many_faults_a_second_the_projection_stops),
+		TEST(without_limits_nothing_stops),
+		TEST(a_queue_that_is_drained_counts_no_more),
+		TEST(a_stop_at_any_moment_loses_nothing),
+		TEST(a_stopped_projection_is_given_nothing_and_writes_nothing),
+		TEST(a_partition_that_is_another_one_stops_those_that_read_its_topic),
+		TEST(a_log_that_goes_on_as_it_was_is_read_on),
+		TEST(another_record_where_the_last_one_was_stops_before_anything_is_applied),
+		TEST(a_last_record_that_is_gone_stops),
+		TEST(a_log_that_ends_before_the_last_record_stops),
+		TEST(a_sibling_that_is_not_as_far_reads_what_there_is),
+	};
+
+	return cmocka_run_group_tests_name("core_stop", tests, NULL, NULL);
+}
