@@ -3,9 +3,6 @@
 #include "projector/core_impl.h"
 
 #include <inttypes.h>
-#include <string.h>
-
-#include "lib/utf8.h"
 
 enum { RATE_SECONDS = 10 }; /* what the rate is averaged over */
 
@@ -132,28 +129,6 @@ core_park(struct core *core, struct entry *e, struct record *rec,
 	workset_count(&core->batch.work, e);
 }
 
-/* What can be the `_id` of a document. */
-static bool
-is_document_key(struct pj_str key)
-{
-	if (key.len == 0 || key.len > READMODEL_KEY_MAX ||
-	    memchr(key.ptr, 0, key.len))
-		return false;
-	for (size_t at = 0, n; at < key.len; at += n) {
-		n = utf8_char(key.ptr + at, key.len - at);
-		if (n == 0)
-			return false;
-	}
-	return true;
-}
-
-/* However it is written, it is one key. Until the next decode_key(). */
-static struct pj_str
-record_key(struct core *core, const struct record *rec)
-{
-	return decode_key(core->decoder, rec->key);
-}
-
 static void
 park_in_unit(struct core *core, struct lane *lane, struct record *rec,
 	     const struct reading *rd, bool lone)
@@ -166,7 +141,7 @@ park_in_unit(struct core *core, struct lane *lane, struct record *rec,
 				   rec->offset);
 	else
 		readmodel_unit_key(&core->key, lane->generation, source, "key",
-				   record_key(core, rec));
+				   decode_key(core->decoder, rec->key));
 	core_fold_or_defer(core,
 			   batch_checkout_unit(&core->batch, lane,
 					       (struct pj_str){core->key.data,
@@ -179,21 +154,16 @@ void
 core_park_unknown(struct core *core, struct lane *lane, struct record *rec,
 		  const struct reading *rd)
 {
-	struct pj_str key;
+	struct pj_str key = decode_key(core->decoder, rec->key);
 
 	/* A healthy event is nothing to park in a document of another key. */
 	if ((rd->result != DECODE_EVENT ||
 	     core_condemns(core, STEP_KEY, lane, rec)) &&
-	    module_is_keyed_by_record(lane->mod)) {
-		key = record_key(core, rec);
-		if (is_document_key(key)) {
-			core_fold_or_defer(
-				core, batch_checkout(&core->batch, lane, key),
-				rec, rd);
-			return;
-		}
-	}
-	park_in_unit(core, lane, rec, rd, record_key(core, rec).len == 0);
+	    module_is_keyed_by_record(lane->mod) && readmodel_is_key(key))
+		core_fold_or_defer(
+			core, batch_checkout(&core->batch, lane, key), rec, rd);
+	else
+		park_in_unit(core, lane, rec, rd, key.len == 0);
 }
 
 void
@@ -222,7 +192,8 @@ core_captured(struct core *core, struct lane *lane, struct record *rec,
 		return false;
 	buf_clear(&core->key);
 	readmodel_unit_key(&core->key, lane->generation,
-			   rec->partition->source_index, "key", key);
+			   rec->partition->source_index, "key",
+			   decode_key(core->decoder, rec->key));
 	e = workset_find(&core->batch.work, lane, true,
 			 (struct pj_str){core->key.data, core->key.len});
 	if (!e)
@@ -282,5 +253,5 @@ core_fold_unit(struct core *core, struct entry *e, struct record *rec,
 	else
 		cause = cause_of_unit(core, e, rec, rd, &err);
 	core_park(core, e, rec, rd->ev, e->lone ? PARKED_RECORD : PARKED_KEY,
-		  record_key(core, rec), cause, err.text);
+		  decode_key(core->decoder, rec->key), cause, err.text);
 }

@@ -312,6 +312,29 @@ what_nobody_can_read_waits_in_the_document_of_its_key(void **state)
 			 READMODEL_META_ONLY);
 }
 
+static void
+what_queues_by_record_key_does_so_in_quotes_and_without(void **state)
+{
+	struct stage *st = *state;
+	struct lane *spread = stage_lane(st, &spread_projection);
+
+	stage_begin(st);
+	feed_raw(st, STEPS, 0, "a", "no json");
+	feed_raw(st, STEPS, 1, "\"a\"",
+		 "{\"eventType\":\"Step\",\"data\":{\"id\":\"a\",\"n\":1,"
+		 "\"to\":\"x\"}}");
+	feed_to(st, STEPS, 2, "b", "x", 2);
+	/* Nothing within quotes is no key. */
+	feed_raw(st, STEPS, 3, "\"\"", "no json");
+	settle(st);
+	assert_int_equal(stored(spread, "x", "_steps"), 2);
+	assert_queue(READMODEL_UNITS, unit_id(spread, STEPS, "a"), STEPS, 0, 1,
+		     2);
+	assert_string_equal(parked(spread, "key", "a", 1)->cause,
+			    "behind a parked record");
+	assert_non_null(parked(spread, "record", "", 3));
+}
+
 /* ---- Conflicts ------------------------------------------------------------
  */
 
@@ -525,6 +548,7 @@ main(void)
 		TEST(what_waits_still_waits_after_the_owner_was_replaced),
 		TEST(an_unknown_document_that_is_parked_exists_as_metadata),
 		TEST(what_nobody_can_read_waits_in_the_document_of_its_key),
+		TEST(what_queues_by_record_key_does_so_in_quotes_and_without),
 		TEST(a_lost_marker_is_folded_again_to_the_same),
 		TEST(a_refusal_that_falls_away_with_the_conflict_leaves_no_queue),
 		TEST(what_makes_a_document_too_large_is_parked_alone),
