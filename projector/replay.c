@@ -20,7 +20,8 @@ struct replay {
 	struct archive_reader *reader;
 	struct decoder *decoder;
 	struct router *router;
-	struct workset set;
+	struct workset set;	 /* documents */
+	struct workset keys;	 /* a queue per record key whose records wait */
 	struct partition *parts; /* one per topic-partition seen */
 	size_t n_parts, parts_cap;
 };
@@ -41,6 +42,7 @@ replay_new(const struct module *mod, const struct decode_topic *topics,
 	rep->decoder = decoder_new();
 	rep->router = router_new(&rep->lanes);
 	workset_init(&rep->set, 1);
+	workset_init(&rep->keys, 1);
 	return rep;
 }
 
@@ -50,6 +52,7 @@ replay_free(struct replay *rep)
 	if (!rep)
 		return;
 	workset_release(&rep->set);
+	workset_release(&rep->keys);
 	router_free(rep->router);
 	decoder_free(rep->decoder);
 	archive_reader_free(rep->reader);
@@ -82,34 +85,130 @@ find_partition(struct replay *rep, struct pj_str topic, int32_t number)
 	return part;
 }
 
+/* ---- Where records wait --------------------------------------------------
+ */
+
+static struct entry *
+find_or_add(struct replay *rep, struct workset *set, struct pj_str key)
+{
+	struct lane *lane = rep->lanes.lane;
+	bool is_key = set == &rep->keys;
+	struct entry *e = workset_find(set, lane, is_key, key);
+
+	if (!e) {
+		e = workset_add(set, lane, is_key, key);
+		e->doc = doc_new(lane->mod->desc->shape, e->key);
+	}
+	return e;
+}
+
+/* True when the record waits in the record key's queue, or has to. */
+static bool
+key_waits(struct replay *rep, const struct record *rec, struct pj_str key)
+{
+	const struct lane *lane = rep->lanes.lane;
+	struct entry *e =
+		key.len ? workset_find(&rep->keys, lane, true, key) : NULL;
+	const struct doc_queue *queue =
+		e ? doc_queue(e->doc, rec->partition->source_index) : NULL;
+
+	return queue && rec->offset >= queue->first;
+}
+
+/* What queues with what; entry NULL: nothing with this. */
+struct unit {
+	const char *type;
+	struct pj_str name;
+	struct entry *entry;
+};
+
+/*
+ * doc_key: "" when unknown. A record key whose records wait comes first: they
+ * may be about any document.
+ */
+static struct unit
+unit_of(struct replay *rep, const struct record *rec, struct pj_str doc_key)
+{
+	const struct module *mod = rep->lanes.lane->mod;
+	struct pj_str key = decode_key(rep->decoder, rec->key);
+	bool waits = key_waits(rep, rec, key);
+
+	if (doc_key.len == 0 && module_is_keyed_by_record(mod) &&
+	    readmodel_is_key(key))
+		doc_key = key;
+	if (!waits && doc_key.len > READMODEL_KEY_MAX)
+		return (struct unit){"record", PJ_STR(""), NULL};
+	if (!waits && doc_key.len)
+		return (struct unit){"document", doc_key,
+				     find_or_add(rep, &rep->set, doc_key)};
+	if (key.len == 0)
+		return (struct unit){"record", PJ_STR(""), NULL};
+	return (struct unit){"key", key, find_or_add(rep, &rep->keys, key)};
+}
+
+/*
+ * Told once, however often the record comes. Behind others that is the cause,
+ * whatever it has of its own.
+ */
+static void
+park(struct replay *rep, const struct record *rec, const struct unit *unit,
+     const char *cause, const char *detail)
+{
+	struct replay_parked parked = {cause, detail, unit->type, unit->name};
+	enum fold_outcome place = FOLD_CHANGED;
+
+	if (unit->entry)
+		place = fold_place(rep->lanes.lane, rec, unit->entry->doc);
+	if (place == FOLD_REPEATED)
+		return;
+	if (place == FOLD_QUEUED) {
+		parked.cause = fold_cause(FOLD_QUEUED);
+		parked.detail = "an earlier record of its partition waits";
+	}
+	if (unit->entry)
+		doc_enqueue(unit->entry->doc, rec->partition->source_index,
+			    rec->offset);
+	rep->on_parked(rep->arg, rec, &parked);
+}
+
+/* ---- Records --------------------------------------------------------------
+ */
+
 /* ev: NULL when its type is not listed. */
+static void
+replay_fold(struct replay *rep, const struct route *route,
+	    const struct record *rec, const struct pj_event *ev,
+	    const struct unit *unit)
+{
+	struct pj_doc *doc = unit->entry->doc;
+	enum fold_outcome outcome;
+	struct pj_error err = {.cls = PJ_ERROR_NONE};
+
+	outcome = ev ? fold_event(route->lane, rec, ev, doc, &err)
+		     : fold_sequence(route->lane, rec,
+				     decode_last_sequence(rep->decoder), doc,
+				     &err);
+	if (outcome == FOLD_REJECTED || outcome == FOLD_GAP ||
+	    outcome == FOLD_QUEUED)
+		park(rep, rec, unit, fold_cause(outcome), err.text);
+}
+
 static void
 replay_route(struct replay *rep, const struct route *route,
 	     const struct record *rec, const struct pj_event *ev)
 {
-	enum fold_outcome outcome;
-	struct entry *e;
-	struct pj_error err;
+	struct unit unit = unit_of(rep, rec, route->key);
 
-	if (route->kind == ROUTE_LONG_KEY || route->kind == ROUTE_UNKNOWN_KEY) {
-		rep->on_parked(rep->arg, rec,
-			       route->kind == ROUTE_LONG_KEY
-				       ? "long document key"
-				       : "unknown document key",
-			       "the event goes to no document");
-		return;
-	}
-	e = workset_find(&rep->set, route->lane, false, route->key);
-	if (!e) {
-		e = workset_add(&rep->set, route->lane, false, route->key);
-		e->doc = doc_new(route->lane->mod->desc->shape, e->key);
-	}
-	outcome = ev ? fold_event(route->lane, rec, ev, e->doc, &err)
-		     : fold_sequence(route->lane, rec,
-				     decode_last_sequence(rep->decoder), e->doc,
-				     &err);
-	if (outcome == FOLD_REJECTED || outcome == FOLD_GAP)
-		rep->on_parked(rep->arg, rec, fold_cause(outcome), err.text);
+	if (route->kind == ROUTE_LONG_KEY)
+		park(rep, rec, &unit, "long document key",
+		     "no document can have it");
+	else if (route->kind == ROUTE_UNKNOWN_KEY)
+		park(rep, rec, &unit, "unknown document key",
+		     "the event goes to no document");
+	else if (strcmp(unit.type, "document") == 0)
+		replay_fold(rep, route, rec, ev, &unit);
+	else
+		park(rep, rec, &unit, fold_cause(FOLD_QUEUED), "");
 }
 
 /* A type that no table lists: it may count for all that. */
@@ -127,20 +226,35 @@ replay_skipped(struct replay *rep, const struct record *rec)
 		replay_route(rep, &routes[i], rec, NULL);
 }
 
+/* cause NULL: nothing is wrong with the event itself. */
 static void
-replay_invalid(struct replay *rep, const struct record *rec,
-	       const struct pj_event *ev, const char *cause, const char *detail)
+replay_event(struct replay *rep, const struct record *rec,
+	     const struct pj_event *ev, const char *cause, const char *detail)
 {
+	bool invalid = cause && module_reads(rep->lanes.lane->mod, ev);
 	const struct route *routes;
 	size_t n;
 
-	if (module_reads(rep->lanes.lane[0].mod, ev)) {
-		rep->on_parked(rep->arg, rec, cause, detail);
-		return;
-	}
 	router_route(rep->router, ev, NULL, NULL, &routes, &n);
-	for (size_t i = 0; i < n; i++)
-		replay_route(rep, &routes[i], rec, ev);
+	for (size_t i = 0; i < n; i++) {
+		struct unit unit;
+
+		if (!invalid) {
+			replay_route(rep, &routes[i], rec, ev);
+			continue;
+		}
+		unit = unit_of(rep, rec, routes[i].key);
+		park(rep, rec, &unit, cause, detail);
+	}
+}
+
+static void
+replay_unreadable(struct replay *rep, const struct record *rec,
+		  const char *cause, const char *detail)
+{
+	struct unit unit = unit_of(rep, rec, PJ_STR(""));
+
+	park(rep, rec, &unit, cause, detail);
 }
 
 static const struct decode_topic *
@@ -158,27 +272,23 @@ replay_record(struct replay *rep, const struct record *rec)
 	const struct decode_topic *topic =
 		find_topic(rep, rec->partition->topic);
 	const struct pj_event *ev;
-	const struct route *routes;
 	const char *cause;
 	struct pj_error err;
-	size_t n;
 
 	if (!topic)
 		return; /* not one this projection reads */
 	switch (decode(rep->decoder, topic, rec, &ev, &cause, &err)) {
 	case DECODE_EVENT:
-		router_route(rep->router, ev, NULL, NULL, &routes, &n);
-		for (size_t i = 0; i < n; i++)
-			replay_route(rep, &routes[i], rec, ev);
+		replay_event(rep, rec, ev, NULL, NULL);
 		break;
 	case DECODE_SKIP:
 		replay_skipped(rep, rec);
 		break;
 	case DECODE_INVALID:
-		replay_invalid(rep, rec, ev, cause, err.text);
+		replay_event(rep, rec, ev, cause, err.text);
 		break;
 	case DECODE_UNREADABLE:
-		rep->on_parked(rep->arg, rec, cause, err.text);
+		replay_unreadable(rep, rec, cause, err.text);
 		break;
 	}
 }

@@ -4,7 +4,8 @@
  *
  * The same decode, router and fold as in the product, with the store left out.
  * `projector fold` and the golden tests drive it. Records are applied in the
- * order given; what cannot be applied is told and holds nothing back.
+ * order given; what cannot be applied is told and waits for good, and so does
+ * what queues behind it.
  *
  * Ownership: the module is borrowed until replay_free(), records for the call.
  * Thread: one replay, one thread.
@@ -21,9 +22,16 @@
 #include "projector/module.h"
 #include "projector/record.h"
 
-/* Told of each record that would be parked. */
+/* Why and where a record is parked. Borrowed for the call. */
+struct replay_parked {
+	const char *cause, *detail;
+	const char *unit_type; /* as in struct store_parked */
+	struct pj_str unit;    /* document key or record key, normalised */
+};
+
+/* Told of each record that is parked, queued ones too. */
 typedef void (*replay_parked_fn)(void *arg, const struct record *rec,
-				 const char *cause, const char *detail);
+				 const struct replay_parked *parked);
 
 struct replay;
 

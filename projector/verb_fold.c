@@ -9,18 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/log.h"
+#include "lib/readmodel.h"
 #include "projector/host.h"
 #include "projector/replay.h"
 #include "projector/verbs.h"
 
+/* Every byte of the longest key could need an escape of six. */
+enum { UNIT_TEXT = 6 * READMODEL_KEY_MAX + 3 };
+
 static void
-say_parked(void *arg, const struct record *rec, const char *cause,
-	   const char *detail)
+say_parked(void *arg, const struct record *rec,
+	   const struct replay_parked *parked)
 {
+	char unit[UNIT_TEXT];
+
 	(void)arg;
-	fprintf(stderr, "parked %s/%" PRId32 "@%" PRId64 ": %s: %s\n",
+	fprintf(stderr, "parked %s/%" PRId32 "@%" PRId64 ": %s: %s (%s",
 		rec->partition->topic, rec->partition->number, rec->offset,
-		cause, detail);
+		parked->cause, parked->detail, parked->unit_type);
+	if (parked->unit.len)
+		fprintf(stderr, " %s",
+			log_quote(unit, sizeof(unit), parked->unit.ptr,
+				  parked->unit.len));
+	fputs(")\n", stderr);
 }
 
 static int

@@ -5,7 +5,8 @@
  *	events.ndjson   archive lines, in an order their sources could have
  *	expected.json   array: documents as served, ascending by id; deleted
  *	                ones as {"id":…,"deleted":true}
- *	parked.json     array of "topic/partition@offset"; absent = none
+ *	parked.json     array of "topic/partition@offset", ascending, with
+ *	                " behind" when it only queues; absent = none
  *	options         absent, or lines `name=value`: options of the module
  *	ordered         absent, or present: the result depends on the order
  *	                in which the sources meet; says why

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "projector/fold.h"
 #include "projector/replay.h"
 #include "tests/golden/golden_case.h"
 #include "tests/golden/modules_table.h"
@@ -72,17 +73,16 @@ trial_fail(const struct trial *t, const char *why)
 }
 
 static void
-note_parked(void *arg, const struct record *rec, const char *cause,
-	    const char *detail)
+note_parked(void *arg, const struct record *rec,
+	    const struct replay_parked *parked)
 {
 	struct trial *t = arg;
 	size_t at = 0;
-	char *place =
-		mem_printf("%s/%" PRId32 "@%" PRId64, rec->partition->topic,
-			   rec->partition->number, rec->offset);
+	bool queued = strcmp(parked->cause, fold_cause(FOLD_QUEUED)) == 0;
+	char *place = mem_printf("%s/%" PRId32 "@%" PRId64 "%s",
+				 rec->partition->topic, rec->partition->number,
+				 rec->offset, queued ? " behind" : "");
 
-	(void)cause;
-	(void)detail;
 	while (at < t->n_parked && strcmp(t->parked[at], place) < 0)
 		at++;
 	if (at < t->n_parked && strcmp(t->parked[at], place) == 0) {

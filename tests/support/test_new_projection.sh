@@ -99,7 +99,7 @@ takes_its_option() {
 	"$B/projector/projector" fold waiting_line \
 		-s projection.waiting_line.max_length=2 \
 		<projections/waiting_line/tests/full/events.ndjson 2>&1 |
-		grep -q '^parked waiting_line_queue/0@3: .*the queue is full'
+		grep -q '^parked waiting_line_queue/0@8: .*the queue is full'
 }
 
 write_archive() {
