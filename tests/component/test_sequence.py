@@ -28,7 +28,7 @@ def numbered(place, events, hostile=0):
         [sys.executable, SUPPORT / "generate_events.py", "--seed",
          str(place.seed), "--events", str(events), "--out", place.staged,
          "--partitions", "3", "--hostile-permille", str(hostile),
-         "--sequences"],
+         "--sequence"],
         check=True,
     )  # fmt: skip
     draw = random.Random(place.seed)
@@ -54,7 +54,7 @@ def check_parked(place):
     parked = {r["projection"]: r["parked"] for r in place.rows("status")}
     for name, number in parked.items():
         _, faults = fold_lines(name, lines)
-        gaps = sum(cause == "sequence gap" for _, cause in faults)
+        gaps = sum(row.cause == "sequence gap" for row in faults)
         expect(number == len(faults), name, "parked", number, "reference",
                len(faults), "of them gaps", gaps)  # fmt: skip
         expect(bool(gaps) == (name in KEYED), name, "has", gaps, "gaps")

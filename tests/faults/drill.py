@@ -31,6 +31,7 @@ import urllib.parse
 from frame import (BUILD, HERE, ROOT, SUPPORT, TOPICS, VIEWS, Program, sh,
                    wait_until)
 from oracle import Folded, Log, Looks, compare
+from parked_causes import parked_row
 from reference_views import VIEWS as REFERENCE
 from servers import import_pymongo, tool
 
@@ -202,7 +203,8 @@ class Drill:
             self.publisher = subprocess.Popen(
                 [str(BUILD / "tests/support/publish"),
                  self.world.kafka.brokers, str(archive), "--prefix",
-                 self.prefix, "--rate", str(rate), *more], stdout=out,
+                 self.prefix, "--rate", str(rate), "--partitions", "archive",
+                 *more], stdout=out,
                 stderr=subprocess.STDOUT, start_new_session=True)
         self.helpers.append(self.publisher)
 
@@ -414,19 +416,18 @@ class Drill:
         return compare(want, have, f"I1 served {view}")
 
     def compare_parked(self, folded):
-        """I6, I7: exactly the reference's records, by their place."""
+        """I6, I7: exactly the reference's records, each for its cause and in
+        its unit."""
         wrong = []
         rows = list(self.db().parked.find())
         for view in VIEWS:
-            have = {(r["topic"], r["partition"], r["offset"]): r["cause"]
-                    for r in rows
+            have = {parked_row(r) for r in rows
                     if r["generation"].split(".")[0] == view}
-            if set(have) != set(folded[view].parked):
-                missing = set(folded[view].parked) - set(have)
-                extra = set(have) - set(folded[view].parked)
+            want = {r.compared() for r in folded[view].parked.values()}
+            if have != want:
                 wrong.append(f"I6 parked {view}: missing "
-                             f"{sorted(missing)[:3]}, too many "
-                             f"{[(e, have[e]) for e in sorted(extra)][:3]}")
+                             f"{sorted(want - have)[:3]}, too many "
+                             f"{sorted(have - want)[:3]}")
         return wrong
 
     def what_was_seen(self, folded):

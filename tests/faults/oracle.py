@@ -11,7 +11,8 @@ import collections
 import json
 
 from reference import to_json
-from reference_input import Parked, raw_record, read_event
+from reference_input import raw_record
+from reference_parking import Parking
 from reference_views import VIEWS
 
 # Views that one topic feeds by its own key: a document's state follows from how
@@ -57,19 +58,17 @@ class Folded:
     def __init__(self, name, log):
         self.name = name
         self.view = VIEWS[name]()
-        self.parked = {}  # (topic, partition, offset) → cause
         self.changes = collections.defaultdict(list)  # (key, source) → offsets
         self.states = collections.defaultdict(list)  # same, what is served
         self.at = None
         self.plain_apply = self.view.apply_to
         self.view.apply_to = self.apply_to
+        parking = Parking(self.view)
         for record in log.of(self.view.topics):
             self.at = (record.topic, record.partition, record.offset)
-            try:
-                self.view.apply(read_event(record,
-                                           self.view.topics[record.topic]))
-            except Parked as fault:
-                self.parked[self.at] = str(fault)
+            parking.take(record)
+        # (topic, partition, offset) → reference_parking.Row
+        self.parked = {(r.topic, r.partition, r.offset): r for r in parking.rows}
 
     def apply_to(self, key, event, change):
         def told(doc, ev):

@@ -80,9 +80,9 @@ class Stack:
             sh(BUILD / "tests/support/kafka_admin", self.brokers,
                "create-topic", prefix + topic, partitions)
 
-    def publish(self, archive, prefix):
+    def publish(self, archive, prefix, *more):
         return sh(BUILD / "tests/support/publish", self.brokers, archive,
-                  "--prefix", prefix)
+                  "--prefix", prefix, *more)
 
     def publish_slowly(self, archive, prefix, rate):
         """publish in the background, at most `rate` records a second."""

@@ -196,7 +196,7 @@ class RealServers(Tests):
            "--seed", 6, "--events", 3000, "--out", archive,
            "--partitions", 4, "--hostile-permille", 20)
         self.stack.create_topics("hostile.")
-        self.stack.publish(archive, "hostile.")
+        self.stack.publish(archive, "hostile.", "--partitions", "archive")
         data = type("Hostile", (), {"name": "hostile"})
         settings = self.settings(data, "mongodb", "hostile")
         runner = self.projector(settings, "--until-end").start()

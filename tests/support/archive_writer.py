@@ -23,7 +23,8 @@ def murmur2(data):
 
 
 def partition_of(key, partitions):
-    return (murmur2(key.encode("utf-8")) & 0x7FFFFFFF) % partitions
+    raw = key if isinstance(key, bytes) else key.encode("utf-8")
+    return (murmur2(raw) & 0x7FFFFFFF) % partitions
 
 
 def to_json(value):
@@ -31,15 +32,18 @@ def to_json(value):
 
 
 def archive_line(topic, partition, offset, timestamp, key, value):
-    """One line as bytes; a value given as bytes goes in as base64."""
+    """One line as bytes; a key or value given as bytes goes in as base64."""
     head = {
         "topic": topic,
         "partition": partition,
         "offset": offset,
         "timestamp": timestamp,
-        "key": key,
-        "headers": {},
     }
+    if isinstance(key, bytes):
+        head["keyBase64"] = base64.b64encode(key).decode("ascii")
+    else:
+        head["key"] = key
+    head["headers"] = {}
     if isinstance(value, bytes):
         head["valueBase64"] = base64.b64encode(value).decode("ascii")
     else:
@@ -82,11 +86,12 @@ class ArchiveWriter:
                 last = line
         return json.loads(last)["offset"] + 1 if last else 0
 
-    def append(self, topic, key, value, timestamp):
+    def append(self, topic, key, value, timestamp, owner=None):
+        """owner: whose partition it goes to when that is not the key's."""
         if topic not in self.topics:
             self.open_topic(topic, self.new_partitions)
         files = self.topics[topic]
-        partition = partition_of(key, len(files))
+        partition = partition_of(key if owner is None else owner, len(files))
         file, offset = files[partition]
         line = archive_line(topic, partition, offset, timestamp, key, value)
         if os.write(file, line) != len(line):

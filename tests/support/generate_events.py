@@ -3,30 +3,31 @@
 """Random events of all topics, as an archive, for interleavings and load.
 
     generate_events.py --seed S --events N --out DIR
-                       [--partitions P] [--hostile-permille H] [--topics A,B]
-                       [--sequences]
+                       [--partitions P] [--topics A,B] [--hostile-permille H]
+                       [--sequence [--gap-permille G]]
 
 Ids come from small pools, so documents collide, events come before what they
-refer to, and deletions and revivals are frequent. Of a thousand records H are
-hostile: broken JSON, wrong types, missing fields, ids that are not allowed or
-awkward. With --sequences each key's events of a topic are numbered from 1, some
-repeated. The same arguments give the same archive.
+refer to, and deletions and revivals are frequent. With --sequence each key's
+events of a topic are numbered from 1, some twice; before G of a thousand (2 when
+not given) a number is missing.
+
+Of a thousand values H are hostile (hostile_events.py): undecodable, with fields
+at fault, too large to be counted; and of a thousand ids H are awkward ones. Some
+keys come as JSON strings, some are no UTF-8, some are missing. A key that had a
+hostile value is mostly healthy afterwards. All records that belong to one key
+are in its partition whatever their record keys look like, so the result is one
+however the partitions meet. The same arguments give the same archive.
 """
 
 import argparse
 import datetime
 import random
 import sys
-import unicodedata
 
-from archive_writer import ArchiveWriter, to_json
+from archive_writer import ArchiveWriter
+from hostile_events import Hostility
 from reference_input import ALIASES, TOPICS
 
-AWKWARD = [
-    "a.b", "$set", "100%", "a:b", "x/y", "sp ace", "🍜", '"q"\\',
-    unicodedata.normalize("NFC", "카페"), unicodedata.normalize("NFD", "카페"),
-    "_m", "..", "가" * 85 + "a", "z" * 240, "%" * 80,
-]  # fmt: skip
 TEXTS = ["맛있어요", "보통", "", "다시 올게요 🍜", 'quote " and \\', "line\nbreak"]
 WEIGHTS = {
     "shop": 4, "product": 12, "price": 12, "stock": 30, "order": 15,
@@ -35,14 +36,18 @@ WEIGHTS = {
 KEYS = {"order": "orderId", "delivery": "deliveryId", "coupon": "couponId"}
 KOREAN = {english: korean for korean, english in ALIASES.items()}
 TOMBSTONE_PERMILLE = {"shop": 20, "product": 2, "price": 2, "stock": 2}
+AGAIN_PERMILLE = 125  # of the hostile values for a key that had one
 START_MS = 1793577600000  # 2026-11-02 09:00:00 in Seoul
 
 
 class Generator:
-    def __init__(self, seed, events, hostile, sequences=False):
-        self.random = random.Random(seed)
-        self.sequences = {} if sequences else None
-        self.hostile = hostile
+    def __init__(self, args):
+        self.random = random.Random(args.seed)
+        self.sequences = {} if args.sequence else None
+        self.gaps = args.gap_permille
+        self.hostile = args.hostile_permille
+        self.hostility = Hostility(self.random)
+        self.spoiled, events = set(), args.events
         pool = max(4, int(events**0.5) // 4)
         self.pools = {
             "shopId": [f"shop-{n}" for n in range(max(3, pool // 2))],
@@ -63,7 +68,7 @@ class Generator:
 
     def pick(self, name):
         if self.hostile and self.chance(self.hostile):
-            return self.random.choice(AWKWARD)
+            return self.hostility.awkward_id()
         return self.random.choice(self.pools[name])
 
     def review_id(self, kind):
@@ -140,53 +145,44 @@ class Generator:
         return data
 
     def record(self):
-        """(topic, key, value, timestamp); a value in bytes goes as it is."""
+        """ArchiveWriter.append()'s arguments for the next record."""
         topic = self.random.choices(list(WEIGHTS), weights=WEIGHTS.values())[0]
         types = list(TOPICS[topic])
         kind = self.random.choice(types)
         data = self.data(kind, TOPICS[topic][kind])
-        key, ms = data[KEYS.get(topic, "shopId")], self.time()
+        owner, ms = data[KEYS.get(topic, "shopId")], self.time()
         if self.chance(TOMBSTONE_PERMILLE.get(topic, 10)):
-            return topic, key, None, ms
+            value = None
+        else:
+            value = self.event(owner, kind, data, ms)
+            if self.sequences is not None:
+                value["sequence"] = self.next_number(topic, owner)
+            if self.is_to_be_spoiled(topic, owner):
+                value = self.hostility.spoil(value, TOPICS[topic][kind])
+        key = self.hostility.record_key(owner) if self.hostile else owner
+        return topic, key, value, ms, owner
+
+    def event(self, owner, kind, data, ms):
         spelling = self.random.choice(["occurrence", "occurence"])
         name = KOREAN[kind] if kind in KOREAN and self.chance(300) else kind
-        value = {"eventId": key, "eventType": name, "data": data}
+        value = {"eventId": owner, "eventType": name, "data": data}
         if not self.chance(50):
             value[spelling + "DateTime"] = self.written(ms)
-        if self.sequences is not None:
-            last = self.sequences.get((topic, key), 0)
-            last += not (last and self.chance(50))
-            value["sequence"] = self.sequences[topic, key] = last
-        if self.hostile and self.chance(self.hostile):
-            value = self.spoil(value)
-        return topic, key, value, ms
-
-    def spoil(self, value):
-        data, draw = value["data"], self.random
-        how = draw.randrange(9)
-        victim = draw.choice(list(data))
-        if how == 0:
-            return to_json(value).encode("utf-8")[: -draw.randint(1, 20)]
-        if how == 1:
-            return to_json(value).encode("utf-8").replace(b":", b":\xff", 1)
-        if how == 2:
-            text = to_json(value)
-            return text.replace('"data":', '"data":{},"data":', 1).encode("utf-8")
-        if how == 3:
-            del data[victim]
-        elif how == 4:
-            data[victim] = draw.choice([None, 1.5, True, "", [], {"a": 1}])
-        elif how == 5:
-            data[victim] = draw.choice([2**63, -(2**63) - 1, 2**53 + 1])
-        elif how == 6:
-            value["eventType"] = draw.choice([None, "", 5, "Unheard", "CouponApplied"])
-        elif how == 7:
-            value["occurrenceDateTime"] = draw.choice(["soon", True, "2026-02-30 00:00:00"])
-        else:
-            value["data"] = draw.choice([None, [], "x"])
-        if how == 5:
-            return to_json(value).encode("utf-8")
         return value
+
+    def next_number(self, topic, owner):
+        last = self.sequences.get((topic, owner), 0)
+        last += not (last and self.chance(50))
+        last += self.chance(self.gaps)
+        self.sequences[topic, owner] = last
+        return last
+
+    def is_to_be_spoiled(self, topic, owner):
+        if not self.hostile or not self.chance(self.hostile):
+            return False
+        again = (topic, owner) in self.spoiled
+        self.spoiled.add((topic, owner))
+        return not again or self.chance(AGAIN_PERMILLE)
 
 
 def iso(seconds):
@@ -195,7 +191,7 @@ def iso(seconds):
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--events", type=int, required=True)
@@ -203,8 +199,9 @@ def main():
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--hostile-permille", type=int, default=0)
     parser.add_argument("--topics", default=",".join(TOPICS))
-    parser.add_argument("--sequences", action="store_true")
-    args = parser.parse_args()
+    parser.add_argument("--sequence", action="store_true")
+    parser.add_argument("--gap-permille", type=int, default=2)
+    args = parser.parse_args(argv)
     topics = args.topics.split(",")
     if unknown := set(topics) - set(TOPICS):
         sys.exit(f"generate_events: unknown topics {sorted(unknown)}")
@@ -215,9 +212,7 @@ def main():
         sys.exit(f"generate_events: {args.out} holds an archive already")
     for topic in topics:
         archive.open_topic(topic, args.partitions)
-    source = Generator(
-        args.seed, args.events, args.hostile_permille, args.sequences
-    )
+    source = Generator(args)
     for _ in range(args.events):
         archive.append(*source.record())
     archive.close()

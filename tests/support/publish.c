@@ -3,10 +3,13 @@
  * Publishes an archive to Kafka.
  *
  *	publish BROKERS DIR [--prefix P] [--rate N] [--transactions SEED]
+ *		[--partitions keys|archive]
  *
  * Every topic below DIR (its topics must exist: kafka_admin create-topic).
  * Keys choose partitions as Kafka's Java client does; where the topic has as
  * many partitions as the archive, a record that lands elsewhere is an error.
+ * --partitions archive: records go where the archive has them, as of producers
+ * that choose for themselves.
  * Order within a partition, keys, headers, timestamps and tombstones are kept.
  * --rate: events per second over all topics; as fast as possible without.
  * --transactions: in transactions of random sizes; some are written, aborted
@@ -48,6 +51,7 @@ struct publish {
 	struct end *ends;
 	size_t n_ends;
 	double rate;
+	bool placed;			 /* --partitions archive */
 	unsigned random;		 /* of --transactions; 0: none */
 	struct record *held[TX_RECORDS]; /* of the transaction to come */
 	size_t n_held;
@@ -229,12 +233,22 @@ keep_rate(struct publish *pub)
 	}
 }
 
+/* An empty key or value is not a null. */
+static void *
+bytes_of(struct pj_str bytes, bool null)
+{
+	if (null)
+		return NULL;
+	return bytes.len ? (void *)(uintptr_t)bytes.ptr : (void *)"";
+}
+
 static void
 send_one(struct publish *pub, const struct record *rec)
 {
 	struct topic *topic = topic_of(pub, rec->partition);
 	bool same = topic->kafka_partitions == topic->archive_partitions;
 	int32_t number = rec->partition->number;
+	bool placed = same && (rec->key_null || pub->placed);
 	rd_kafka_headers_t *hdrs = headers_of(rec);
 	rd_kafka_resp_err_t code;
 
@@ -242,16 +256,12 @@ send_one(struct publish *pub, const struct record *rec)
 		/* A record without key is put where it was. */
 		code = rd_kafka_producev(
 			pub->rk, RD_KAFKA_V_RKT(topic->rkt),
-			RD_KAFKA_V_PARTITION(rec->key_null && same
-						     ? number
-						     : RD_KAFKA_PARTITION_UA),
-			RD_KAFKA_V_KEY(rec->key_null ? NULL : rec->key.ptr,
+			RD_KAFKA_V_PARTITION(placed ? number
+						    : RD_KAFKA_PARTITION_UA),
+			RD_KAFKA_V_KEY(bytes_of(rec->key, rec->key_null),
 				       rec->key.len),
-			RD_KAFKA_V_VALUE(
-				rec->value_null
-					? NULL
-					: (void *)(uintptr_t)rec->value.ptr,
-				rec->value.len),
+			RD_KAFKA_V_VALUE(bytes_of(rec->value, rec->value_null),
+					 rec->value.len),
 			RD_KAFKA_V_TIMESTAMP(
 				rec->timestamp_ms < 0 ? 0 : rec->timestamp_ms),
 			RD_KAFKA_V_HEADERS(hdrs),
@@ -401,7 +411,7 @@ static int
 usage(void)
 {
 	fprintf(stderr, "usage: publish BROKERS DIR [--prefix P] [--rate N] "
-			"[--transactions SEED]\n");
+			"[--transactions SEED] [--partitions keys|archive]\n");
 	return 64;
 }
 
@@ -425,6 +435,8 @@ main(int argc, char **argv)
 			pub.rate = strtod(argv[arg + 1], NULL);
 		else if (strcmp(argv[arg], "--transactions") == 0)
 			pub.random = (unsigned)atoi(argv[arg + 1]) + 1;
+		else if (strcmp(argv[arg], "--partitions") == 0)
+			pub.placed = strcmp(argv[arg + 1], "archive") == 0;
 		else
 			return usage();
 	}

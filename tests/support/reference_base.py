@@ -6,10 +6,29 @@ from reference_input import INT64_MAX, INT64_MIN, Parked, served_time
 MAX_KEY_BYTES = 480
 
 
+class Rejected(Parked):
+    cause = "rejected by fold"
+
+
+class SequenceGap(Parked):
+    cause = "sequence gap"
+
+
 def checked(number):
     if not INT64_MIN <= number <= INT64_MAX:
-        raise Parked("counter overflow")
+        raise Rejected("counter overflow")
     return number
+
+
+def names_a_document(key):
+    """Whether a record key could be the key of a document. Bytes of record keys
+    that are no UTF-8 stand as lone surrogates."""
+    if not key or "\0" in key:
+        return False
+    try:
+        return len(key.encode("utf-8")) <= MAX_KEY_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
 def composite(*parts):
@@ -65,32 +84,48 @@ class View:
         self.sequences = {}
 
     def key(self, event):
+        """KeyError: a field that the key is made of is missing or at fault."""
         return event.data[self.key_field]
 
-    def apply(self, event):
-        position = (event.topic, event.key)
-        if self.by_record_key and event.sequence is not None:
-            last = self.sequences.get(position, 0)
+    def concerns(self, event):
+        """Whether the event is any of this view's business."""
+        if event.type is None:
+            counts = self.by_record_key
+        elif event.data is None:
+            # Nothing but its place in the key's sequence.
+            counts = self.by_record_key and event.sequence is not None
+        else:
+            return True
+        return counts and names_a_document(event.key)
+
+    def document_key(self, event):
+        """Of an event that concerns the view; None when unknown."""
+        if event.type is None or event.data is None:
+            return event.key
+        try:
+            return self.key(event)
+        except KeyError:
+            return None
+
+    def apply(self, key, event):
+        """A faultless event into the document of that key."""
+        numbered = self.by_record_key and key == event.key
+        if numbered and event.sequence is not None:
+            last = self.sequences.get((event.topic, key), 0)
             if event.sequence <= last:
                 return
             if event.sequence > last + 1:
-                raise Parked("sequence gap")
+                raise SequenceGap(f"{event.sequence} after {last}")
         if event.type is None:
-            self.apply_tombstone(event)
+            self.apply_to(key, event, self.clear)
         elif event.data is not None:
-            self.apply_to(self.key(event), event, self.fold)
-        if event.sequence is not None:
-            self.sequences[position] = event.sequence
+            self.apply_to(key, event, self.fold)
+        if numbered and event.sequence is not None:
+            self.sequences[event.topic, key] = event.sequence
 
-    def apply_tombstone(self, event):
-        if self.by_record_key and event.key:
-            self.apply_to(event.key, event, self.clear)
-
-    def apply_to(self, key, event, change):
-        if len(key.encode("utf-8", "surrogateescape")) > MAX_KEY_BYTES:
-            raise Parked("document key over 480 bytes")
+    def apply_to(self, key, event, how):
         doc = self.documents.get(key) or Document(key)
-        if not change(doc, event):
+        if not how(doc, event):
             return
         if doc.live is None:
             doc.live = True

@@ -103,7 +103,15 @@ RATINGS = {"rating", "previousRating"}
 
 
 class Parked(ValueError):
-    """The record cannot be applied; the text is the cause."""
+    """The record cannot be applied; `cause` is the kind, the text says more."""
+
+    cause = "invalid field"
+
+
+class Undecodable(Parked):
+    """Not even its type can be read, so nobody knows whom it concerns."""
+
+    cause = "undecodable"
 
 
 class BadArchive(ValueError):
@@ -117,7 +125,7 @@ class Record:
     offset: int
     timestamp: int | None
     key: str | None
-    value: object  # parsed JSON, TOMBSTONE, or the Parked that befell it
+    value: object  # parsed JSON, TOMBSTONE, or the Undecodable it is
 
     @property
     def place(self):
@@ -129,9 +137,10 @@ class Event:
     topic: str
     type: str | None  # None: tombstone
     key: str | None
-    data: dict
-    time: int
+    data: dict | None  # its healthy fields; None: a type that is not listed
+    time: int | None  # None: at fault
     sequence: int | None = None
+    fault: Parked | None = None  # the first that was found
 
 
 TOMBSTONE = object()
@@ -191,16 +200,16 @@ def _depth(value):
 
 
 def strict_json(raw):
-    """Bytes to a value; raises Parked for anything but strict JSON."""
+    """Bytes to a value; raises Undecodable for anything but strict JSON."""
     try:
         text = raw.decode("utf-8")
         value = DECODER.decode(text)
         _check_strings(text, value)
     except (ValueError, RecursionError) as fault:
-        raise Parked(f"undecodable: {fault}") from None
+        raise Undecodable(str(fault)) from None
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         if _depth(value) > MAX_DEPTH:
-            raise Parked("undecodable: too deep")
+            raise Undecodable("too deep")
     return value
 
 
@@ -229,7 +238,7 @@ def _split_value(line):
 
 
 def _value_of(line):
-    """The line's members; its value parsed strictly or a Parked."""
+    """The line's members; its value parsed strictly or an Undecodable."""
     try:
         members = strict_json(line)
         if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
@@ -251,7 +260,7 @@ def _key_text(raw):
     """A key is the text it holds, quoted as JSON or not; None = no key."""
     if raw is None:
         return None
-    if raw.startswith(b'"'):
+    if raw.startswith(b'"') and raw.endswith(b'"'):
         try:
             quoted = strict_json(raw)
             if isinstance(quoted, str):
@@ -272,9 +281,9 @@ def _record_key(members):
 def _value_read(raw):
     try:
         value = strict_json(raw)
-    except Parked as fault:
+    except Undecodable as fault:
         return fault
-    return Parked("envelope: not an object") if value is None else value
+    return Undecodable("not an object") if value is None else value
 
 
 def raw_record(topic, partition, offset, timestamp, key, value):
@@ -401,51 +410,85 @@ def read_field(name, value):
     return value
 
 
+def read_declared(field, data):
+    """One declared field of data, if it is there; None marks a removal."""
+    name, mark = field.rstrip("!~?"), field[-1]
+    if data.get(name) is not None:
+        return {name: read_field(name, data[name])}
+    if mark == "!" or (mark == "~" and name in data):
+        raise Parked(f"{name}: missing or null")
+    return {name: None} if mark == "?" and name in data else {}
+
+
 def read_fields(fields, data):
-    """The declared fields of data, validated; None marks a removal."""
+    """The declared fields of an object, all of them healthy."""
     if not isinstance(data, dict):
         raise Parked("not an object")
     found = {}
     for field in fields.split():
-        name, mark = field.rstrip("!~?"), field[-1]
-        if data.get(name) is not None:
-            found[name] = read_field(name, data[name])
-        elif mark == "!" or (mark == "~" and name in data):
-            raise Parked(f"{name}: missing or null")
-        elif mark == "?" and name in data:
-            found[name] = None
+        found.update(read_declared(field, data))
     return found
 
 
-def read_event(record, listed):
-    """The record as an event of its topic; data is None for a type that is
-    not listed (it still counts for the sequence)."""
-    value = record.value
-    if value is TOMBSTONE:
-        if record.timestamp is None:
-            raise Parked("time: none")
-        return Event(record.topic, None, record.key, {}, record.timestamp)
-    if isinstance(value, Parked):
-        raise value
-    if not isinstance(value, dict):
-        raise Parked("envelope: not an object")
-    kind = value.get("eventType")
-    if not isinstance(kind, str) or not kind:
-        raise Parked("eventType: missing or not a string")
-    kind = ALIASES.get(unicodedata.normalize("NFC", kind), kind)
-    sequence = value.get("sequence")
-    if sequence is not None and (not _is_int(sequence) or sequence < 1):
-        raise Parked("sequence: not a positive integer")
+def read_data(fields, data):
+    """The declared fields that are healthy, and the first fault or None."""
+    if not isinstance(data, dict):
+        return {}, Parked("data: missing or not an object")
+    found, first = {}, None
+    for field in fields.split():
+        try:
+            found.update(read_declared(field, data))
+        except Parked as fault:
+            first = fault if first is None else first
+    return found, first
+
+
+def read_event_time(record, value):
+    """The event's own time, else the record's."""
     time = value.get("occurrenceDateTime")
     if time is None:
         time = value.get("occurenceDateTime")
-    fields = TOPICS[record.topic].get(kind) if kind in listed else None
-    if fields is None:
-        return Event(record.topic, kind, record.key, None, 0, sequence)
-    if not isinstance(value.get("data"), dict):
-        raise Parked("data: missing or not an object")
-    time = record.timestamp if time is None else read_time(time)
+    if time is None:
+        time = record.timestamp
     if time is None:
         raise Parked("time: none")
-    data = read_fields(fields, value["data"])
-    return Event(record.topic, kind, record.key, data, time, sequence)
+    return read_time(time)
+
+
+def read_sequence(value):
+    sequence = value.get("sequence")
+    if sequence is not None and (not _is_int(sequence) or sequence < 1):
+        raise Parked("sequence: not a positive integer")
+    return sequence
+
+
+def _or_fault(read, *args):
+    try:
+        return read(*args), None
+    except Parked as fault:
+        return None, fault
+
+
+def read_event(record, listed):
+    """The record as an event of its topic; raises Undecodable. An event may
+    have a fault: what of it is healthy can be read for all that. A type that is
+    not listed has no data, hence no faults."""
+    value = record.value
+    if value is TOMBSTONE:
+        time, fault = _or_fault(read_event_time, record, {})
+        return Event(record.topic, None, record.key, {}, time, None, fault)
+    if isinstance(value, Undecodable):
+        raise value
+    if not isinstance(value, dict):
+        raise Undecodable("not an object")
+    kind = value.get("eventType")
+    if not isinstance(kind, str) or not kind:
+        raise Undecodable("eventType: missing, empty or not a string")
+    kind = ALIASES.get(unicodedata.normalize("NFC", kind), kind)
+    sequence, no_sequence = _or_fault(read_sequence, value)
+    if kind not in listed:
+        return Event(record.topic, kind, record.key, None, None, sequence)
+    time, no_time = _or_fault(read_event_time, record, value)
+    data, fault = read_data(TOPICS[record.topic][kind], value.get("data"))
+    fault = no_time or no_sequence or fault
+    return Event(record.topic, kind, record.key, data, time, sequence, fault)

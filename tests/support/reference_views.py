@@ -310,6 +310,8 @@ class Sales(View):
     COUNTERS = "orders cancelled grossAmount cancelledAmount units"
 
     def key(self, event):
+        if event.time is None:
+            raise KeyError("time")
         return composite(event.data["shopId"], local_day(event.time))
 
     def fold(self, doc, event):

@@ -1,24 +1,38 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""`projector fold` on whole archives: the sample's, and real shops' where
-SHOPVIEW_DATA names a folder of them (NAME/archive, NAME/expected, .gz or not).
+"""`projector fold` on whole archives: the sample's, real shops' where
+SHOPVIEW_DATA names a folder of them (NAME/archive, NAME/expected, .gz or not),
+and what generate_events.py makes of hostile producers.
 
 The documents must be the expected ones to the byte, in whatever order the
-partitions are read.
+partitions are read; of hostile ones the parked records, too, each for its cause
+and in its unit, as reference.py has them.
 
     [BUILD=build/release] python3 tests/support/test_fold.py [-v] [Class[.test]]
+
+FOLD_SEEDS=100 tries that many hostile archives, FOLD_SEED=7 that one.
 """
 
+import collections
 import gzip
 import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import generate_events  # noqa: E402
+import reference  # noqa: E402
+from parked_causes import cause_class  # noqa: E402
+from reference_views import VIEWS  # noqa: E402
+
 ROOT = HERE.parent.parent
 PROJECTOR = ROOT / os.environ.get("BUILD", "build/release") / "projector/projector"
 SAMPLE = ROOT / "tests/sample"
@@ -71,6 +85,95 @@ class Archives(unittest.TestCase):
             self.check(expected.parent / "archive", expected)
 
 
+PARKED = re.compile(rb"parked (\w+)/(\d+)@(\d+): ([^:]+): (.+) \((\w+)(?: (.+))?\)")
+
+
+def parked_by_fold(said):
+    for line in said.splitlines():
+        found = PARKED.fullmatch(line)
+        if not found:
+            raise AssertionError(line)
+        topic, partition, offset, cause, _, unit_type, unit = found.groups()
+        yield (topic.decode(), int(partition), int(offset),
+               cause_class(cause.decode()), unit_type.decode(), unit or b"")
+
+
+def parked_by_reference(rows):
+    for row in rows:
+        *same, unit = row.compared()
+        yield (*same, quoted(unit) if unit else b"")
+
+
+def quoted(raw):
+    """As the programs write a foreign string: plain, or with escapes."""
+    out, plain = b"", True
+    for char in raw.decode("utf-8", "surrogateescape"):
+        own = char.encode("utf-8", "surrogateescape")
+        if char in '"\\':
+            own = b"\\" + own
+        elif char == "\n":
+            own = b"\\n"
+        elif own[0] < 0x20 or own == b"\x7f" or "\udc80" <= char <= "\udcff":
+            own = b"\\u00%02x" % own[0]
+        plain = plain and len(own) == len(char.encode("utf-8", "replace"))
+        plain = plain and char not in ' ="\\\x7f' and char >= " "
+        plain = plain and not "\udc80" <= char <= "\udcff"
+        out += own
+    return out if plain else b'"' + out + b'"'
+
+
+class Hostile(unittest.TestCase):
+    EVENTS, RATES = 5000, (2, 5, 10, 20, 40)
+
+    def archive(self, seed):
+        with tempfile.TemporaryDirectory() as out:
+            rate = self.RATES[seed % len(self.RATES)]
+            numbered = ["--sequence"] if seed % 2 else []
+            generate_events.main(
+                ["--seed", str(seed), "--events", str(self.EVENTS), "--out", out,
+                 "--hostile-permille", str(rate), *numbered])
+            return list(reference.read_lines([out]))
+
+    def check(self, view, data, records):
+        """What was parked, by the reference."""
+        wanted, rows = reference.fold_records(view, records)
+        done = subprocess.run([PROJECTOR, "fold", view, "--deleted"], input=data,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 0)
+        parked = sorted(parked_by_fold(done.stderr))
+        want = list(parked_by_reference(rows))
+        self.assertEqual([p for p in parked if p not in set(want)], [])
+        self.assertEqual([p for p in want if p not in set(parked)], [])
+        documents = b"".join(reference.to_json(doc).encode() + b"\n"
+                             for doc in wanted.output(deleted=True))
+        self.assertTrue(done.stdout == documents,
+                        Archives.first_difference(done.stdout, documents))
+        return rows
+
+    def test_fold_parks_what_the_reference_parks_and_applies_the_rest(self):
+        one = os.environ.get("FOLD_SEED")
+        seeds = range(int(os.environ.get("FOLD_SEEDS", 20)))
+        seen = collections.Counter()
+        for seed in [int(one)] if one else seeds:
+            lines = self.archive(seed)
+            records = reference.read_records(lines)
+            for view in VIEWS:
+                with self.subTest(seed=seed, view=view):
+                    for row in self.check(view, b"".join(lines), records):
+                        seen[row.cause, row.unit_type] += 1
+        if not one and len(seeds) >= 20:
+            self.assertEqual(set(seen), self.kinds(), seen)
+
+    @staticmethod
+    def kinds():
+        """Every cause in every unit in which there can be one."""
+        units, known = ("document", "key", "record"), ("document", "key")
+        found = {(c, u) for c in ("undecodable", "invalid field") for u in units}
+        found |= {("behind a parked record", u) for u in known}
+        found |= {("long document key", u) for u in ("key", "record")}
+        return found | {("sequence gap", "document"), ("rejected by fold", "document")}
+
+
 class Verb(unittest.TestCase):
     LINE = (b'{"topic":"stock","partition":0,"offset":0,"timestamp":1,"key":"s",'
             b'"value":{"eventType":"SoldOut","data":{"shopId":"s","productId":%s}}}')
@@ -87,7 +190,15 @@ class Verb(unittest.TestCase):
     def test_what_is_parked_is_told_and_is_no_failure(self):
         status, got, said = fold("stock", self.LINE % b"7")
         self.assertEqual((status, got), (0, b""))
-        self.assertRegex(said, r"\Aparked stock/0@0: [^:\n]+: [^\n]+\n\Z")
+        self.assertRegex(said, r"\Aparked stock/0@0: [^:\n]+: [^\n]+ \(key s\)\n\Z")
+
+    def test_what_queues_behind_it_is_told_and_where(self):
+        data = self.LINE % b"7" + b"\n" + (self.LINE % b'"p"').replace(
+            b'"offset":0', b'"offset":1')
+        status, got, said = fold("stock", data)
+        self.assertEqual((status, got), (0, b""))
+        self.assertRegex(said, r"\n" r"parked stock/0@1: behind a parked record: "
+                               r"[^\n]+ \(key s\)\n\Z")
 
     def test_topics_the_view_does_not_read_are_passed_over(self):
         self.assertEqual(fold("shop", self.LINE % b"7"), (0, b"", ""))
