@@ -277,7 +277,7 @@ def events_of(program):
     for _, text in source_files(program):
         for call in re.findall(
                 r"\b(?:log_(?:info|warn|error|debug|line)|report_outage|"
-                r"store_outage)\(([^;]*?)\);",
+                r'pipeline_outage)\(((?:"(?:[^"\\]|\\.)*"|[^;"])*?)\);',
                 text, re.S):
             # Event names come before the format, which has a '=' or '%'.
             for literal in re.findall(r'"([^"]*)"', call):
