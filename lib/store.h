@@ -289,7 +289,8 @@ struct store_owner {
  * Takes over the checkpoints of one generation: counts the epoch of each row up
  * and sets its owner (made when absent: next -1, no anchor), majority; then
  * reads all of them back, causally after. *ret_mine false: on some row another
- * owner came after us. ret_rows[i] is the row of sources[i].
+ * owner came after us. ret_rows[i] is the row of sources[i]. Of the live
+ * generation the pointer's `claims` is counted up, too, after the rows.
  * An outcome in doubt (RETRY) may have counted up; claim again with a new
  * owner.
  */
@@ -441,6 +442,8 @@ store_generations_free(struct store_generation *rows, size_t n);
 struct store_live {
 	char projection[33];
 	int32_t number;
+	int32_t previous; /* what they got before; 0 = nothing */
+	int64_t claims;	  /* store_claim()s of what they get */
 };
 
 int
@@ -459,6 +462,16 @@ int
 store_live_move(struct store_session *ses, const char *projection,
 		int32_t expected, int32_t number, bool *ret_moved,
 		struct pj_error *err) __attribute__((warn_unused_result));
+
+/*
+ * The same where nobody has claimed that generation since `seen` was read,
+ * either: whoever feeds it after that is not moved over.
+ */
+int
+store_live_promote(struct store_session *ses, const char *projection,
+		   const struct store_live *seen, int32_t number,
+		   bool *ret_moved, struct pj_error *err)
+	__attribute__((warn_unused_result));
 
 /* ---- Parked rows ------------------------------------------------------- */
 

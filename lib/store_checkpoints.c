@@ -158,7 +158,9 @@ store_claim(struct store_session *ses, const char *generation,
 	named_init(&rows, n);
 	for (size_t i = 0; i < n; i++)
 		named_add(&rows, generation, sources[i]);
-	if (claim_write(ses, generation, sources, n, owner, err) == 0)
+	/* In this order: see promotion.c, which looks the other way round. */
+	if (claim_write(ses, generation, sources, n, owner, err) == 0 &&
+	    store_live_claimed(ses, generation, err) == 0)
 		ret = claim_read(ses, &rows, owner, ret_rows, ret_mine, err);
 	named_release(&rows);
 	return ret;

@@ -187,6 +187,13 @@ store_is_fenced(struct store_session *ses, const struct store_checkpoint *cps,
 		size_t n, bool *ret_fenced, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
+/* The generation was claimed: its projection's pointer counts it
+ * (store_live.c).
+ */
+int
+store_live_claimed(struct store_session *ses, const char *generation,
+		   struct pj_error *err) __attribute__((warn_unused_result));
+
 /* The write token `_m.w`; false when the document has none. */
 bool
 store_token_read(const uint8_t *bson, size_t len, struct store_token *ret);

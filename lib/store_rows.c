@@ -312,6 +312,8 @@ rows_live(struct store_row *ret_row, const char *projection, int32_t number)
 {
 	row_begin(ret_row, mem_strdup(projection));
 	put_int32(ret_row->bson, "number", number);
+	put_int32(ret_row->bson, "previous", 0);
+	put_int64(ret_row->bson, "claims", 0);
 }
 
 int
@@ -323,9 +325,11 @@ rows_live_read(const uint8_t *bson, size_t len, struct store_live *ret,
 		{READMODEL_ID, FIELD_CHARS, row.projection,
 		 sizeof(row.projection)},
 		{"number", FIELD_INT32, &row.number, 0},
+		{"previous", FIELD_INT32, &row.previous, 0},
+		{"claims", FIELD_INT64, &row.claims, 0},
 	};
 
-	if (fields_read(bson, len, READMODEL_LIVE, fields, 2, err))
+	if (fields_read(bson, len, READMODEL_LIVE, fields, 4, err))
 		return -1;
 	*ret = row;
 	return 0;

@@ -5,6 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *
+generation_state_name(enum store_generation_state state)
+{
+	static const char *const names[] = {
+		[STORE_GEN_BUILDING] = "building",
+		[STORE_GEN_READY] = "ready",
+		[STORE_GEN_DROPPED] = "dropped",
+	};
+
+	return names[state];
+}
+
 static void
 lane_point(struct lane *lane, const struct module *mod, int32_t number)
 {
@@ -14,19 +26,31 @@ lane_point(struct lane *lane, const struct module *mod, int32_t number)
 }
 
 int
-generation_live_number(struct store_session *ses, const char *projection,
-		       int32_t *ret_number, struct pj_error *err)
+generation_live(struct store_session *ses, const char *projection,
+		struct store_live *ret_live, struct pj_error *err)
 {
 	struct store_live *rows;
 	size_t n;
 
 	if (store_live(ses, &rows, &n, err))
 		return -1;
-	*ret_number = 0;
+	memset(ret_live, 0, sizeof(*ret_live));
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(rows[i].projection, projection) == 0)
-			*ret_number = rows[i].number;
+			*ret_live = rows[i];
 	free(rows);
+	return 0;
+}
+
+int
+generation_live_number(struct store_session *ses, const char *projection,
+		       int32_t *ret_number, struct pj_error *err)
+{
+	struct store_live live;
+
+	if (generation_live(ses, projection, &live, err))
+		return -1;
+	*ret_number = live.number;
 	return 0;
 }
 
@@ -211,74 +235,39 @@ generation_attach_candidate(struct store_session *ses,
 	return 0;
 }
 
-static int64_t
-position_of(const struct store_checkpoint *rows, size_t n, int32_t source)
-{
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].source == source)
-			/* -1: claimed, and nothing applied yet. */
-			return rows[i].next > 0 ? rows[i].next : 0;
-	return 0;
-}
-
-/* The code that filled the live one may have read topics this one does not. */
-static bool
-reads_source(const struct module *mod, const struct store_source_row *rows,
-	     size_t n, int32_t source)
-{
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].index == source)
-			return module_reads_topic(mod, rows[i].topic);
-	return true;
-}
-
 int
-generation_has_caught_up(struct store_session *ses,
-			 const struct lane *candidate, const char *live,
-			 bool *ret_caught_up, struct pj_error *err)
+generation_attach_number(struct store_session *ses, const struct settings *set,
+			 const struct module *mod, int32_t number,
+			 struct lane *lane, struct pj_error *err)
 {
-	struct store_checkpoint *ours = NULL, *theirs = NULL;
-	struct store_source_row *sources = NULL;
-	size_t n_ours, n_theirs, n_sources;
-	int rc = -1;
+	const char *name = mod->desc->name;
+	const struct store_generation *row;
+	struct store_generation *rows;
+	int32_t live;
+	size_t n;
+	int rc;
 
-	/* Theirs first: what they reach afterwards is not asked of us. */
-	if (store_checkpoints(ses, live, &theirs, &n_theirs, err) ||
-	    store_checkpoints(ses, candidate->generation, &ours, &n_ours,
-			      err) ||
-	    store_sources(ses, &sources, &n_sources, err))
-		goto out;
-	*ret_caught_up = true;
-	for (size_t i = 0; i < n_theirs; i++)
-		if (reads_source(candidate->mod, sources, n_sources,
-				 theirs[i].source) &&
-		    position_of(ours, n_ours, theirs[i].source) <
-			    theirs[i].next)
-			*ret_caught_up = false;
-	rc = 0;
-out:
-	free(sources);
-	free(ours);
-	free(theirs);
-	return rc;
-}
-
-int
-generation_promote(struct store_session *ses, const struct lane *lane,
-		   int32_t expected, struct pj_error *err)
-{
-	const char *name = lane->mod->desc->name;
-	bool moved;
-
-	if (store_live_move(ses, name, expected, lane->number, &moved, err))
+	if (generation_live_number(ses, name, &live, err) ||
+	    store_generations(ses, &rows, &n, err))
 		return -1;
-	if (!moved)
-		return pj_error_set(err, PJ_ERROR_STOP,
-				    "projection %s: live was moved by somebody "
-				    "else; generation %" PRId32
-				    " is complete and not served, look at "
-				    "'projector list'",
-				    name, lane->number);
-	return store_generation_set_state(ses, name, lane->number,
-					  STORE_GEN_READY, err);
+	if (number == 0)
+		number = find_unfinished(rows, n, mod, set, live);
+	(void)find_generation(rows, n, name, number, &row);
+	if (number == 0)
+		rc = pj_error_set(err, PJ_ERROR_FATAL,
+				  "projection %s: no generation of this code "
+				  "is being built; 'projector rebuild %s' "
+				  "makes one",
+				  name, name);
+	else if (!row || row->state == STORE_GEN_DROPPED)
+		rc = pj_error_set(err, PJ_ERROR_FATAL,
+				  "projection %s: generation %" PRId32 " %s",
+				  name, number,
+				  row ? "was dropped" : "does not exist");
+	else
+		rc = check_code(row, mod, set, err);
+	if (rc == 0)
+		lane_point(lane, mod, number);
+	store_generations_free(rows, n);
+	return rc;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Generations of a projection: which one is fed, made, promoted.
+ * Generations of a projection: which one is fed, made, chosen.
  *
  * A generation is a collection, its checkpoints, its parked rows and the hash
- * of the code that fills it. `live` points to the one readers get and moves by
- * compare-and-set only.
+ * of the code that fills it. `live` points to the one readers get; promotion.c
+ * moves it.
  *
  * Errors: STOP when other code than the running one filled a generation;
  * otherwise the store's.
@@ -16,6 +16,9 @@
 #include "lib/settings.h"
 #include "lib/store.h"
 #include "projector/lane.h"
+
+const char *
+generation_state_name(enum store_generation_state state);
 
 /*
  * Points the lane at the projection's live generation; with none yet, makes
@@ -41,22 +44,21 @@ generation_attach_candidate(struct store_session *ses,
 	__attribute__((warn_unused_result));
 
 /*
- * True when the candidate has passed the live generation on every partition
- * that the latter has a position on and the candidate's code still reads.
+ * Points the lane at a generation that is there; 0 = the unfinished one of this
+ * code. FATAL: there is none, or it was dropped. STOP: of other code.
  */
 int
-generation_has_caught_up(struct store_session *ses,
-			 const struct lane *candidate, const char *live,
-			 bool *ret_caught_up, struct pj_error *err)
+generation_attach_number(struct store_session *ses, const struct settings *set,
+			 const struct module *mod, int32_t number,
+			 struct lane *lane, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
-/* Makes the lane's generation live in place of `expected`. */
+/* The live pointer of a projection; number 0 = none yet. */
 int
-generation_promote(struct store_session *ses, const struct lane *lane,
-		   int32_t expected, struct pj_error *err)
+generation_live(struct store_session *ses, const char *projection,
+		struct store_live *ret_live, struct pj_error *err)
 	__attribute__((warn_unused_result));
-
-/* The live number of a projection, 0 = none. */
+/* Its number alone. */
 int
 generation_live_number(struct store_session *ses, const char *projection,
 		       int32_t *ret_number, struct pj_error *err)

@@ -24,6 +24,42 @@ static const struct cli_flag config_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_verb generation_verbs[] = {
+	{"list", "NAME", "the generations of one projection", json_flags, 1, 1,
+	 verb_generation_list, NULL},
+	{"promote", "NAME [GEN]",
+	 "catch up and make live: an unfinished rebuild, or GEN", NULL, 1, 2,
+	 verb_generation_promote, NULL},
+	{"rollback", "NAME [GEN]",
+	 "the same with the one that was live before, or GEN", NULL, 1, 2,
+	 verb_generation_rollback, NULL},
+	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};
+
+/* They choose queues by their heads. */
+static const struct cli_flag parked_flags[] = {
+	{"--cause", "TEXT", "parked for a cause with this text in it"},
+	{"--topic", "TOPIC", "of this topic"},
+	{"--partition", "N", "of this partition"},
+	{"--type", "TYPE", "of this event type"},
+	{"--since", "DURATION", "parked within the last 30m, 2h, …"},
+	{"--before", "DURATION", "parked longer ago than that"},
+	{"--generation", "N", "of this generation, not the live one"},
+	{"--json", NULL, "one JSON object per line"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag parked_list_flags[] = {
+	{"--all", NULL, "also rows that are in no queue, as orphans"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_verb parked_verbs[] = {
+	{"list", "NAME [KEY]", "what is parked: one line per queue, its head",
+	 parked_list_flags, 1, 2, verb_parked_list, NULL},
+	{"show", "NAME KEY", "every record of the queue, whole", NULL, 2, 2,
+	 verb_parked_show, NULL},
+	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};
+
 static const struct cli_verb verbs[] = {
 	{"run", "", "project until stopped", run_flags, 0, 0, verb_run, NULL},
 	{"check", "",
@@ -39,6 +75,12 @@ static const struct cli_verb verbs[] = {
 	{"rebuild", "NAME",
 	 "a new generation from the log's start, then make it live", NULL, 1, 1,
 	 verb_rebuild, NULL},
+	{"generation", "list|promote|rollback NAME [GEN]",
+	 "which documents of a projection are served", NULL, 0, 0, NULL,
+	 generation_verbs},
+	{"parked", "list|show NAME [KEY]",
+	 "records that could not be applied, and those behind them",
+	 parked_flags, 0, 0, NULL, parked_verbs},
 	{"dump", "NAME [KEY...]", "live documents as they are served", NULL, 1,
 	 (size_t)-1, verb_dump, NULL},
 	{"export", "TOPIC...", "write topics as an archive", export_flags, 1,

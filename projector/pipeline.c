@@ -79,6 +79,7 @@ static int
 turn_store(struct pipeline *pipe, int wait_ms, struct pj_error *err)
 {
 	struct job *job;
+	bool may = false;
 
 	while ((job = writers_take(pipe->writers, wait_ms))) {
 		if (job_came_back(pipe, job, err))
@@ -88,7 +89,10 @@ turn_store(struct pipeline *pipe, int wait_ms, struct pj_error *err)
 	for (size_t i = 0; pipe->reading && i < pipe->n_parts; i++)
 		core_reached(pipe->core, pipe->parts[i],
 			     pipe->parts[i]->end_seen);
-	while ((job = core_next_job(pipe->core, clock_mono_ms())))
+	if (pipeline_look_at_claims(pipe, &may, err) &&
+	    pipeline_outage(pipe, "store.away", -1, err))
+		return -1;
+	while (may && (job = core_next_job(pipe->core, clock_mono_ms())))
 		writers_give(pipe->writers, job);
 	return 0;
 }
@@ -102,7 +106,8 @@ pipeline_flush(struct pipeline *pipe, int timeout_ms, struct pj_error *err)
 		if (turn_store(pipe, POLL_BUSY_MS, err))
 			return -1;
 	} while (!core_is_saved(pipe->core) && !core_is_fenced(pipe->core) &&
-		 !core_must_reread(pipe->core) && clock_mono_ms() < end);
+		 !core_must_reread(pipe->core) && !pipe->lost &&
+		 clock_mono_ms() < end);
 	return 0;
 }
 

@@ -27,6 +27,7 @@ enum {
 	 * fenced it is gone. It ends, and joins anew when it is started again.
 	 */
 	FENCED_MAX_MS = 60000,
+	LOOK_MS = 1000, /* between looks at our claims */
 };
 
 /* ---- Claims ----------------------------------------------------------------
@@ -138,6 +139,8 @@ fence(struct pipeline *pipe, const struct lane *lane)
 static int
 claim_lanes(struct pipeline *pipe, struct pj_error *err)
 {
+	pipe->trusted_mono_ms = clock_mono_ms();
+	pipe->look_mono_ms = pipe->trusted_mono_ms + LOOK_MS;
 	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
 		const struct lane *lane = &pipe->set.lanes->lane[l];
 		bool ours;
@@ -153,6 +156,55 @@ claim_lanes(struct pipeline *pipe, struct pj_error *err)
 	}
 	pipe->claimed = true;
 	return 0;
+}
+
+/* Every row we have claimed, and still under the epoch we were given? */
+static int
+look(struct pipeline *pipe, bool *ret_ours, struct pj_error *err)
+{
+	int32_t *sources = mem_calloc(pipe->n_parts, sizeof(*sources));
+	size_t *parts = mem_calloc(pipe->n_parts, sizeof(*parts));
+	struct store_checkpoint *rows =
+		mem_calloc(pipe->n_parts, sizeof(*rows));
+	int rc = 0;
+
+	*ret_ours = true;
+	for (unsigned l = 0; rc == 0 && *ret_ours && l < pipe->set.lanes->n;
+	     l++) {
+		const struct lane *lane = &pipe->set.lanes->lane[l];
+		size_t n = lane_sources(pipe, lane, sources, parts);
+
+		if (lane_is_stopped(lane) || n == 0)
+			continue;
+		for (size_t i = 0; i < n; i++)
+			rows[i] = *start_of(pipe, parts[i], lane);
+		rc = compare_claim(pipe, lane, sources, n, rows, ret_ours, err);
+	}
+	free(sources);
+	free(parts);
+	free(rows);
+	return rc;
+}
+
+int
+pipeline_look_at_claims(struct pipeline *pipe, bool *ret_may,
+			struct pj_error *err)
+{
+	int64_t now = clock_mono_ms();
+	bool ours = true;
+	int rc = 0;
+
+	if (pipe->reading && !pipe->lost && now >= pipe->look_mono_ms) {
+		rc = look(pipe, &ours, err);
+		pipe->lost = !ours;
+		/* As of when it was asked for, not of when the answer came. */
+		if (rc == 0)
+			pipe->trusted_mono_ms = now;
+		pipe->look_mono_ms = clock_mono_ms() + LOOK_MS;
+	}
+	*ret_may = !pipe->lost &&
+		   clock_mono_ms() - pipe->trusted_mono_ms <= CLAIM_TRUST_MS;
+	return rc;
 }
 
 /* ---- Parking units ---------------------------------------------------------
@@ -381,7 +433,7 @@ void
 pipeline_stop_reading(struct pipeline *pipe)
 {
 	core_drop(pipe->core);
-	pipe->reading = false;
+	pipe->reading = pipe->lost = false;
 }
 
 static void
@@ -435,7 +487,7 @@ pipeline_revoked(struct pipeline *pipe, struct pj_error *err)
 int
 pipeline_check_claims(struct pipeline *pipe, struct pj_error *err)
 {
-	if (pipe->reading && core_is_fenced(pipe->core)) {
+	if (pipe->reading && (core_is_fenced(pipe->core) || pipe->lost)) {
 		pipeline_stop_reading(pipe);
 		fence(pipe, NULL);
 	} else if (pipe->reading && core_must_reread(pipe->core)) {

@@ -13,6 +13,13 @@
 enum {
 	/* Below a third of the group's session timeout (45 s). */
 	REVOKE_FLUSH_MS = 10000,
+	/*
+	 * Nothing goes to the store later than this after a look that found our
+	 * claims in place, records or not: who has fenced us waits a little
+	 * longer (PROMOTION_GRACE_MS), and then knows that nothing of a later
+	 * record will come.
+	 */
+	CLAIM_TRUST_MS = 3000,
 };
 
 struct pipeline {
@@ -40,7 +47,10 @@ struct pipeline {
 	 * (protocol rule 9).
 	 */
 	bool fenced;
+	bool lost; /* a look has found that; what is read is to be dropped */
 	int64_t fenced_mono_ms;
+	int64_t trusted_mono_ms;  /* our claims were in place */
+	int64_t look_mono_ms;	  /* next look at them */
 	struct store_owner owner; /* counted up with every claim */
 	struct crashes crashes;
 	struct core_answer *answers; /* not yet in the store */
@@ -78,6 +88,14 @@ pipeline_revoked(struct pipeline *pipe, struct pj_error *err)
 /* Stops reading without giving the assignment back. */
 void
 pipeline_stop_reading(struct pipeline *pipe);
+/*
+ * Whether jobs may go to the store: our claims are in place, as far as can be
+ * known. Looks at them when it is time to.
+ */
+int
+pipeline_look_at_claims(struct pipeline *pipe, bool *ret_may,
+			struct pj_error *err)
+	__attribute__((warn_unused_result));
 /* Looks whether the core was fenced, or has to read again. */
 int
 pipeline_check_claims(struct pipeline *pipe, struct pj_error *err)

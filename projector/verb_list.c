@@ -5,20 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "projector/generation.h"
 #include "projector/host.h"
 #include "projector/verbs.h"
-
-static const char *
-state_name(enum store_generation_state state)
-{
-	static const char *const names[] = {
-		[STORE_GEN_BUILDING] = "building",
-		[STORE_GEN_READY] = "ready",
-		[STORE_GEN_DROPPED] = "dropped",
-	};
-
-	return names[state];
-}
 
 static void
 print_row(const struct store_generation *gen, bool live, bool json)
@@ -28,12 +17,12 @@ print_row(const struct store_generation *gen, bool live, bool json)
 		       ",\"generation\":%" PRId32
 		       ",\"live\":%s,\"state\":\"%s\",\"collection\":\"%s\"}\n",
 		       gen->projection, gen->version, gen->number,
-		       live ? "true" : "false", state_name(gen->state),
-		       gen->collection);
+		       live ? "true" : "false",
+		       generation_state_name(gen->state), gen->collection);
 	else
 		printf("%-20s %7" PRId32 " %10" PRId32 " %-5s %-9s %s\n",
 		       gen->projection, gen->version, gen->number,
-		       live ? "yes" : "", state_name(gen->state),
+		       live ? "yes" : "", generation_state_name(gen->state),
 		       gen->collection);
 }
 

@@ -13,6 +13,7 @@
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "projector/host.h"
+#include "projector/parked_list.h"
 #include "projector/verbs.h"
 
 enum { ASK_MS = 5000 };
@@ -120,7 +121,7 @@ status_generation(const struct status *s, const struct store_generation *gen,
 	if (!mod || gen->state == STORE_GEN_DROPPED)
 		return 0;
 	readmodel_generation_id(id, gen->projection, gen->number);
-	if (store_parked_count(s->ses, id, &r.parked, err) ||
+	if (parked_count(s->ses, id, &r.parked, err) ||
 	    store_checkpoints(s->ses, id, &rows, &n, err))
 		return -1;
 	for (size_t p = 0; rc == 0 && p < s->n_parts; p++) {

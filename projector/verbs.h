@@ -26,5 +26,15 @@ int
 verb_export(const struct cli_args *args);
 int
 verb_config(const struct cli_args *args);
+int
+verb_generation_list(const struct cli_args *args);
+int
+verb_generation_promote(const struct cli_args *args);
+int
+verb_generation_rollback(const struct cli_args *args);
+int
+verb_parked_list(const struct cli_args *args);
+int
+verb_parked_show(const struct cli_args *args);
 
 #endif

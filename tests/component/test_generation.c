@@ -1,113 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Generations on a real LMDB store: begun, raced for, promoted, refused. */
-#include <projector/contract.h>
-
+/* Generations on a real LMDB store: begun, raced for, chosen. */
 #include <pthread.h>
 
-#include "tests/support/store_fixture.h"
-#include "projector/generation.h"
+#include "tests/support/generation_fixture.h"
 
 enum { RACES = 40, RACERS = 2 };
-
-const struct pj_projection *
-pj_projection_stock(void);
-
-struct code {
-	struct pj_projection desc;
-	struct module *mod;
-};
-
-static struct code mine, other; /* the same projection, other sources */
-
-static void
-code_make(struct code *code, const char *hash)
-{
-	struct pj_error err;
-
-	code->desc = *pj_projection_stock();
-	code->desc.source_hash = hash;
-	if (module_adopt(&code->desc, "stock", "linked", NULL, &code->mod,
-			 &err))
-		fail_msg("%s", err.text);
-}
-
-static int
-make_codes(void **state)
-{
-	(void)state;
-	code_make(&mine, "1111");
-	code_make(&other, "2222");
-	return 0;
-}
-
-static int
-free_codes(void **state)
-{
-	(void)state;
-	module_free(mine.mod);
-	module_free(other.mod);
-	return 0;
-}
-
-static int32_t
-attach_live(struct fixture *fx, struct lane *lane)
-{
-	memset(lane, 0, sizeof(*lane));
-	OK(fx,
-	   generation_attach_live(fx->ses, NULL, mine.mod, 5, lane, &fx->err));
-	assert_ptr_equal(lane->mod, mine.mod);
-	return lane->number;
-}
-
-static int32_t
-attach_candidate(struct fixture *fx, const struct code *code, struct lane *lane,
-		 int32_t *ret_live, bool *ret_resumed)
-{
-	memset(lane, 0, sizeof(*lane));
-	OK(fx, generation_attach_candidate(fx->ses, NULL, code->mod, 5, lane,
-					   ret_live, ret_resumed, &fx->err));
-	return lane->number;
-}
-
-static int32_t
-live_number(struct fixture *fx)
-{
-	int32_t number;
-
-	OK(fx, generation_live_number(fx->ses, "stock", &number, &fx->err));
-	return number;
-}
-
-static enum store_generation_state
-state_of(struct fixture *fx, int32_t number)
-{
-	enum store_generation_state state = STORE_GEN_DROPPED;
-	struct store_generation *rows;
-	bool found = false;
-	size_t n;
-
-	OK(fx, store_generations(fx->ses, &rows, &n, &fx->err));
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].number == number) {
-			assert_false(found);
-			found = true;
-			state = rows[i].state;
-		}
-	assert_true(found);
-	store_generations_free(rows, n);
-	return state;
-}
-
-static bool
-caught_up(struct fixture *fx)
-{
-	struct lane lane = {.mod = mine.mod, .generation = "stock.2"};
-	bool is;
-
-	OK(fx,
-	   generation_has_caught_up(fx->ses, &lane, "stock.1", &is, &fx->err));
-	return is;
-}
 
 /* ---- One process -------------------------------------------------------- */
 
@@ -190,9 +87,7 @@ a_candidate_is_gone_on_with_until_it_is_live(void **state)
 			 2);
 	assert_true(resumed);
 	assert_string_equal(lane.generation, "stock.2");
-	OK(fx, generation_promote(fx->ses, &lane, 1, &fx->err));
-	assert_int_equal(live_number(fx), 2);
-	assert_int_equal(state_of(fx, 2), STORE_GEN_READY);
+	move_live(fx, 1, 2);
 	assert_int_equal(attach_candidate(fx, &mine, &lane, &live, &resumed),
 			 3);
 	assert_int_equal(live, 2);
@@ -235,69 +130,66 @@ a_half_built_candidate_of_other_code_does_not_become_live(void **state)
 	assert_int_equal(live_number(fx), 2);
 }
 
+/* ---- Chosen ----------------------------------------------------------------
+ */
+
+static int
+choose(struct fixture *fx, const struct code *code, int32_t number,
+       struct lane *lane)
+{
+	memset(lane, 0, sizeof(*lane));
+	return generation_attach_number(fx->ses, NULL, code->mod, number, lane,
+					&fx->err);
+}
+
 static void
-promoting_over_a_pointer_that_moved_is_a_named_stop(void **state)
+a_generation_is_chosen_by_its_number_or_as_the_unfinished_one(void **state)
 {
 	struct fixture *fx = *state;
-	struct lane late, first;
+	struct lane lane;
 	bool resumed;
 	int32_t live;
 
-	(void)attach_live(fx, &late);
-	(void)attach_candidate(fx, &mine, &late, &live, &resumed);
-	(void)attach_candidate(fx, &other, &first, &live, &resumed);
-	OK(fx, generation_promote(fx->ses, &first, live, &fx->err));
-	assert_int_equal(generation_promote(fx->ses, &late, live, &fx->err),
-			 -1);
+	(void)attach_live(fx, &lane);
+	assert_int_equal(choose(fx, &mine, 0, &lane), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_FATAL);
+	assert_non_null(strstr(fx->err.text, "rebuild stock"));
+	(void)attach_candidate(fx, &other, &lane, &live, &resumed);
+	(void)attach_candidate(fx, &mine, &lane, &live, &resumed);
+	OK(fx, choose(fx, &mine, 0, &lane));
+	assert_int_equal(lane.number, 3);
+	assert_string_equal(lane.generation, "stock.3");
+	assert_ptr_equal(lane.mod, mine.mod);
+	OK(fx, choose(fx, &mine, 1, &lane));
+	assert_int_equal(lane.number, 1);
+}
+
+static void
+a_generation_that_is_not_there_or_of_other_code_is_not_chosen(void **state)
+{
+	struct fixture *fx = *state;
+	struct lane lane;
+	bool resumed;
+	int32_t live;
+
+	(void)attach_live(fx, &lane);
+	assert_int_equal(choose(fx, &mine, 9, &lane), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_FATAL);
+	assert_non_null(strstr(fx->err.text, "9 does not exist"));
+	(void)attach_candidate(fx, &mine, &lane, &live, &resumed);
+	OK(fx, store_generation_set_state(fx->ses, "stock", 2,
+					  STORE_GEN_DROPPED, &fx->err));
+	assert_int_equal(choose(fx, &mine, 2, &lane), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_FATAL);
+	assert_non_null(strstr(fx->err.text, "2 was dropped"));
+	assert_int_equal(choose(fx, &other, 1, &lane), -1);
 	assert_int_equal(fx->err.cls, PJ_ERROR_STOP);
-	assert_int_equal(live_number(fx), first.number);
-	assert_int_equal(state_of(fx, late.number), STORE_GEN_BUILDING);
-}
-
-static void
-a_candidate_has_caught_up_when_it_passed_every_position(void **state)
-{
-	struct fixture *fx = *state;
-
-	assert_true(caught_up(fx)); /* nothing to reach */
-	fixture_checkpoint(fx, "stock.1", 1, 10);
-	assert_false(caught_up(fx));
-	fixture_checkpoint(fx, "stock.2", 1, 9);
-	assert_false(caught_up(fx));
-	fixture_checkpoint(fx, "stock.2", 1, 10);
-	assert_true(caught_up(fx));
-	fixture_checkpoint(fx, "stock.1", 2, 1);
-	assert_false(caught_up(fx));
-	fixture_checkpoint(fx, "stock.2", 2, 50);
-	assert_true(caught_up(fx));
-	/* Beyond what the live one knows is no fault. */
-	fixture_checkpoint(fx, "stock.2", 3, 7);
-	assert_true(caught_up(fx));
-	/* Positions of other generations say nothing. */
-	fixture_checkpoint(fx, "stock.10", 4, 99);
-	assert_true(caught_up(fx));
-}
-
-static void
-topics_that_the_candidate_no_longer_reads_are_not_waited_for(void **state)
-{
-	struct fixture *fx = *state;
-	int32_t gone, kept;
-
-	assert_false(module_reads_topic(mine.mod, "gone"));
-	OK(fx, store_source(fx->ses, "gone", 0, &gone, &fx->err));
-	OK(fx, store_source(fx->ses, pj_topic_stock.name, 0, &kept, &fx->err));
-	fixture_checkpoint(fx, "stock.1", gone, 10);
-	assert_true(caught_up(fx));
-	fixture_checkpoint(fx, "stock.1", kept, 10);
-	assert_false(caught_up(fx));
-	fixture_checkpoint(fx, "stock.2", kept, 10);
-	assert_true(caught_up(fx));
+	assert_int_equal(lane.number, 0);
 }
 
 /* ---- Two at once -------------------------------------------------------- */
 
-enum race { RACE_LIVE, RACE_CANDIDATE, RACE_PROMOTE };
+enum race { RACE_LIVE, RACE_CANDIDATE };
 
 struct racer {
 	pthread_t thread;
@@ -322,12 +214,10 @@ racer_main(void *arg)
 	if (r->race == RACE_LIVE)
 		r->rc = generation_attach_live(r->ses, NULL, r->mod, 5,
 					       &r->lane, &r->err);
-	else if (r->race == RACE_CANDIDATE)
+	else
 		r->rc = generation_attach_candidate(r->ses, NULL, r->mod, 5,
 						    &r->lane, &r->live,
 						    &r->resumed, &r->err);
-	else
-		r->rc = generation_promote(r->ses, &r->lane, r->live, &r->err);
 	return NULL;
 }
 
@@ -455,37 +345,6 @@ two_rebuilds_of_two_codes_never_share_a_candidate(void **state)
 	}
 }
 
-static void
-of_two_promotions_one_wins_and_the_pointer_is_its(void **state)
-{
-	struct racer r[RACERS];
-
-	(void)state;
-	for (int i = 0; i < RACES; i++) {
-		struct fixture *fx = race_open(r, mine.mod, other.mod);
-		const struct racer *won, *lost;
-		struct lane lane;
-
-		(void)attach_live(fx, &lane);
-		run_race(r, RACE_CANDIDATE);
-		run_race(r, RACE_PROMOTE);
-		assert_int_equal(r[0].rc + r[1].rc, -1);
-		won = r[0].rc == 0 ? &r[0] : &r[1];
-		lost = won == r ? &r[1] : &r[0];
-		assert_int_equal(lost->err.cls, PJ_ERROR_STOP);
-		assert_int_equal(live_number(fx), won->lane.number);
-		assert_int_equal(state_of(fx, won->lane.number),
-				 STORE_GEN_READY);
-		assert_int_equal(state_of(fx, lost->lane.number),
-				 STORE_GEN_BUILDING);
-		race_close(fx, r);
-	}
-}
-
-#define ON_LMDB(test)                                                          \
-	cmocka_unit_test_setup_teardown(test, fixture_setup_lmdb,              \
-					fixture_teardown)
-
 int
 main(void)
 {
@@ -497,9 +356,8 @@ main(void)
 		ON_LMDB(a_candidate_is_gone_on_with_until_it_is_live),
 		ON_LMDB(a_candidate_of_other_code_is_not_gone_on_with),
 		ON_LMDB(a_half_built_candidate_of_other_code_does_not_become_live),
-		ON_LMDB(promoting_over_a_pointer_that_moved_is_a_named_stop),
-		ON_LMDB(a_candidate_has_caught_up_when_it_passed_every_position),
-		ON_LMDB(topics_that_the_candidate_no_longer_reads_are_not_waited_for),
+		ON_LMDB(a_generation_is_chosen_by_its_number_or_as_the_unfinished_one),
+		ON_LMDB(a_generation_that_is_not_there_or_of_other_code_is_not_chosen),
 		cmocka_unit_test(
 			two_that_start_at_once_agree_on_the_first_generation),
 		cmocka_unit_test(
@@ -508,8 +366,6 @@ main(void)
 			two_rebuilds_of_one_code_build_the_same_candidate),
 		cmocka_unit_test(
 			two_rebuilds_of_two_codes_never_share_a_candidate),
-		cmocka_unit_test(
-			of_two_promotions_one_wins_and_the_pointer_is_its),
 	};
 
 	return cmocka_run_group_tests_name("generation", tests, make_codes,
