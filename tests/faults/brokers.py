@@ -139,7 +139,7 @@ class GroupOffsets(Drill):
         for how in self.random.sample(("delete", "zero", "ahead"), 2):
             self.pause(1.0, 2.0)
             for p in self.pair:
-                p.stop()
+                self.stop(p)
             # Members that are gone count until their session ends.
             wait_until("the group is empty", lambda h=how:
                        self.tampered(admin, h), 30, 0.5)

@@ -371,11 +371,9 @@ class Drill:
         folded = {v: Folded(v, self.log) for v in VIEWS}
         wrong = []
         for view in VIEWS:
-            want = folded[view].documents()
-            live = {k: d for k, d in want.items() if d is not None}
-            wrong += compare(live, self.dumped(view), f"I1 dump {view}")
+            wrong += self.compare_dumped(view, folded[view])
             if self.has_api:
-                wrong += self.compare_served(view, want)
+                wrong += self.compare_served(view, folded[view].documents())
         wrong += self.compare_parked(folded)
         wrong += self.what_was_seen(folded)
         for p in self.programs:
@@ -391,6 +389,10 @@ class Drill:
                   f"{sum(len(f.documents()) for f in folded.values())} "
                   f"documents equal, {self.checked} states seen "
                   f"midway, peak {peak} MiB")
+
+    def compare_dumped(self, view, folded):
+        live = {k: d for k, d in folded.documents().items() if d is not None}
+        return compare(live, self.dumped(view), f"I1 dump {view}")
 
     def dumped(self, view):
         argv = Program("projector", ["dump", view], self.store_settings(),
@@ -451,12 +453,29 @@ class Drill:
         for p in self.programs:
             if not p.alive():
                 continue
-            begun = time.monotonic()
-            status = p.stop(STOP_S + 15)
-            took = time.monotonic() - begun
-            if status != 0 or took > STOP_S + 5:
-                raise AssertionError(f"{p.title} ended with {status} after "
-                                     f"{took:.1f} s:\n{p.text()[-1500:]}")
+            self.stop(p)
+
+    def stop(self, p, statuses=(0,)):
+        """SIGTERM; out within ten seconds and with a good status (F31)."""
+        begun = time.monotonic()
+        try:
+            status = p.stop(STOP_S + 5)
+        except subprocess.TimeoutExpired:
+            self.stacks(p)
+            raise AssertionError(f"{p.title} does not end:\n"
+                                 f"{p.text()[-1500:]}") from None
+        took = time.monotonic() - begun
+        if status not in statuses or took > STOP_S + 1:
+            raise AssertionError(f"{p.title} ended with {status} after "
+                                 f"{took:.1f} s:\n{p.text()[-1500:]}")
+
+    def stacks(self, p):
+        """Where it hangs, for a person to read, when there is a debugger."""
+        if shutil.which("gdb"):
+            with open(self.dir / f"{p.title}.stacks", "wb") as out:
+                subprocess.run(["gdb", "-p", str(p.process.pid), "-batch",
+                                "-ex", "thread apply all bt"], stdout=out,
+                               stderr=out, timeout=60, check=False)
 
     def clean(self):
         """Nothing of it is left running, whatever happened."""

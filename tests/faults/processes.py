@@ -84,7 +84,7 @@ class Storm(Drill):
         while self.publishing():
             guest = self.random.choice(guests)
             if guest.alive():
-                guest.stop(20)
+                self.stop(guest)
             else:
                 guest.start()
             self.tried += 1
@@ -126,10 +126,7 @@ class Terminate(Drill):
         while self.publishing():
             self.pause(0.0, 1.5)
             p = self.random.choice(self.pair)
-            status = p.stop(15)
-            if status != 0:
-                raise AssertionError(f"{p.title} ended with {status}:\n"
-                                     f"{p.text()[-1500:]}")
+            self.stop(p)
             self.tried += 1
             self.pause(0.0, 0.3)
             self.revive()

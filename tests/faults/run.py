@@ -19,7 +19,7 @@ import traceback
 from drill import WORK
 from servers import World
 
-FAMILIES = ("processes", "brokers", "stores", "replicas")
+FAMILIES = ("processes", "brokers", "stores", "replicas", "logs")
 
 
 def family_of(name):

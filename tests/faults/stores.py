@@ -143,7 +143,7 @@ class OlderCopy(Drill):
         # As the handbook says: nobody writes while it is put back, and
         # clients are told, since answers go back, too.
         for p in self.pair:
-            p.stop()
+            self.stop(p)
         self.seen_wrong += self.stop_observing()
         before = self.applied()
         node.stop()
