@@ -257,6 +257,10 @@ test: deps-test ## Everything, real Kafka and MongoDB included
 	$(AGAIN) all tests
 	@$(SUITES) $(CHECKS) $(REAL)
 
+mutants: deps-test ## Take each protection away: does its test notice? (NAME=)
+	$(AGAIN) all tests
+	@python3 tests/mutants/run.py $(NAME)
+
 TSAN_B = build/tsan
 TSAN_RUN = $(patsubst $(B)/%,$(TSAN_B)/%,$(1))
 # A report of any process is a failure, also of one that is killed anyway.
@@ -305,12 +309,13 @@ check-format: ## clang-format agrees
 	@tests/support/check_format.sh
 check-docs: all ## Generated documents are current, links and commands exist
 	@python3 tests/support/check_docs.py
-docs: all ## Regenerate docs/configuration.md
+docs: all ## Regenerate what is generated in docs/
 	@$(B)/projector/projector config --reference > docs/configuration.md
+	@python3 tests/mutants/run.py --write docs/guarantees.md
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 clean: ## Remove everything that was built
 	rm -rf build
-.PHONY: demo stack stack-down install uninstall deps-build deps-test check test \
+.PHONY: demo stack stack-down install uninstall deps-build deps-test check test mutants \
 	faults tsan fuzz analyze check-format check-docs docs help clean FORCE

@@ -127,7 +127,7 @@ static void
 fence(struct pipeline *pipe, const struct lane *lane)
 {
 	log_warn("fenced",
-		 "generation=%s note=\"claimed by another process; waiting for "
+		 "generation=%s note=\"claimed by another process, waiting for "
 		 "a new assignment\"",
 		 lane ? lane->generation : "");
 	pipe->fenced = true;
@@ -492,7 +492,7 @@ pipeline_check_claims(struct pipeline *pipe, struct pj_error *err)
 		fence(pipe, NULL);
 	} else if (pipe->reading && core_must_reread(pipe->core)) {
 		log_info("reread",
-			 "note=\"a parking unit was written by somebody else; "
+			 "note=\"a parking unit was written by somebody else, "
 			 "reading again from the checkpoints\"");
 		pipeline_stop_reading(pipe);
 	}

@@ -3,7 +3,7 @@
 """Takes one protection of the delivery protocol away at a time, and looks
 which test notices.
 
-Usage: run.py [--list] [--markdown] [NAME_PART ...]
+Usage: run.py [--list] [--markdown] [--write FILE] [NAME_PART ...]
 
 A mutant is one edit of one file (table.py). The tree is copied to
 build/mutants/tree, with the objects of the release build, so that a mutant
@@ -12,7 +12,8 @@ to be green, or its red means nothing. A mutant is killed when its test ends
 badly AND says the name that it was expected to say; one that survives, whose
 edit does not fit the source any more, or that does not compile, fails the run.
 
-The table of docs/guarantees.md is what --markdown prints.
+The table of docs/guarantees.md is what --markdown prints; --write puts it
+between the two marks of FILE.
 """
 import os
 import pathlib
@@ -118,13 +119,24 @@ def baseline(mutants):
 
 
 def markdown(mutants):
-    print("| taken away | where | red test |")
-    print("|---|---|---|")
-    for m in mutants:
-        print(f"| {m['name']} | `{m['file']}` | `{m['says']}` |")
+    rows = [f"| {m['name']} | `{m['file']}` | `{m['says']}` |"
+            for m in mutants]
+    return "\n".join(["| taken away | where | notices |", "|---|---|---|",
+                      *rows]) + "\n"
+
+
+def write_into(path):
+    text = path.read_text()
+    head, rest = text.split("<!-- mutants -->", 1)
+    tail = rest.split("<!-- /mutants -->", 1)[1]
+    path.write_text(f"{head}<!-- mutants -->\n\n{markdown(MUTANTS)}\n"
+                    f"<!-- /mutants -->{tail}")
 
 
 def main():
+    if "--write" in sys.argv:
+        write_into(pathlib.Path(sys.argv[sys.argv.index("--write") + 1]))
+        return 0
     words = [a for a in sys.argv[1:] if not a.startswith("--")]
     chosen = [m for m in MUTANTS
               if not words or any(w in m["name"] for w in words)]
@@ -132,7 +144,7 @@ def main():
         print("\n".join(m["name"] for m in chosen))
         return 0
     if "--markdown" in sys.argv:
-        markdown(chosen)
+        print(markdown(chosen), end="")
         return 0
     copy_tree()
     if not baseline(chosen):
