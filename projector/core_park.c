@@ -187,13 +187,12 @@ core_captured(struct core *core, struct lane *lane, struct record *rec,
 
 	if (core->batch.work.n_units[lane->index] == 0)
 		return false;
-	key = record_key(core, rec);
+	key = decode_key(core->decoder, rec->key);
 	if (key.len == 0)
 		return false;
 	buf_clear(&core->key);
 	readmodel_unit_key(&core->key, lane->generation,
-			   rec->partition->source_index, "key",
-			   decode_key(core->decoder, rec->key));
+			   rec->partition->source_index, "key", key);
 	e = workset_find(&core->batch.work, lane, true,
 			 (struct pj_str){core->key.data, core->key.len});
 	if (!e)
