@@ -52,8 +52,8 @@ class StoreLink(Drill):
 class AmbiguousAck(Drill):
     faults = "F10"
     says = "the connection goes with a write done, or not even begun"
-    seconds = 20
-    at_least = 10
+    seconds = 25
+    at_least = 5
     short = True
 
     def inject(self):
@@ -63,7 +63,7 @@ class AmbiguousAck(Drill):
             how = self.random.choice((self.not_begun, self.answer_lost,
                                       self.answer_lost))
             met[how.__name__] = met.get(how.__name__, 0) + how(node)
-            self.pause(0.0, 0.6)
+            self.pause(0.2, 1.5)
         self.tried = sum(met.values())
         self.note(f"met: {met}")
 
