@@ -35,11 +35,12 @@ struct settings_pair {
 	char *value;
 };
 
-/* topic "NAME" { format = envelope  zone = "Asia/Seoul" } */
+/* topic "NAME" { format = envelope  zone = "Asia/Seoul"  partitions = 0 } */
 struct settings_topic {
 	char *name;
 	char *format; /* "envelope", the only one */
 	char *zone;
+	uint32_t partitions; /* accepted number; 0: what the store knows */
 };
 
 /* projection "NAME" { buckets = 4 }: any integer key is a module option. */

@@ -105,6 +105,13 @@ static const struct config_key topic_keys[] = {
 	 .offset = offsetof(struct settings_topic, zone),
 	 .text = "Time zone of its local times: a tz database name, UTC, or "
 		 "a fixed offset such as \"+09:00\"."},
+	{.name = "partitions", .type = CONFIG_COUNT, .def = "0",
+	 .min = 0, .max = 1000000,
+	 .offset = offsetof(struct settings_topic, partitions),
+	 .width = sizeof(((struct settings_topic *)0)->partitions),
+	 .text = "Accepts that it has this many partitions now, after it "
+		 "was stopped because their number changed; 0: as many as "
+		 "the store knows."},
 	{.name = NULL},
 };
 

@@ -302,7 +302,8 @@ store_claim(struct store_session *ses, const char *generation,
 
 /*
  * How many partitions the topic is known to have; the first caller's `seen`
- * becomes it. `set`: make `seen` the known number (a person said so).
+ * becomes it. `set`: make `seen` the known number (a person said so). When
+ * read_only, `seen` is told without becoming it, and set fails.
  */
 int
 store_topic_partitions(struct store_session *ses, const char *topic,

@@ -23,8 +23,8 @@
  *	                                    row does not keep it) or
  *	                                    NoTimestampType
  *	kafka_dlt-original-consumer-group   source.group
- *	kafka_dlt-exception-fqcn            shopview.parked.CAUSE, other
- *	                                    characters than a-z, 0-9 as '_'
+ *	kafka_dlt-exception-fqcn            shopview.parked.CAUSE, in small
+ *	                                    letters, digits and '_'
  *	kafka_dlt-exception-message         CAUSE: DETAIL
  *
  * Kafka Connect (DeadLetterQueueReporter.java of github.com/apache/kafka at

@@ -50,10 +50,27 @@ class_of(const char *cause)
 	char *name = mem_printf("shopview.parked.%s", cause);
 	char *s = name + strlen("shopview.parked.");
 
-	for (; *s; s++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789", *s))
+	for (; *s; s++) {
+		if (*s >= 'A' && *s <= 'Z')
+			*s = (char)(*s - 'A' + 'a');
+		else if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789", *s))
 			*s = '_';
+	}
 	return name;
+}
+
+/* Some details begin with their cause already. */
+static char *
+message_of(const struct store_parked *row)
+{
+	size_t len = strlen(row->cause);
+
+	if (!row->detail[0])
+		return mem_strdup(row->cause);
+	if (strncmp(row->detail, row->cause, len) == 0 &&
+	    row->detail[len] == ':')
+		return mem_strdup(row->detail);
+	return mem_printf("%s: %s", row->cause, row->detail);
 }
 
 static void
@@ -110,8 +127,7 @@ deadletter_headers(const struct store_parked *row, const char *prefix,
 	rd_kafka_headers_t *hdrs = rd_kafka_headers_new(row->n_headers + 17);
 	char *topic = mem_printf("%s%s", prefix, row->topic);
 	char *class = class_of(row->cause);
-	char *message = mem_printf("%s%s%s", row->cause,
-				   row->detail[0] ? ": " : "", row->detail);
+	char *message = message_of(row);
 
 	add_original(hdrs, row);
 	add_spring(hdrs, row, topic, group);

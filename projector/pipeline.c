@@ -484,6 +484,7 @@ pipeline_init(struct pipeline *pipe, const struct pipeline_settings *settings,
 			  &pipe->writers, err))
 		return -1;
 	memcpy(pipe->owner.bytes, &core.batch.token_random, 8);
+	pipe->topics = topics_new(set);
 	pipe->core = core_new(settings->lanes, &core, &hooks);
 	return 0;
 }
@@ -516,6 +517,7 @@ pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 	free(pipe.starts);
 	free(pipe.waived);
 	free(pipe.answers);
+	topics_free(pipe.topics);
 	crashes_release(&pipe.crashes);
 	goals_release(&pipe.goals);
 	return rc;

@@ -2,8 +2,9 @@
 /*
  * Assignments: how reading begins and ends.
  *
- *	lanes' generations → claim (rule 9) → checkpoints → parking units
- *	→ core_assign() → reading from the lowest anchor (rule 10)
+ *	lanes' generations → topics → claim (rule 9) → checkpoints
+ *	→ parking units → core_assign() → reading from the lowest anchor (rule
+ *10)
  *
  * All of it happens between two polls of the source, never in its callbacks.
  */
@@ -324,6 +325,28 @@ attach_lanes(struct pipeline *pipe, struct pj_error *err)
 	return 0;
 }
 
+/* A topic that may not be read as it is stops the projections that read it. */
+static int
+look_at_topics(struct pipeline *pipe, struct pj_error *err)
+{
+	const struct topic_fault *faults;
+	size_t n;
+
+	if (topics_check(pipe->topics, pipe->set.source, pipe->set.session,
+			 &faults, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
+			struct lane *lane = &pipe->set.lanes->lane[l];
+
+			if (!lane_is_stopped(lane) &&
+			    module_reads_topic(lane->mod, faults[i].topic))
+				core_stop_lane(pipe->core, lane,
+					       &faults[i].why);
+		}
+	return 0;
+}
+
 static int
 find_sources(struct pipeline *pipe, struct pj_error *err)
 {
@@ -374,7 +397,8 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 	/* Fit for what we promise? A person has to change it if not. */
 	if ((!pipe->checked && store_check(pipe->set.session, err)) ||
 	    (pipe->set.follow_live && attach_lanes(pipe, err)) ||
-	    find_sources(pipe, err) || claim_lanes(pipe, err))
+	    look_at_topics(pipe, err) || find_sources(pipe, err) ||
+	    claim_lanes(pipe, err))
 		return -1;
 	pipe->checked = true;
 	if (pipe->fenced)

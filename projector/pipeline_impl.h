@@ -8,6 +8,7 @@
 #include "projector/pipeline.h"
 #include "projector/purge.h"
 #include "projector/report.h"
+#include "projector/topics.h"
 #include "projector/writer.h"
 
 enum {
@@ -52,6 +53,7 @@ struct pipeline {
 	int64_t trusted_mono_ms;  /* our claims were in place */
 	int64_t look_mono_ms;	  /* next look at them */
 	struct store_owner owner; /* counted up with every claim */
+	struct topics *topics;	  /* whether they are fit to be read */
 	struct crashes crashes;
 	struct core_answer *answers; /* not yet in the store */
 	size_t n_answers, answers_cap;

@@ -239,6 +239,25 @@ source_partitions(struct source *src, int timeout_ms,
 	return 0;
 }
 
+int
+source_topics(struct source *src, int timeout_ms,
+	      const struct source_topic **ret_topics, size_t *ret_n,
+	      struct pj_error *err)
+{
+	size_t i;
+
+	free(src->described);
+	src->described = mem_calloc(src->n_topics, sizeof(src->described[0]));
+	for (i = 0; i < src->n_topics; i++)
+		src->described[i] = (struct source_topic){
+			.name = src->topics[i], .retention_ms = -2};
+	if (src->ops->describe(src, timeout_ms, err))
+		return -1;
+	*ret_topics = src->described;
+	*ret_n = src->n_topics;
+	return 0;
+}
+
 void
 source_mirror(struct source *src, const struct source_position *positions,
 	      size_t n)
@@ -278,6 +297,7 @@ source_release(struct source *src)
 	free(src->given);
 	free(src->recs);
 	free(src->listed);
+	free(src->described);
 }
 
 struct partition *

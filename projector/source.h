@@ -161,6 +161,29 @@ source_partitions(struct source *src, int timeout_ms,
 		  struct partition ***ret_parts, size_t *ret_n,
 		  struct pj_error *err) __attribute__((warn_unused_result));
 
+enum source_answer { SOURCE_UNKNOWN, SOURCE_NO, SOURCE_YES };
+
+/* A topic as the log describes it now. */
+struct source_topic {
+	const char *name;	      /* without prefix; the source's */
+	int32_t n_partitions;	      /* 0 = there is no such topic (yet) */
+	enum source_answer compacted; /* by cleanup.policy, alone or among
+				       * others */
+	enum source_answer unclean;   /* unclean.leader.election.enable */
+	int64_t retention_ms;	      /* -1 = for ever, -2 = unknown */
+	char unknown[160]; /* why something is unknown; "" = nothing is */
+};
+
+/*
+ * All topics, in the order of source_open(). What the log does not tell (not
+ * authorised, not supported, no answer in time) is unknown and no error. The
+ * array belongs to the source, until the next call. May take timeout_ms.
+ */
+int
+source_topics(struct source *src, int timeout_ms,
+	      const struct source_topic **ret_topics, size_t *ret_n,
+	      struct pj_error *err) __attribute__((warn_unused_result));
+
 /*
  * Tells the log's own tools where we are (Kafka's group offset, for lag
  * displays only). Asynchronous, best effort.

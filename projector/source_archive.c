@@ -353,6 +353,25 @@ archive_discover(struct source *src, int timeout_ms, struct pj_error *err)
 	return archive_scan((struct archive *)src, false, err);
 }
 
+/* A file keeps everything there ever was; one cut short is a stop. */
+static int
+archive_describe(struct source *src, int timeout_ms, struct pj_error *err)
+{
+	struct source_topic *topic;
+	size_t i;
+
+	(void)timeout_ms;
+	for (i = 0; i < src->n_topics; i++) {
+		topic = &src->described[i];
+		topic->compacted = topic->unclean = SOURCE_NO;
+		topic->retention_ms = -1;
+		if (archive_count((struct archive *)src, topic->name,
+				  &topic->n_partitions, err))
+			return -1;
+	}
+	return 0;
+}
+
 static void
 archive_mirror(struct source *src, const struct source_position *positions,
 	       size_t n)
@@ -391,6 +410,7 @@ static const struct source_ops archive_ops = {
 	.pause = archive_pause,
 	.watermarks = archive_watermarks,
 	.discover = archive_discover,
+	.describe = archive_describe,
 	.mirror = archive_mirror,
 };
 

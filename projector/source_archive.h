@@ -115,5 +115,9 @@ archive_watch_wait(struct archive *a, int64_t timeout_ms);
  */
 int
 archive_scan(struct archive *a, bool open_them, struct pj_error *err);
+/* How many files of the topic there are. */
+int
+archive_count(struct archive *a, const char *topic, int32_t *ret_n,
+	      struct pj_error *err);
 
 #endif

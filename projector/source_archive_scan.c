@@ -197,6 +197,28 @@ scan_topic(struct archive *a, const char *topic, bool open_them,
 	return status;
 }
 
+int
+archive_count(struct archive *a, const char *topic, int32_t *ret_n,
+	      struct pj_error *err)
+{
+	char *path = mem_printf("%s/%s", a->dir, topic);
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int status = 0;
+	int32_t n = 0;
+
+	if (!dir && errno != ENOENT && errno != ENOTDIR)
+		status = opened_wrong(path, "open", err);
+	while (dir && (entry = readdir(dir)))
+		n += partition_number(entry->d_name) >= 0;
+	if (dir)
+		(void)closedir(dir);
+	free(path);
+	if (status == 0)
+		*ret_n = n;
+	return status;
+}
+
 /* SOURCE_GIVEN: only what was named, which somebody else has the lock of. */
 static int
 open_given(struct archive *a, struct pj_error *err)

@@ -25,6 +25,9 @@ struct source_ops {
 	/* Makes every partition known with source_partition(). */
 	int (*discover)(struct source *src, int timeout_ms,
 			struct pj_error *err);
+	/* Fills in src->described, which is n_topics long. */
+	int (*describe)(struct source *src, int timeout_ms,
+			struct pj_error *err);
 	void (*mirror)(struct source *src,
 		       const struct source_position *positions, size_t n);
 };
@@ -72,7 +75,8 @@ struct source {
 
 	struct record **recs; /* lent to the caller by an event */
 	size_t cap_recs;
-	struct partition **listed; /* lent by source_partitions() */
+	struct partition **listed;	/* lent by source_partitions() */
+	struct source_topic *described; /* lent by source_topics() */
 };
 
 /* Copies the topics. */

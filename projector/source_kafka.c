@@ -259,6 +259,7 @@ static const struct source_ops kafka_ops = {
 	.pause = kafka_pause,
 	.watermarks = kafka_watermarks,
 	.discover = kafka_discover,
+	.describe = kafka_describe,
 	.mirror = kafka_mirror,
 };
 

@@ -7,6 +7,7 @@
  *	source_kafka_record.c  messages as records, without copying
  *	source_kafka_group.c   rebalance, assign, pause, mirror
  *	source_kafka_log.c     what the log holds: partitions, watermarks
+ *	source_kafka_topics.c  how topics are configured
  *	source_kafka_conf.c    configuration
  *	source_kafka_errors.c  the one table of codes and classes
  *
@@ -162,6 +163,19 @@ kafka_watermarks(struct source *src, const struct partition *part,
 		 struct pj_error *err);
 int
 kafka_discover(struct source *src, int timeout_ms, struct pj_error *err);
+/*
+ * The topic's metadata, for rd_kafka_metadata_destroy(); errors of the topic
+ * itself are errors.
+ */
+int
+kafka_metadata(struct kafka *k, const char *topic, int timeout_ms,
+	       const struct rd_kafka_metadata **ret_md, struct pj_error *err);
+int
+kafka_describe(struct source *src, int timeout_ms, struct pj_error *err);
+/* Takes over what a topic's configuration entry says, if it is of interest. */
+void
+kafka_describe_entry(struct source_topic *topic, const char *name,
+		     const char *value);
 /* SOURCE_ALL: looks for partitions now and then; true = the set has grown. */
 bool
 kafka_has_grown(struct kafka *k);

@@ -81,14 +81,13 @@ kafka_watermarks(struct source *src, const struct partition *part,
 	return status;
 }
 
-static int
-discover_topic(struct kafka *k, const char *topic, int timeout_ms,
-	       struct pj_error *err)
+int
+kafka_metadata(struct kafka *k, const char *topic, int timeout_ms,
+	       const struct rd_kafka_metadata **ret_md, struct pj_error *err)
 {
 	const struct rd_kafka_metadata *md = NULL;
 	rd_kafka_topic_t *rkt;
 	rd_kafka_resp_err_t code;
-	int i;
 
 	rkt = rd_kafka_topic_new(k->rk, kafka_topic(k, topic), NULL);
 	if (!rkt)
@@ -96,25 +95,39 @@ discover_topic(struct kafka *k, const char *topic, int timeout_ms,
 				       "topic %s: %s", topic,
 				       rd_kafka_err2str(rd_kafka_last_error()));
 	code = rd_kafka_metadata(k->rk, 0, rkt, &md, timeout_ms);
+	rd_kafka_topic_destroy(rkt);
 	if (!code && md->topic_cnt != 1)
 		code = RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
 	if (!code)
 		code = md->topics[0].err;
-	for (i = 0; !code && i < md->topics[0].partition_cnt; i++)
-		(void)source_partition(&k->src, topic,
-				       md->topics[0].partitions[i].id);
+	if (!code) {
+		*ret_md = md;
+		return 0;
+	}
 	if (md)
 		rd_kafka_metadata_destroy(md);
-	rd_kafka_topic_destroy(rkt);
 	if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
 	    code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
 		return kafka_error_set(err, code,
 				       "topic %s does not exist yet (waiting)",
 				       kafka_topic(k, topic));
-	if (code)
-		return kafka_error_set(err, code, "topic %s: %s",
-				       kafka_topic(k, topic),
-				       rd_kafka_err2str(code));
+	return kafka_error_set(err, code, "topic %s: %s", kafka_topic(k, topic),
+			       rd_kafka_err2str(code));
+}
+
+static int
+discover_topic(struct kafka *k, const char *topic, int timeout_ms,
+	       struct pj_error *err)
+{
+	const struct rd_kafka_metadata *md;
+	int i;
+
+	if (kafka_metadata(k, topic, timeout_ms, &md, err))
+		return -1;
+	for (i = 0; i < md->topics[0].partition_cnt; i++)
+		(void)source_partition(&k->src, topic,
+				       md->topics[0].partitions[i].id);
+	rd_kafka_metadata_destroy(md);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * projector check: configuration, modules, log, topics, store. Changes nothing.
+ * projector check: configuration, modules, store, log, topics. Changes nothing.
  * Every line says one thing that was looked at; the first fault decides the
  * exit status, the rest is still looked at.
  */
@@ -9,9 +9,8 @@
 #include <string.h>
 
 #include "projector/host.h"
+#include "projector/topics.h"
 #include "projector/verbs.h"
-
-enum { ASK_MS = 5000 };
 
 static void
 keep_first(struct pj_error *first, const struct pj_error *err)
@@ -31,52 +30,86 @@ check_modules(const struct host *host)
 		       host->modules[i]->desc->summary);
 }
 
-static void
-check_topics(const struct host *host, struct partition **parts, size_t n,
-	     struct pj_error *first)
+/* Before the first run nobody knows how many partitions the topic had. */
+static int
+known_partitions(struct store_session *ses, const struct source_topic *seen,
+		 int32_t *ret_known, struct pj_error *err)
 {
-	for (size_t t = 0; t < host->n_topics; t++) {
-		size_t n_parts = 0;
-		struct pj_error err;
+	*ret_known = 0;
+	return ses ? store_topic_partitions(ses, seen->name, seen->n_partitions,
+					    false, ret_known, err)
+		   : 0;
+}
 
-		for (size_t p = 0; p < n; p++)
-			n_parts += strcmp(parts[p]->topic,
-					  host->topic_names[t]) == 0;
-		if (n_parts) {
-			printf("ok      topic %s: %zu partitions\n",
-			       host->topic_names[t], n_parts);
-			continue;
-		}
+static void
+check_topic(const struct host *host, const struct source_topic *seen,
+	    struct store_session *ses, struct pj_error *first)
+{
+	struct pj_error err;
+	char room[400];
+	int32_t known;
+
+	if (seen->n_partitions == 0) {
 		(void)pj_error_set(&err, PJ_ERROR_FATAL,
-				   "topic %s does not exist yet",
-				   host->topic_names[t]);
+				   "topic %s does not exist yet", seen->name);
 		keep_first(first, &err);
+		return;
+	}
+	if (known_partitions(ses, seen, &known, &err) ||
+	    topics_judge(seen, known, topics_accepted(host->set, seen->name),
+			 &err))
+		keep_first(first, &err);
+	else
+		printf("ok      topic %s: %" PRId32 " partitions\n", seen->name,
+		       seen->n_partitions);
+	for (unsigned w = 0; w < TOPIC_WARNINGS; w++) {
+		const char *text = topics_warning(seen, (enum topic_warning)w,
+						  room, sizeof(room));
+
+		if (text)
+			printf("warning topic %s: %s\n", seen->name, text);
 	}
 }
 
 static void
-check_log(const struct host *host, struct pj_error *first)
+check_log(const struct host *host, struct store_session *ses,
+	  struct pj_error *first)
 {
 	struct source *source = NULL;
-	struct partition **parts;
+	const struct source_topic *topics;
 	struct pj_error err;
 	size_t n;
 
 	if (host_open_source(host, SOURCE_ALL, &source, &err) ||
-	    source_partitions(source, ASK_MS, &parts, &n, &err)) {
+	    source_topics(source, TOPICS_ASK_MS, &topics, &n, &err)) {
 		keep_first(first, &err);
 	} else {
 		printf("ok      source %s\n", host->set->source.type);
-		check_topics(host, parts, n, first);
+		for (size_t i = 0; i < n; i++)
+			check_topic(host, &topics[i], ses, first);
 	}
 	source_close(source);
 }
 
 static void
-check_store(const struct host *host, struct pj_error *first)
+check_deadletter(const struct host *host, struct pj_error *first)
 {
-	struct store *store = NULL;
-	struct store_session *ses = NULL;
+	struct deadletter *dl;
+	struct pj_error err;
+
+	if (host_open_deadletter(host, &dl, &err))
+		keep_first(first, &err);
+	else if (dl)
+		printf("ok      dead-letter topic %s\n",
+		       host->set->dead_letter.topic);
+	deadletter_close(dl);
+}
+
+/* Opens it when it is fit; else both stay NULL. */
+static void
+check_store(const struct host *host, struct store **ret_store,
+	    struct store_session **ret_ses, struct pj_error *first)
+{
 	struct pj_error err;
 
 	if (!host_has_store(host)) {
@@ -85,13 +118,30 @@ check_store(const struct host *host, struct pj_error *first)
 		       host->set->store.path);
 		return;
 	}
-	if (host_open_store(host, true, &store, &ses, &err) ||
-	    store_check(ses, &err))
+	if (host_open_store(host, true, ret_store, ret_ses, &err)) {
 		keep_first(first, &err);
-	else
-		printf("ok      store %s\n",
-		       host->set->store.type == STORE_MONGODB ? "mongodb"
-							      : "lmdb");
+		return;
+	}
+	if (store_check(*ret_ses, &err)) {
+		keep_first(first, &err);
+		store_session_close(*ret_ses);
+		*ret_ses = NULL;
+		return;
+	}
+	printf("ok      store %s\n",
+	       host->set->store.type == STORE_MONGODB ? "mongodb" : "lmdb");
+}
+
+static void
+check_all(const struct host *host, struct pj_error *first)
+{
+	struct store *store = NULL;
+	struct store_session *ses = NULL;
+
+	check_modules(host);
+	check_store(host, &store, &ses, first);
+	check_log(host, ses, first);
+	check_deadletter(host, first);
 	store_session_close(ses);
 	store_close(store);
 }
@@ -108,9 +158,7 @@ verb_check(const struct cli_args *args)
 	if (host_load_modules(&host, NULL, &err)) {
 		keep_first(&first, &err);
 	} else {
-		check_modules(&host);
-		check_log(&host, &first);
-		check_store(&host, &first);
+		check_all(&host, &first);
 	}
 	host_close(&host);
 	return host_exit(&first);

@@ -194,6 +194,8 @@ absent_and_empty_keys_and_values_stay_what_they_are(void **state)
 	row.type = "";
 	row.detail = "";
 	deadletter_send(dl, &row);
+	row.cause = "JSON";
+	row.detail = "JSON: end of text at byte 0";
 	row.key_null = row.value_null = false;
 	deadletter_send(dl, &row);
 	src = read_dead(NULL);
@@ -207,6 +209,9 @@ absent_and_empty_keys_and_values_stay_what_they_are(void **state)
 	TEXT(recs[0], 4, "kafka_dlt-original-timestamp-type",
 	     "NoTimestampType");
 	TEXT(recs[0], 7, "kafka_dlt-exception-message", "missing field");
+	TEXT(recs[1], 6, "kafka_dlt-exception-fqcn", "shopview.parked.json");
+	TEXT(recs[1], 7, "kafka_dlt-exception-message",
+	     "JSON: end of text at byte 0");
 	TEXT(recs[0], 13, "__connect.errors.stage", "VALUE_CONVERTER");
 	step_release(recs, 2);
 	source_close(src);

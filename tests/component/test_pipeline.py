@@ -490,6 +490,43 @@ def an_emptied_file_is_a_named_stop_even_with_nothing_to_read(place):
 
 
 @test
+def a_partition_that_is_added_stops_its_readers_until_it_is_accepted(place):
+    place.everything(600, partitions=2)
+    place.run("run", "--until-end")
+    before = place.differences()
+    expect(not before, before)
+    added = place.events / "coupon" / "2.ndjson"
+    process = place.start("run")
+    place.wait_for(lambda: "event=reading" in process.log.read_text(),
+                   "it reads")  # fmt: skip
+    added.touch()
+    readers = {"coupon", "member_coupons"}
+
+    def stopped():
+        return {
+            match[1]
+            for match in re.finditer(
+                r"event=projection.stopped projection=(\w+) .*"
+                r"partition count changed: topic coupon has 3, it had 2",
+                process.log.read_text(),
+            )
+        }
+
+    place.wait_for(lambda: stopped() == readers, "its readers stop")
+    expect(process.poll() is None, "the others stopped, too")
+    place.stop(process)
+    stops(place, "partition count changed", "coupon", "partitions = 3")
+    done = place.run("check", status=65)
+    expect("fault   partition count changed: topic coupon" in done.stdout,
+           done.stdout)  # fmt: skip
+    done = place.run("run", "--until-end", "-s", "topic.coupon.partitions=3")
+    expect("event=topic.accepted topic=coupon" in done.stderr, done.stderr)
+    place.run("run", "--until-end")
+    place.run("check")
+    place.check()
+
+
+@test
 def two_modules_that_claim_one_name_are_a_named_stop(place):
     place.everything(200)
     modules = place.directory / "modules"

@@ -358,6 +358,41 @@ partitions_are_listed_without_membership(void **state)
 }
 
 static void
+topics_are_described_without_membership(void **state)
+{
+	struct log *log = *state;
+	const struct source_topic *topics = NULL;
+	struct pj_error err = {0};
+	struct source *src;
+	size_t n = 0;
+	int tries = 0;
+
+	log_create(log, "stock", 3);
+	src = log_open(log, SOURCE_ALL, NULL);
+	while (source_topics(src, 10000, &topics, &n, &err))
+		if (err.cls != PJ_ERROR_RETRY || ++tries > 20)
+			fail_msg("%s", err.text);
+	assert_int_equal(n, 2);
+	assert_string_equal(topics[0].name, "stock");
+	assert_int_equal(topics[0].n_partitions, 3);
+	assert_string_equal(topics[1].name, "price");
+	/* Not there yet, which is no error. */
+	if (!log->kafka)
+		assert_int_equal(topics[1].n_partitions, 0);
+	/* The mock cluster does not tell how topics are configured. */
+	if (log->kafka) {
+		assert_int_equal(topics[0].compacted, SOURCE_UNKNOWN);
+		assert_int_equal(topics[0].retention_ms, -2);
+		assert_string_not_equal(topics[0].unknown, "");
+	} else {
+		assert_int_equal(topics[0].compacted, SOURCE_NO);
+		assert_int_equal(topics[0].retention_ms, -1);
+		assert_string_equal(topics[0].unknown, "");
+	}
+	source_close(src);
+}
+
+static void
 reading_all_needs_and_disturbs_no_membership(void **state)
 {
 	struct log *log = *state;
@@ -474,6 +509,7 @@ two_members_never_own_the_same_and_one_inherits_all(void **state)
 			T(watermarks_are_the_first_offset_and_the_next,        \
 			  setup),                                              \
 			T(partitions_are_listed_without_membership, setup),    \
+			T(topics_are_described_without_membership, setup),     \
 			T(reading_all_needs_and_disturbs_no_membership,        \
 			  setup),                                              \
 			T(two_members_never_own_the_same_and_one_inherits_all, \

@@ -267,6 +267,49 @@ a_topic_that_does_not_exist_is_waited_for(void **state)
 }
 
 static void
+a_topic_that_does_not_exist_is_described_without_partitions(void **state)
+{
+	static const char *const names[] = {"stock", "coupon"};
+	const struct source_topic *topics;
+	struct pj_error err = {0};
+	struct source *src;
+	size_t n;
+
+	(void)state;
+	kafka_mock_create(mock, "stock", 3);
+	kafka_mock_create(mock, "coupon", 1);
+	rd_kafka_mock_topic_set_error(mock->cluster, "coupon",
+				      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	src = open_topics(SOURCE_ALL, NULL, NULL, names, 2);
+	if (source_topics(src, 10000, &topics, &n, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(topics[0].n_partitions, 3);
+	assert_int_equal(topics[1].n_partitions, 0);
+	assert_string_equal(topics[1].unknown, "");
+	source_close(src);
+}
+
+static void
+topics_cannot_be_described_while_the_log_is_away(void **state)
+{
+	const struct source_topic *topics;
+	struct pj_error err = {0};
+	int64_t begin_mono_ms;
+	struct source *src;
+	size_t n;
+
+	(void)state;
+	kafka_mock_create(mock, "stock", 1);
+	rd_kafka_mock_broker_set_down(mock->cluster, 1);
+	src = open_stock(SOURCE_ALL);
+	begin_mono_ms = clock_mono_ms();
+	assert_int_equal(source_topics(src, 1000, &topics, &n, &err), -1);
+	assert_int_equal(err.cls, PJ_ERROR_RETRY);
+	assert_in_range(clock_mono_ms() - begin_mono_ms, 0, 3000);
+	source_close(src);
+}
+
+static void
 a_refused_topic_is_a_matter_of_configuration(void **state)
 {
 	struct source_event ev;
@@ -347,6 +390,8 @@ main(void)
 		T(a_batch_that_cannot_be_read_stops_its_partition),
 		T(the_first_record_is_the_first_there_is_now),
 		T(a_topic_that_does_not_exist_is_waited_for),
+		T(a_topic_that_does_not_exist_is_described_without_partitions),
+		T(topics_cannot_be_described_while_the_log_is_away),
 		T(a_refused_topic_is_a_matter_of_configuration),
 		T(a_prefix_is_put_before_topics_and_taken_off_records),
 		T(records_stay_whole_while_everything_changes_around_them),
