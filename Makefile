@@ -76,6 +76,8 @@ COMPONENT   := $(patsubst %.c,$(B)/%,$(wildcard tests/component/test_*.c))
 FUZZ        := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAY := $(FUZZ:%=$(B)/tests/fuzz/%)
 SUPPORT     := $(patsubst %.c,$(B)/%,$(wildcard tests/support/*.c))
+# A module that no shop has, of tests/component/test_hazard.py.
+HAZARD       = $(B)/tests/support/hazard/hazard.so
 PROGRAMS     = $(B)/projector/projector $(B)/queryapi/queryapi
 
 .DEFAULT_GOAL := all
@@ -93,7 +95,7 @@ endif
 all: programs modules ## Build both programs and the bundled projections
 programs: $(PROGRAMS)
 modules: $(MODULES)
-tests: $(UNIT) $(GOLDEN) $(COMPONENT) $(FUZZ_REPLAY) $(SUPPORT)
+tests: $(UNIT) $(GOLDEN) $(COMPONENT) $(FUZZ_REPLAY) $(SUPPORT) $(HAZARD)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -134,6 +136,10 @@ $(B)/queryapi/queryapi: $(B)/queryapi/main.o $(SAN_O) $(B)/queryapi.a $(B)/lib.a
 
 .SECONDEXPANSION:
 $(B)/projections/%.so: $$(addprefix $(B)/,$$(addsuffix .o,$$(basename $$(wildcard projections/$$*/*.c))))
+	$(SAY) MOD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $^
+
+$(HAZARD): $(HAZARD:.so=.o)
 	$(SAY) MOD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $^
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "projector/crashes.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/log.h"
 #include "lib/mem.h"
 
 void
@@ -41,6 +43,51 @@ crashes_set(struct crashes *list, const struct store_crash *rows, size_t n,
 		if (rows[i].count >= 0 && (uint32_t)rows[i].count >= limit)
 			list->rows[list->n++] = rows[i];
 	qsort(list->rows, list->n, sizeof(*rows), by_place);
+}
+
+/* Durable before the entry goes: an end in between counts twice, not never. */
+static int
+count_crash(const struct ledger_entry *e, struct store_session *ses,
+	    uint32_t limit, int64_t now_at_ms, struct pj_error *err)
+{
+	struct store_crash crash = {
+		.partition = e->partition,
+		.offset = e->offset,
+		.last_at_ms = now_at_ms,
+	};
+	int32_t count;
+
+	strcpy(crash.generation, e->generation);
+	strcpy(crash.topic, e->topic);
+	if (store_crash_add(ses, &crash, &count, err))
+		return -1;
+	log_warn("crash.counted",
+		 "generation=%s at=%s/%" PRId32 "@%" PRId64 " pid=%" PRId64
+		 " count=%" PRId32 " limit=%" PRIu32,
+		 *e->generation ? e->generation : "-", e->topic, e->partition,
+		 e->offset, e->pid, count, limit);
+	return 0;
+}
+
+int
+crashes_begin(struct crashes *list, struct ledger *led,
+	      struct store_session *ses, uint32_t limit, int64_t now_at_ms,
+	      struct pj_error *err)
+{
+	const struct ledger_entry *e;
+	struct store_crash *rows;
+	size_t n;
+
+	while ((e = ledger_found(led, 0))) {
+		if (count_crash(e, ses, limit, now_at_ms, err))
+			return -1;
+		ledger_forget(led);
+	}
+	if (store_crashes(ses, &rows, &n, err))
+		return -1;
+	crashes_set(list, rows, n, limit);
+	free(rows);
+	return 0;
 }
 
 static int

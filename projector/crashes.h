@@ -39,6 +39,17 @@ void
 crashes_set(struct crashes *list, const struct store_crash *rows, size_t n,
 	    uint32_t limit);
 
+/*
+ * Before reading starts: counts in the store what the ledger found, clearing
+ * its entries one by one, then reads the list. On failure what is not counted
+ * is kept; a count in doubt (RETRY) may be counted twice when this is called
+ * again.
+ */
+int
+crashes_begin(struct crashes *list, struct ledger *led,
+	      struct store_session *ses, uint32_t limit, int64_t now_at_ms,
+	      struct pj_error *err) __attribute__((warn_unused_result));
+
 /* How often it ended the process there, if that is condemned; else 0. */
 uint32_t
 crashes_find(const struct crashes *list, enum step step, const char *generation,

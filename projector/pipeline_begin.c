@@ -396,6 +396,9 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 {
 	/* Fit for what we promise? A person has to change it if not. */
 	if ((!pipe->checked && store_check(pipe->set.session, err)) ||
+	    crashes_begin(&pipe->crashes, pipe->set.ledger, pipe->set.session,
+			  pipe->set.set->projector.crash_limit, clock_wall_ms(),
+			  err) ||
 	    (pipe->set.follow_live && attach_lanes(pipe, err)) ||
 	    look_at_topics(pipe, err) || find_sources(pipe, err) ||
 	    claim_lanes(pipe, err))

@@ -38,7 +38,6 @@ struct pipeline {
 	bool assigned; /* parts are ours */
 	bool reading;  /* and are being read, from positions of the store */
 	bool checked;  /* the store is fit */
-	bool counted;  /* what crashed before is in the store */
 	bool claimed;  /* starts are ours, as far as we know */
 	bool paused;
 	bool outage; /* the store is away, as far as we know */

@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Records that end or hang the process: parked by name, all others applied.
+
+    BUILD=build/release test_hazard.py [NAME]...
+
+The module of tests/support/hazard does to the projector whatever an event says.
+A bundled one reads the same topic in the same process. The projector is started
+again whenever it ends, as a supervisor does.
+"""
+
+import collections
+import contextlib
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build" / "release"))
+PROJECTOR = (BUILD / "projector" / "projector").resolve()
+LIMIT = 2
+PARTITIONS = 2
+WORDS = ["segfault", "abort", "exit", "exit-at-once", "loop", "stand",
+         "recurse", "key-segfault", "key-loop"]  # fmt: skip
+if BUILD.name not in ("asan", "tsan"):  # these have no bound on addresses
+    WORDS.append("leak")
+ADDRESS_BYTES = 1 << 30
+TESTS = []
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def expect(condition, *what):
+    if not condition:
+        raise AssertionError(" ".join(str(part) for part in what))
+
+
+class Place:
+    """An archive of coupons, a store, and a projector with two modules."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.modules = self.directory / "modules"
+        self.modules.mkdir()
+        shutil.copy(BUILD / "tests/support/hazard/hazard.so", self.modules)
+        shutil.copy(BUILD / "projections/coupon.so", self.modules)
+        self.topic = self.directory / "events" / "coupon"
+        self.topic.mkdir(parents=True)
+        self.offsets = collections.Counter()
+        for partition in range(PARTITIONS):
+            (self.topic / f"{partition}.ndjson").touch()
+        self.settings = {
+            "source.dir": self.directory / "events",
+            "store.path": self.directory / "store",
+            "store.map_bytes": "32m",
+            "projector.state_dir": self.directory / "state",
+            "projector.modules": self.modules,
+            "projector.admin_listen": "",
+            "projector.crash_limit": LIMIT,
+            "projector.fold_cpu_ms": "200ms",
+        }
+        self.process = None
+        self.n_logs = 0
+
+    def append(self, coupon, reason):
+        partition = sum(coupon.encode()) % PARTITIONS
+        offset = self.offsets[partition]
+        self.offsets[partition] += 1
+        record = {
+            "topic": "coupon", "partition": partition, "offset": offset,
+            "timestamp": 1793580601040, "key": coupon, "headers": {},
+            "value": {
+                "eventId": f"e-{partition}-{offset}",
+                "eventType": "CouponIssueRejected",
+                "data": {"couponId": coupon, "memberId": "member-1",
+                         "reason": reason},
+                "occurrenceDateTime": 1793580601000,
+            },
+        }  # fmt: skip
+        with open(self.topic / f"{partition}.ndjson", "a") as out:
+            out.write(json.dumps(record) + "\n")
+
+    def command(self, *args):
+        command = [PROJECTOR, *args]
+        for name, value in self.settings.items():
+            command += ["-s", f"{name}={value}"]
+        return command
+
+    def start(self, *args):
+        def limits():
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            if "leak" in WORDS:
+                resource.setrlimit(resource.RLIMIT_AS,
+                                   (ADDRESS_BYTES, ADDRESS_BYTES))
+
+        self.n_logs += 1
+        self.log = self.directory / f"log-{self.n_logs}"
+        with open(self.log, "wb") as log:
+            # One arena: each reserves addresses of its own.
+            self.process = subprocess.Popen(
+                self.command(*args), stdout=log, stderr=log, preexec_fn=limits,
+                cwd=self.directory, env={**os.environ, "MALLOC_ARENA_MAX": "1"},
+            )  # fmt: skip
+
+    def text(self):
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def run_until_done(self, *args, done="event=run.done", most=40):
+        """Starts it again and again; what it said at each early end."""
+        ends = []
+        while True:
+            self.start(*args)
+            status = self.process.wait(timeout=60)
+            if status == 0 and done in self.text():
+                return ends
+            ends.append(f"status {status}\n{self.text()}")
+            expect(len(ends) < most, "no end of it:", ends[-1])
+
+    def rows(self, *args):
+        done = subprocess.run(self.command(*args, "--json"), text=True,
+                              capture_output=True, timeout=60, check=True)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def counts(self, name):
+        """Rejections by coupon, as the view has them."""
+        done = subprocess.run(self.command("dump", name), text=True,
+                              capture_output=True, timeout=60, check=True)
+        documents = map(json.loads, done.stdout.splitlines())
+        return {d["id"]: d["rejected"] for d in documents}
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def write_events(place, words):
+    """
+    Healthy coupons, and for each word a coupon of its own that meets it after
+    two events and has one more afterwards. Counts by coupon: all there are, and
+    those before the hazard; places of the hazards.
+    """
+    everything, before, hazards = {}, {}, {}
+    for turn in range(3):
+        for n in range(20):
+            place.append(f"fine-{n}", "sold out")
+            everything[f"fine-{n}"] = before[f"fine-{n}"] = turn + 1
+        for word in words:
+            coupon = f"h-{word}"
+            if turn == 2:
+                place.append(coupon, word)
+            place.append(coupon, "sold out")
+            everything[coupon] = turn + 1 + (turn == 2)
+            before[coupon] = min(turn + 1, 2)
+    return everything, before
+
+
+# ---- Tests -----------------------------------------------------------------
+
+
+@test
+def each_record_that_ends_the_process_is_parked_and_all_others_are_applied(
+        place):
+    everything, before = write_events(place, WORDS)
+    ends = place.run_until_done("run", "--until-end")
+    expect(len(ends) == LIMIT * len(WORDS), len(ends), "ends:", *ends)
+    # The module beside it, in the same process, has every event.
+    expect(place.counts("coupon") == everything, place.counts("coupon"))
+    expect(place.counts("hazard") == before, place.counts("hazard"))
+    # What came later for these coupons waits behind them; nothing else does.
+    parked = {row["projection"]: row["parked"] for row in place.rows("status")}
+    expect(parked == {"hazard": 2 * len(WORDS), "coupon": 0}, parked)
+    told = "".join(log.read_text(errors="replace")
+                   for log in place.directory.glob("log-*"))
+    expect('cause="ends the process"' in told, told)
+
+
+@test
+def a_new_generation_gives_each_record_another_chance(place):
+    _, before = write_events(place, ["segfault"])
+    place.run_until_done("run", "--until-end")
+    ends = place.run_until_done("rebuild", "hazard", done="is live")
+    expect(len(ends) == LIMIT, len(ends), "ends:", *ends)
+    expect(place.counts("hazard") == before, place.counts("hazard"))
+
+
+@test
+def with_limit_0_no_record_is_condemned(place):
+    write_events(place, ["abort"])
+    place.settings["projector.crash_limit"] = 0
+    with contextlib.suppress(AssertionError):
+        place.run_until_done("run", "--until-end", most=4)
+        raise RuntimeError("it went on: " + place.text())
+
+
+@test
+def a_stop_within_an_endless_record_is_bounded_and_counts_against_it(place):
+    _, before = write_events(place, ["loop"])
+    place.settings["projector.fold_cpu_ms"] = "1h"
+    place.settings["projector.crash_limit"] = 1
+    place.start("run", "--until-end")
+    wait_until_busy(place.process)
+    place.process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    expect(place.process.wait(timeout=30) == 0, place.text())
+    expect(time.monotonic() - began < 10, "it took over 10 s")
+    expect("event=stop.cut" in place.text(), place.text())
+    expect(not place.run_until_done("run", "--until-end"), place.text())
+    expect(place.counts("hazard") == before, place.counts("hazard"))
+
+
+def wait_until_busy(process):
+    """The loop has taken half a second of CPU time."""
+    tick = os.sysconf("SC_CLK_TCK")
+    end = time.monotonic() + 30
+    while True:
+        stat = pathlib.Path(f"/proc/{process.pid}/stat").read_text()
+        if int(stat.rpartition(")")[2].split()[11]) > tick / 2:
+            return
+        expect(process.poll() is None, "it ended")
+        expect(time.monotonic() < end, "it does not loop")
+        time.sleep(0.05)
+
+
+# ---- Main ------------------------------------------------------------------
+
+
+def main():
+    failed = passed = 0
+    for function in TESTS:
+        if sys.argv[1:] and function.__name__ not in sys.argv[1:]:
+            continue
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="shopview-hazard-") as directory:
+            try:
+                with contextlib.closing(Place(directory)) as place:
+                    function(place)
+            except Exception:
+                failed += 1
+                print(f"FAILED {function.__name__}")
+                traceback.print_exc(file=sys.stdout)
+            else:
+                passed += 1
+                spent = time.monotonic() - began
+                print(f"ok     {function.__name__} ({spent:.1f} s)")
+        sys.stdout.flush()
+    print(f"{passed} passed, {failed} failed")
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
