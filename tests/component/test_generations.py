@@ -108,15 +108,15 @@ class Reader:
 
 @test
 def no_reader_goes_back_when_a_rebuilt_generation_goes_live(place):
-    place.generate(12000)
+    place.generate(6000)
     process = running(place, 0.3)
     keys = [json.loads(line)["id"] for line in
             place.run("dump", "stock").stdout.splitlines()]
     reader = Reader(place, place.random.sample(keys, min(8, len(keys))))
-    for _ in range(3):
+    for _ in range(2):
         rebuild = place.start("rebuild", "stock")
         while rebuild.poll() is None:
-            place.append(0.002)
+            place.append(0.003)
             reader.look()
         expect(rebuild.wait() == 0, rebuild.log.read_text())
         end = time.monotonic() + 1.5  # the readers' and the owner's turn
@@ -124,7 +124,7 @@ def no_reader_goes_back_when_a_rebuilt_generation_goes_live(place):
             place.append(0.002)
             reader.look()
     seen = {generation for tags in reader.tags.values() for generation in tags}
-    expect(seen >= {1, 2, 3, 4}, "the switches were not seen:", seen)
+    expect(seen == {1, 2, 3}, "the switches were not seen:", seen)
     place.append()
     place.wait_for_end()
     place.check()
@@ -156,7 +156,7 @@ def killed_while_the_live_one_is_held_still_the_same_command_goes_on(place):
 
 @test
 def an_unfinished_rebuild_can_be_promoted(place):
-    place.everything(8000)
+    place.everything(6000)
     place.run("run", "--until-end")
     done = place.run("generation", "promote", "stock", status=1)
     expect("rebuild stock" in done.stderr, done.stderr)
@@ -180,7 +180,7 @@ def an_unfinished_rebuild_can_be_promoted(place):
 
 @test
 def a_rollback_catches_up_first_and_the_runner_follows(place):
-    place.generate(6000)
+    place.generate(3000)
     process = running(place, 0.4)
     place.run("rebuild", "stock")
     place.wait_for(lambda: said(process, "event=generation.follows"), "2")
