@@ -73,6 +73,8 @@ MODULES     := $(PROJECTIONS:%=$(B)/projections/%.so)
 UNIT        := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 GOLDEN      := $(patsubst %.c,$(B)/%,$(wildcard tests/golden/test_*.c))
 COMPONENT   := $(patsubst %.c,$(B)/%,$(wildcard tests/component/test_*.c))
+SIM_O       := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
+SIM         := $(B)/tests/sim/sim
 FUZZ        := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAY := $(FUZZ:%=$(B)/tests/fuzz/%)
 SUPPORT     := $(patsubst %.c,$(B)/%,$(wildcard tests/support/*.c))
@@ -95,7 +97,7 @@ endif
 all: programs modules ## Build both programs and the bundled projections
 programs: $(PROGRAMS)
 modules: $(MODULES)
-tests: $(UNIT) $(GOLDEN) $(COMPONENT) $(FUZZ_REPLAY) $(SUPPORT) $(HAZARD)
+tests: $(UNIT) $(GOLDEN) $(COMPONENT) $(SIM) $(FUZZ_REPLAY) $(SUPPORT) $(HAZARD)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -151,6 +153,13 @@ TEST_LINK = $(CC) $(LDFLAGS_ALL) -o $@ $< $(SAN_O) $(TEST_EXTRA) \
 $(UNIT) $(GOLDEN) $(COMPONENT) $(SUPPORT): %: %.o $(SAN_O) $(TEST_LIBS)
 	$(SAY) LINK $@
 	$(Q)$(TEST_LINK)
+
+# The simulator: many files, one program.
+$(SIM): $(SIM_O) $(SAN_O) $(TEST_LIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(SIM_O) $(SAN_O) \
+		-Wl,--start-group $(TEST_LIBS) -Wl,--end-group \
+		$(LIBS_PROJECTOR) $(LIBS_QUERYAPI) $(LIBS_LIB)
 
 ifeq ($(VARIANT),fuzz)
 $(FUZZ_REPLAY): SAN := -fsanitize=fuzzer,address,undefined

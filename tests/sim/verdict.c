@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * At rest: every record of every lane, in the order of its log, against what
+ * the store holds.
+ *
+ * Whether a record waits in the unit of its key is the store's word; that it
+ * has to, or must not, is judged here. All else is predicted.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "lib/readmodel.h"
+#include "tests/sim/oracle_impl.h"
+#include "tests/sim/tell.h"
+
+/* The queue of a record key, as it should be. */
+struct unit_due {
+	struct unit_due *next;
+	struct row *row;
+	size_t log;
+	struct due due;
+};
+
+/* One record in one lane. */
+struct seen {
+	struct oracle *oracle;
+	size_t log;
+	const struct view *view;
+	unsigned lane;
+};
+
+_Noreturn static void
+wrong(const struct seen *s, struct pj_str key, const char *what)
+{
+	oracle_broken(s->oracle, s->log, s->view, s->lane, key, what);
+}
+
+static struct truth *
+truth_of(const struct seen *s, struct pj_str key)
+{
+	struct lane *lane = &s->oracle->eyes.lanes.lane[s->lane];
+	struct truth *t;
+
+	for (t = s->oracle->truths; t; t = t->next)
+		if (t->lane == lane && t->key.len == key.len &&
+		    memcmp(t->key.ptr, key.ptr, key.len) == 0)
+			return t;
+	t = mem_calloc(1, sizeof(*t));
+	truth_init(t, lane, key);
+	t->next = s->oracle->truths;
+	s->oracle->truths = t;
+	return t;
+}
+
+static struct unit_due *
+unit_of(const struct seen *s, struct row *row)
+{
+	struct unit_due *u;
+
+	for (u = s->oracle->units; u; u = u->next)
+		if (u->row == row)
+			return u;
+	u = mem_calloc(1, sizeof(*u));
+	u->row = row;
+	u->log = s->log;
+	u->next = s->oracle->units;
+	s->oracle->units = u;
+	return u;
+}
+
+/* ---- Queues ------------------------------------------------------------------- */
+
+/* It has to wait; cause: for its own fault, NULL: behind others. */
+static void
+due_add(const struct seen *s, struct due *due, const struct wait *wait,
+	const char *cause)
+{
+	int64_t offset = s->view->ev->offset;
+	const struct parked_content *content;
+	const void *got;
+
+	if (!oracle_row_is_there(s->oracle, ROW_PARKED, s->lane, s->log, wait,
+				 offset, &got))
+		wrong(s, wait->unit, cause ? cause : "has to wait, has no row");
+	content = got;
+	/* One that got to the front was behind others when it was parked. */
+	if (cause && strcmp(content->row.cause, cause) != 0 &&
+	    strcmp(content->row.cause, "behind a parked record") != 0)
+		wrong(s, wait->unit, content->row.cause);
+	if (!due->open)
+		due->first = offset;
+	due->open = true;
+	due->tail = offset;
+	due->n++;
+	s->oracle->n_rows_due++;
+}
+
+static void
+due_compare(const struct due *due, const struct document *doc, int32_t source,
+	    struct pj_str name)
+{
+	const struct queue_mark *k = document_queue(doc, source);
+
+	REQUIRE(due->open == (k != NULL), "%.*s: queue of source %d %s",
+		(int)name.len, name.ptr, (int)source,
+		k ? "should not be there" : "is missing");
+	if (!k)
+		return;
+	REQUIRE(k->tail == due->tail && k->n == due->n &&
+			k->first <= due->first,
+		"%.*s: queue of source %d is %lld–%lld, n %lld, not "
+		"%lld–%lld, n %lld",
+		(int)name.len, name.ptr, (int)source, (long long)k->first,
+		(long long)k->tail, (long long)k->n, (long long)due->first,
+		(long long)due->tail, (long long)due->n);
+}
+
+/* ---- Documents ------------------------------------------------------------------ */
+
+/* Folded as the modules were; where they refuse, as they are since. */
+static enum verdict
+fold(const struct seen *s, struct truth *t, const struct sight *sight,
+     bool as_mended)
+{
+	enum verdict verdict;
+
+	modules_mended = as_mended;
+	verdict = truth_fold(t, &s->oracle->eyes, &s->oracle->w->logs[s->log],
+			     s->log, s->view, sight);
+	modules_mended = s->oracle->w->mended;
+	return verdict;
+}
+
+static bool
+is_parked(const struct seen *s, const struct wait *wait)
+{
+	const struct document *doc = oracle_document(
+		s->oracle, s->oracle->w->lanes.lane[s->lane].generation,
+		wait->unit);
+
+	return oracle_is_covered(doc, s->oracle->w->logs[s->log].source,
+				 s->view->ev->offset);
+}
+
+static void
+judge_document(const struct seen *s, const struct sight *sight)
+{
+	struct truth *t = truth_of(s, sight->key);
+	struct due *due = &t->due[s->log];
+	struct wait wait = {"document", sight->key};
+	enum verdict verdict;
+
+	if (due->open) {
+		due_add(s, due, &wait, NULL);
+		return;
+	}
+	if (oracle_was_discarded(s->oracle, s->lane, s->log, &wait,
+				 s->view->ev->offset)) {
+		truth_discard(t, s->log, s->view);
+		return;
+	}
+	if (sight->kind == SIGHT_DOCUMENT) {
+		due_add(s, due, &wait, sight->cause);
+		return;
+	}
+	verdict = fold(s, t, sight, false);
+	if (verdict == VERDICT_REJECTED && s->oracle->w->mended &&
+	    !is_parked(s, &wait))
+		verdict = fold(s, t, sight, true);
+	if (verdict_parks(verdict))
+		due_add(s, due, &wait, verdict_cause(verdict));
+}
+
+/* ---- Units ------------------------------------------------------------------------ */
+
+static bool
+is_at_fault(const struct sight *sight)
+{
+	return sight->kind != SIGHT_EVENT && sight->kind != SIGHT_SEQUENCE;
+}
+
+/* The head of its key's queue: what is wrong with it? */
+static void
+judge_head(const struct seen *s)
+{
+	bool wrong_with_it = false;
+
+	for (size_t i = 0; i < s->view->n; i++) {
+		const struct sight *sight = &s->view->sights[i];
+		struct truth *t;
+		enum verdict verdict = VERDICT_REJECTED;
+
+		if (sight->lane != s->lane)
+			continue;
+		if (is_at_fault(sight)) {
+			wrong_with_it = true;
+			continue;
+		}
+		t = truth_of(s, sight->key);
+		/* Retried, it went into those documents that took it. */
+		if (!t->due[s->log].open)
+			verdict = fold(s, t, sight, false);
+		wrong_with_it = wrong_with_it || verdict_parks(verdict);
+	}
+	if (!wrong_with_it)
+		wrong(s, s->view->ev->key,
+		      "waits, first of its key, and nothing is wrong with it");
+}
+
+static const char *
+cause_of(const struct seen *s)
+{
+	for (size_t i = 0; i < s->view->n; i++)
+		if (s->view->sights[i].lane == s->lane &&
+		    s->view->sights[i].cause)
+			return s->view->sights[i].cause;
+	return NULL;
+}
+
+/* Given up: only what had taken it before has it. */
+static void
+judge_discarded(const struct seen *s)
+{
+	for (size_t i = 0; i < s->view->n; i++) {
+		const struct sight *sight = &s->view->sights[i];
+		const struct document *doc;
+
+		if (sight->lane != s->lane || is_at_fault(sight))
+			continue;
+		doc = oracle_document(
+			s->oracle,
+			s->oracle->w->lanes.lane[s->lane].generation,
+			sight->key);
+		if (document_has_late(doc, s->oracle->w->logs[s->log].source,
+				      s->view->ev->offset))
+			(void)fold(s, truth_of(s, sight->key), sight, true);
+	}
+}
+
+/* True: it waits, or waited, in the unit of its key; all is said of it. */
+static bool
+judge_unit(const struct seen *s)
+{
+	struct wait wait = {"key", s->view->ev->key};
+	int64_t offset = s->view->ev->offset;
+	const struct document *doc;
+	struct unit_due *u;
+	struct row *row;
+	bool waits;
+
+	if (s->view->ev->key.len == 0)
+		return false;
+	doc = oracle_unit(s->oracle, s->lane, s->log, wait.unit, -1, &row);
+	waits = oracle_is_covered(doc, s->oracle->w->logs[s->log].source,
+				  offset);
+	u = unit_of(s, row);
+	if (u->due.open && !waits)
+		wrong(s, wait.unit, "has to wait for others of its key");
+	if (waits) {
+		if (!u->due.open)
+			judge_head(s);
+		due_add(s, &u->due, &wait, u->due.open ? NULL : cause_of(s));
+		return true;
+	}
+	if (!oracle_was_discarded(s->oracle, s->lane, s->log, &wait, offset))
+		return false;
+	judge_discarded(s);
+	return true;
+}
+
+static void
+judge_lone(const struct seen *s, const struct sight *sight)
+{
+	struct wait wait = {"record", sight->key};
+	const struct document *doc;
+	struct due due = {.open = false};
+	struct row *row;
+
+	doc = oracle_unit(s->oracle, s->lane, s->log, sight->key,
+			  s->view->ev->offset, &row);
+	if (!oracle_was_discarded(s->oracle, s->lane, s->log, &wait,
+				  s->view->ev->offset))
+		due_add(s, &due, &wait, sight->cause);
+	due_compare(&due, doc, s->oracle->w->logs[s->log].source, row->name);
+}
+
+static void
+judge(const struct seen *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->view->n; i++)
+		any = any || s->view->sights[i].lane == s->lane;
+	if (!any || judge_unit(s))
+		return;
+	for (size_t i = 0; i < s->view->n; i++) {
+		const struct sight *sight = &s->view->sights[i];
+
+		if (sight->lane != s->lane)
+			continue;
+		if (sight->kind == SIGHT_LONE)
+			judge_lone(s, sight);
+		else if (sight->kind == SIGHT_KEY)
+			wrong(s, sight->key, sight->cause);
+		else
+			judge_document(s, sight);
+	}
+}
+
+/* ---- The whole -------------------------------------------------------------------- */
+
+static void
+compare_content(const struct oracle *oracle, const struct truth *t,
+		const struct document *doc)
+{
+	static const struct store_token token;
+	struct arena *arena = &oracle->w->server.arena;
+	struct buf bytes = BUF_INIT;
+	const struct document *want;
+
+	doc_encode(t->doc, &token, &bytes);
+	want = document_new(arena, (uint8_t *)bytes.data, bytes.len);
+	buf_release(&bytes);
+	REQUIRE(document_same_content(doc, want) && doc->state == want->state,
+		"%s \"%.*s\" differs from what it should be",
+		t->lane->generation, (int)t->key.len, t->key.ptr);
+	REQUIRE(doc->state == READMODEL_META_ONLY ||
+			doc->newest_ms == want->newest_ms,
+		"%s \"%.*s\": newest event time", t->lane->generation,
+		(int)t->key.len, t->key.ptr);
+}
+
+static void
+compare(const struct oracle *oracle, const struct truth *t)
+{
+	const struct world *w = oracle->w;
+	const struct document *doc =
+		oracle_document(oracle, t->lane->generation, t->key);
+
+	REQUIRE(doc || !t->any, "%s \"%.*s\" is missing", t->lane->generation,
+		(int)t->key.len, t->key.ptr);
+	for (size_t l = 0; l < w->n_logs; l++) {
+		int32_t source = w->logs[l].source;
+
+		due_compare(&t->due[l], doc, source, t->key);
+		REQUIRE(document_position(doc, source) >= t->last[l] ||
+				document_has_late(doc, source, t->last[l]),
+			"%s \"%.*s\": position of source %d",
+			t->lane->generation, (int)t->key.len, t->key.ptr,
+			(int)source);
+		REQUIRE(!doc || !module_is_keyed_by_record(t->lane->mod) ||
+				t->sequence[l] == 0 ||
+				document_sequence(doc, w->logs[l].topic) ==
+					t->sequence[l],
+			"%s \"%.*s\": sequence %lld, not %lld",
+			t->lane->generation, (int)t->key.len, t->key.ptr,
+			(long long)document_sequence(doc, w->logs[l].topic),
+			(long long)t->sequence[l]);
+	}
+	if (doc)
+		compare_content(oracle, t, doc);
+}
+
+static void
+check_reached(const struct oracle *oracle, const struct lane *lane, size_t l)
+{
+	const struct log *log = &oracle->w->logs[l];
+	const struct checkpoint_content *at = cluster_committed(
+		&oracle->w->server.cluster,
+		server_checkpoint_row(&oracle->w->server, lane->generation,
+				      log->source));
+
+	REQUIRE(!module_reads_topic(lane->mod, log->topic) || log->n == 0 ||
+			(at && at->at.next > log->events[log->n - 1].offset),
+		"%s stays at %lld of %s/%d", lane->generation,
+		(long long)(at ? at->at.next : -1), log->topic,
+		(int)log->number);
+}
+
+/* Documents nobody expects, and rows without a queue. */
+static void
+count_rest(const struct oracle *oracle)
+{
+	const struct cluster *cluster = &oracle->w->server.cluster;
+	size_t n = 0;
+
+	for (size_t i = 0; i < cluster->n_rows; i++) {
+		const struct row *row = cluster->rows[i];
+		const void *content = cluster_committed(cluster, row);
+		const struct truth *t = oracle->truths;
+
+		n += row->kind == ROW_PARKED && content;
+		if (row->kind != ROW_DOCUMENT || !content ||
+		    memcmp(row->name.ptr, READMODEL_UNITS,
+			   strlen(READMODEL_UNITS)) == 0)
+			continue;
+		while (t && server_document_row(&oracle->w->server,
+						t->lane->generation,
+						t->key) != row)
+			t = t->next;
+		REQUIRE(t, "%.*s is there, nothing made it",
+			(int)row->name.len, row->name.ptr);
+	}
+	REQUIRE(n >= oracle->n_rows_due, "%zu rows, %zu are due", n,
+		oracle->n_rows_due);
+	met_n(MET_STRANDED, n - oracle->n_rows_due);
+}
+
+void
+oracle_check_end(struct oracle *oracle)
+{
+	struct world *w = oracle->w;
+
+	for (unsigned n = 0; n < w->lanes.n; n++)
+		for (size_t l = 0; l < w->n_logs; l++) {
+			check_reached(oracle, &w->lanes.lane[n], l);
+			for (size_t e = 0; e < w->logs[l].n; e++)
+				judge(&(struct seen){oracle, l,
+						     &oracle->views[l][e], n});
+		}
+	for (const struct truth *t = oracle->truths; t; t = t->next)
+		compare(oracle, t);
+	while (oracle->units) {
+		struct unit_due *u = oracle->units;
+
+		due_compare(&u->due,
+			    cluster_committed(&w->server.cluster, u->row),
+			    w->logs[u->log].source, u->row->name);
+		oracle->units = u->next;
+		free(u);
+	}
+	count_rest(oracle);
+	REQUIRE(oracle->eyes.records_out == 0, "the oracle holds records");
+}
