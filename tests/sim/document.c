@@ -176,6 +176,18 @@ document_new(struct arena *arena, const uint8_t *bson, size_t len)
 	return doc;
 }
 
+void
+document_tell(const char *what, const struct document *doc)
+{
+	char *json;
+	bson_t b;
+
+	REQUIRE(bson_init_static(&b, doc->bson, doc->len), "no BSON");
+	json = bson_as_relaxed_extended_json(&b, NULL);
+	tell("%s %s", what, json);
+	bson_free(json);
+}
+
 int64_t
 document_position(const struct document *doc, int32_t source)
 {

@@ -44,6 +44,10 @@ struct document {
 const struct document *
 document_new(struct arena *arena, const uint8_t *bson, size_t len);
 
+/* A line of the schedule. */
+void
+document_tell(const char *what, const struct document *doc);
+
 /* -1 when there is none; doc may be NULL. */
 int64_t
 document_position(const struct document *doc, int32_t source);

@@ -74,18 +74,55 @@ oracle_row_is_there(const struct oracle *oracle, enum row_kind kind,
 	return content != NULL;
 }
 
-bool
-oracle_was_discarded(const struct oracle *oracle, unsigned lane, size_t log,
-		     const struct wait *wait, int64_t offset)
+static bool
+is_discard_of(const struct store_request *req, const char *generation,
+	      const struct log *log, const struct wait *wait, int64_t offset)
+{
+	return req->offset == offset && strcmp(req->action, "discard") == 0 &&
+	       req->partition == log->number &&
+	       strcmp(req->topic, log->topic) == 0 &&
+	       strcmp(req->generation, generation) == 0 &&
+	       strcmp(req->unit_type, wait->type) == 0 &&
+	       req->unit_len == wait->unit.len &&
+	       memcmp(req->unit, wait->unit.ptr, req->unit_len) == 0;
+}
+
+static bool
+was_discard_asked_for(const struct oracle *oracle, unsigned lane, size_t log,
+		      const struct wait *wait, int64_t offset)
+{
+	const struct world *w = oracle->w;
+	const struct cluster *cluster = &w->server.cluster;
+
+	for (size_t i = 0; i < cluster->n_rows; i++) {
+		const struct request_content *content =
+			cluster->rows[i]->kind == ROW_REQUEST
+				? committed(oracle, cluster->rows[i])
+				: NULL;
+
+		if (content && is_discard_of(&content->req,
+					     w->lanes.lane[lane].generation,
+					     &w->logs[log], wait, offset))
+			return true;
+	}
+	return false;
+}
+
+enum end
+oracle_end_of(const struct oracle *oracle, unsigned lane, size_t log,
+	      const struct wait *wait, int64_t offset)
 {
 	const void *content;
 	const struct audit_content *audit;
 
 	if (!oracle_row_is_there(oracle, ROW_AUDIT, lane, log, wait, offset,
 				 &content))
-		return false;
+		return was_discard_asked_for(oracle, lane, log, wait, offset)
+			       ? END_UNKNOWN
+			       : END_APPLIED;
 	audit = content;
-	return strcmp(audit->action, "discarded") == 0;
+	return strcmp(audit->action, "discarded") == 0 ? END_DISCARDED
+						       : END_APPLIED;
 }
 
 bool
@@ -461,13 +498,6 @@ oracle_free(struct oracle *oracle)
 		if (memory)
 			free(memory->marks);
 		free(memory);
-	}
-	while (oracle->truths) {
-		struct truth *t = oracle->truths;
-
-		oracle->truths = t->next;
-		truth_release(t);
-		free(t);
 	}
 	for (size_t l = 0; l < oracle->w->n_logs; l++)
 		free(oracle->views[l]);

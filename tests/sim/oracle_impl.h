@@ -23,6 +23,7 @@ struct oracle {
 	int64_t accounted[MODULES][LOGS_MAX];
 	struct truth *truths;	 /* at rest */
 	struct unit_due *units; /* likewise */
+	struct doubt *doubts;	/* likewise */
 	size_t n_rows_due;	 /* parked rows that have their reason */
 };
 
@@ -55,8 +56,14 @@ oracle_is_covered(const struct document *doc, int32_t source, int64_t offset);
 bool
 oracle_was_covered(const struct oracle *oracle, const struct row *row,
 		   int32_t source, int64_t offset);
-bool
-oracle_was_discarded(const struct oracle *oracle, unsigned lane, size_t log,
-		     const struct wait *wait, int64_t offset);
+/* What became of a record that does not wait (any more). */
+enum end {
+	END_APPLIED,
+	END_DISCARDED, /* the audit says so */
+	END_UNKNOWN,   /* somebody asked to discard it; the audit is silent */
+};
+enum end
+oracle_end_of(const struct oracle *oracle, unsigned lane, size_t log,
+	      const struct wait *wait, int64_t offset);
 
 #endif

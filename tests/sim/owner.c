@@ -302,23 +302,28 @@ owner_die(struct world *w, struct owner *o)
 	memset(o->has, 0, sizeof(o->has));
 }
 
-bool
-owner_is_at_rest(const struct world *w, const struct owner *o)
+const char *
+owner_unrest(const struct world *w, const struct owner *o)
 {
 	if (o->state == OWNER_DEAD)
-		return true;
-	if (o->joined ? o->assignment != w->assignment : o->n_errands > 0)
-		return false;
-	if (o->n_errands || !core_is_saved(o->core))
-		return false;
+		return o->joined ? "is dead, the group does not know" : NULL;
+	if (!o->joined)
+		return "is not in the group";
+	if (o->assignment != w->assignment)
+		return "does not know its assignment";
+	if (o->n_errands)
+		return "has jobs out";
 	for (size_t l = 0; l < w->n_logs; l++) {
 		if ((w->has[l] == o) != o->has[l])
-			return false;
-		if (o->has[l] && (o->state != OWNER_READING ||
-				  o->at[l] < w->logs[l].n))
-			return false;
+			return "lacks what it was assigned";
+		if (o->has[l] && o->state != OWNER_READING)
+			return "does not read";
+		if (o->has[l] && o->at[l] < w->logs[l].n)
+			return core_is_full(o->core)
+				       ? "is full, nothing is on its way"
+				       : "has not read all";
 	}
-	return true;
+	return core_is_saved(o->core) ? NULL : "has not saved all";
 }
 
 void

@@ -81,8 +81,9 @@ owner_die(struct world *w, struct owner *o);
 /* Forgets its assignment; the core and what is on its way live on. */
 void
 owner_forget(struct world *w, struct owner *o);
-bool
-owner_is_at_rest(const struct world *w, const struct owner *o);
+/* Why it is not at rest; NULL: it is. */
+const char *
+owner_unrest(const struct world *w, const struct owner *o);
 void
 owner_free(struct owner *o);
 

@@ -49,7 +49,8 @@
 	X(REQUESTS, "requests", true)                                          \
 	X(RETRIED, "retried", true)                                            \
 	X(DISCARDED, "discarded", true)                                        \
-	X(STRANDED, "rows without a queue", false)
+	X(STRANDED, "rows without a queue", false)                             \
+	X(UNAUDITED, "discarded without a trace", false)
 
 enum met {
 #define TELL_ENUM(NAME, TEXT, MUST) MET_##NAME,

@@ -123,6 +123,23 @@ truth_fold(struct truth *t, struct eyes *eyes, const struct log *log,
 	return VERDICT_CHANGED;
 }
 
+enum verdict
+truth_try(struct truth *t, struct eyes *eyes, const struct log *log,
+	  size_t part, const struct view *view, const struct sight *sight)
+{
+	struct truth before = *t;
+	enum verdict verdict;
+
+	before.bytes = BUF_INIT;
+	buf_add(&before.bytes, t->bytes.data, t->bytes.len);
+	verdict = truth_fold(t, eyes, log, part, view, sight);
+	undo(t, &before.bytes);
+	buf_release(&t->bytes);
+	before.doc = t->doc;
+	*t = before;
+	return verdict;
+}
+
 void
 truth_discard(struct truth *t, size_t part, const struct view *view)
 {

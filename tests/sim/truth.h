@@ -45,6 +45,10 @@ truth_release(struct truth *t);
 enum verdict
 truth_fold(struct truth *t, struct eyes *eyes, const struct log *log,
 	   size_t part, const struct view *view, const struct sight *sight);
+/* What folding it would say. */
+enum verdict
+truth_try(struct truth *t, struct eyes *eyes, const struct log *log,
+	  size_t part, const struct view *view, const struct sight *sight);
 /* What stays of a record that is given up (protocol rule 12). */
 void
 truth_discard(struct truth *t, size_t part, const struct view *view);

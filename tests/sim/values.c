@@ -236,7 +236,7 @@ value_bad(struct arena *arena, struct dice *dice, const char *topic,
 			text(arena,
 			     "{\"shopId\":\"%s\",\"productId\":\"p1\","
 			     "\"orderId\":\"%s\",\"couponId\":\"%s\","
-			     "\"memberId\":\"m1\",\"quantity\":\"many\","
+			     "\"memberId\":[1],\"quantity\":\"many\","
 			     "\"rating\":99,\"totalAmount\":{}}",
 			     key, key, key)
 				.ptr);

@@ -22,6 +22,18 @@ struct unit_due {
 	struct due due;
 };
 
+/*
+ * A record that could be applied later than at first, or given up: its document
+ * has to agree with one of both.
+ */
+struct doubt {
+	struct doubt *next;
+	const struct lane *lane;
+	struct pj_str key;
+	const struct view *view;
+	bool discarded;
+};
+
 /* One record in one lane. */
 struct seen {
 	struct oracle *oracle;
@@ -143,6 +155,50 @@ is_parked(const struct seen *s, const struct wait *wait)
 				 s->view->ev->offset);
 }
 
+static bool
+was_discarded(const struct seen *s, const struct wait *wait)
+{
+	enum end end = oracle_end_of(s->oracle, s->lane, s->log, wait,
+				     s->view->ev->offset);
+
+	met_n(MET_UNAUDITED, end == END_UNKNOWN);
+	return end != END_APPLIED;
+}
+
+/* Not by its audit: as the document is to be taken this time. */
+static bool
+is_taken_as_discarded(const struct seen *s, const struct truth *t,
+		      const struct wait *wait)
+{
+	struct doubt *d;
+
+	if (oracle_end_of(s->oracle, s->lane, s->log, wait,
+			  s->view->ev->offset) != END_UNKNOWN)
+		return was_discarded(s, wait);
+	for (d = s->oracle->doubts; d; d = d->next)
+		if (d->lane == t->lane && d->key.ptr == t->key.ptr &&
+		    d->view == s->view)
+			return d->discarded;
+	d = mem_calloc(1, sizeof(*d));
+	*d = (struct doubt){s->oracle->doubts, t->lane, t->key, s->view, true};
+	s->oracle->doubts = d;
+	return true;
+}
+
+/* The next way to take what is in doubt of the document; false: none. */
+static bool
+doubt_next(const struct oracle *oracle, const struct truth *t)
+{
+	for (struct doubt *d = oracle->doubts; d; d = d->next) {
+		if (d->lane != t->lane || d->key.ptr != t->key.ptr)
+			continue;
+		d->discarded = !d->discarded;
+		if (!d->discarded)
+			return true;
+	}
+	return false;
+}
+
 static void
 judge_document(const struct seen *s, const struct sight *sight)
 {
@@ -155,20 +211,28 @@ judge_document(const struct seen *s, const struct sight *sight)
 		due_add(s, due, &wait, NULL);
 		return;
 	}
-	if (oracle_was_discarded(s->oracle, s->lane, s->log, &wait,
-				 s->view->ev->offset)) {
-		truth_discard(t, s->log, s->view);
-		return;
-	}
 	if (sight->kind == SIGHT_DOCUMENT) {
-		due_add(s, due, &wait, sight->cause);
+		if (is_parked(s, &wait) || !was_discarded(s, &wait))
+			due_add(s, due, &wait, sight->cause);
+		else
+			truth_discard(t, s->log, s->view);
 		return;
 	}
 	verdict = fold(s, t, sight, false);
+	if (!verdict_parks(verdict))
+		return;
+	if (is_parked(s, &wait)) {
+		due_add(s, due, &wait, verdict_cause(verdict));
+		return;
+	}
 	if (verdict == VERDICT_REJECTED && s->oracle->w->mended &&
-	    !is_parked(s, &wait))
+	    !is_taken_as_discarded(s, t, &wait))
 		verdict = fold(s, t, sight, true);
-	if (verdict_parks(verdict))
+	if (!verdict_parks(verdict))
+		return;
+	if (was_discarded(s, &wait))
+		truth_discard(t, s->log, s->view);
+	else
 		due_add(s, due, &wait, verdict_cause(verdict));
 }
 
@@ -178,6 +242,18 @@ static bool
 is_at_fault(const struct sight *sight)
 {
 	return sight->kind != SIGHT_EVENT && sight->kind != SIGHT_SEQUENCE;
+}
+
+/* It went into the document out of the queue of its key. */
+static bool
+is_late(const struct seen *s, const struct sight *sight)
+{
+	const struct world *w = s->oracle->w;
+
+	return document_has_late(
+		oracle_document(s->oracle, w->lanes.lane[s->lane].generation,
+				sight->key),
+		w->logs[s->log].source, s->view->ev->offset);
 }
 
 /* The head of its key's queue: what is wrong with it? */
@@ -198,9 +274,13 @@ judge_head(const struct seen *s)
 			continue;
 		}
 		t = truth_of(s, sight->key);
-		/* Retried, it went into those documents that took it. */
 		if (!t->due[s->log].open)
-			verdict = fold(s, t, sight, false);
+			verdict = truth_try(t, &s->oracle->eyes,
+					    &s->oracle->w->logs[s->log], s->log,
+					    s->view, sight);
+		/* Retried, it went into those documents that took it. */
+		if (is_late(s, sight))
+			(void)fold(s, t, sight, true);
 		wrong_with_it = wrong_with_it || verdict_parks(verdict);
 	}
 	if (!wrong_with_it)
@@ -224,16 +304,9 @@ judge_discarded(const struct seen *s)
 {
 	for (size_t i = 0; i < s->view->n; i++) {
 		const struct sight *sight = &s->view->sights[i];
-		const struct document *doc;
 
-		if (sight->lane != s->lane || is_at_fault(sight))
-			continue;
-		doc = oracle_document(
-			s->oracle,
-			s->oracle->w->lanes.lane[s->lane].generation,
-			sight->key);
-		if (document_has_late(doc, s->oracle->w->logs[s->log].source,
-				      s->view->ev->offset))
+		if (sight->lane == s->lane && !is_at_fault(sight) &&
+		    is_late(s, sight))
 			(void)fold(s, truth_of(s, sight->key), sight, true);
 	}
 }
@@ -263,7 +336,9 @@ judge_unit(const struct seen *s)
 		due_add(s, &u->due, &wait, u->due.open ? NULL : cause_of(s));
 		return true;
 	}
-	if (!oracle_was_discarded(s->oracle, s->lane, s->log, &wait, offset))
+	/* What was given up has gone through the queue. */
+	if (!document_has_late(doc, s->oracle->w->logs[s->log].source, offset) ||
+	    !was_discarded(s, &wait))
 		return false;
 	judge_discarded(s);
 	return true;
@@ -279,8 +354,9 @@ judge_lone(const struct seen *s, const struct sight *sight)
 
 	doc = oracle_unit(s->oracle, s->lane, s->log, sight->key,
 			  s->view->ev->offset, &row);
-	if (!oracle_was_discarded(s->oracle, s->lane, s->log, &wait,
-				  s->view->ev->offset))
+	if (oracle_is_covered(doc, s->oracle->w->logs[s->log].source,
+			      s->view->ev->offset) ||
+	    !was_discarded(s, &wait))
 		due_add(s, &due, &wait, sight->cause);
 	due_compare(&due, doc, s->oracle->w->logs[s->log].source, row->name);
 }
@@ -310,7 +386,8 @@ judge(const struct seen *s)
 
 /* ---- The whole -------------------------------------------------------------------- */
 
-static void
+/* False: in doubt, and to be taken in another way. */
+static bool
 compare_content(const struct oracle *oracle, const struct truth *t,
 		const struct document *doc)
 {
@@ -322,6 +399,13 @@ compare_content(const struct oracle *oracle, const struct truth *t,
 	doc_encode(t->doc, &token, &bytes);
 	want = document_new(arena, (uint8_t *)bytes.data, bytes.len);
 	buf_release(&bytes);
+	if (tell_traced && !document_same_content(doc, want)) {
+		document_tell("is       ", doc);
+		document_tell("should be", want);
+	}
+	if ((!document_same_content(doc, want) || doc->state != want->state) &&
+	    doubt_next(oracle, t))
+		return false;
 	REQUIRE(document_same_content(doc, want) && doc->state == want->state,
 		"%s \"%.*s\" differs from what it should be",
 		t->lane->generation, (int)t->key.len, t->key.ptr);
@@ -329,17 +413,22 @@ compare_content(const struct oracle *oracle, const struct truth *t,
 			doc->newest_ms == want->newest_ms,
 		"%s \"%.*s\": newest event time", t->lane->generation,
 		(int)t->key.len, t->key.ptr);
+	return true;
 }
 
-static void
+static bool
 compare(const struct oracle *oracle, const struct truth *t)
 {
 	const struct world *w = oracle->w;
 	const struct document *doc =
 		oracle_document(oracle, t->lane->generation, t->key);
 
+	if (!doc && t->any && doubt_next(oracle, t))
+		return false;
 	REQUIRE(doc || !t->any, "%s \"%.*s\" is missing", t->lane->generation,
 		(int)t->key.len, t->key.ptr);
+	if (doc && !compare_content(oracle, t, doc))
+		return false;
 	for (size_t l = 0; l < w->n_logs; l++) {
 		int32_t source = w->logs[l].source;
 
@@ -358,8 +447,7 @@ compare(const struct oracle *oracle, const struct truth *t)
 			(long long)document_sequence(doc, w->logs[l].topic),
 			(long long)t->sequence[l]);
 	}
-	if (doc)
-		compare_content(oracle, t, doc);
+	return true;
 }
 
 static void
@@ -407,8 +495,9 @@ count_rest(const struct oracle *oracle)
 	met_n(MET_STRANDED, n - oracle->n_rows_due);
 }
 
-void
-oracle_check_end(struct oracle *oracle)
+/* False: once more, what is in doubt taken otherwise. */
+static bool
+judge_all(struct oracle *oracle)
 {
 	struct world *w = oracle->w;
 
@@ -420,16 +509,45 @@ oracle_check_end(struct oracle *oracle)
 						     &oracle->views[l][e], n});
 		}
 	for (const struct truth *t = oracle->truths; t; t = t->next)
-		compare(oracle, t);
-	while (oracle->units) {
-		struct unit_due *u = oracle->units;
-
+		if (!compare(oracle, t))
+			return false;
+	for (const struct unit_due *u = oracle->units; u; u = u->next)
 		due_compare(&u->due,
 			    cluster_committed(&w->server.cluster, u->row),
 			    w->logs[u->log].source, u->row->name);
+	count_rest(oracle);
+	return true;
+}
+
+static void
+forget(struct oracle *oracle)
+{
+	struct truth *t;
+	struct unit_due *u;
+
+	while ((t = oracle->truths)) {
+		oracle->truths = t->next;
+		truth_release(t);
+		free(t);
+	}
+	while ((u = oracle->units)) {
 		oracle->units = u->next;
 		free(u);
 	}
-	count_rest(oracle);
+	oracle->n_rows_due = 0;
+}
+
+void
+oracle_check_end(struct oracle *oracle)
+{
+	struct doubt *d;
+
+	while (!judge_all(oracle))
+		forget(oracle);
+	forget(oracle);
+	while ((d = oracle->doubts)) {
+		oracle->doubts = d->next;
+		free(d);
+	}
 	REQUIRE(oracle->eyes.records_out == 0, "the oracle holds records");
 }

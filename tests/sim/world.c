@@ -195,18 +195,18 @@ world_settle(struct world *w)
 	}
 }
 
-bool
-world_is_at_rest(const struct world *w)
+const char *
+world_unrest(const struct world *w)
 {
 	for (size_t i = 0; i < w->n_owners; i++) {
-		const struct owner *o = w->owners[i];
+		const char *why = owner_unrest(w, w->owners[i]);
 
-		if (!owner_is_at_rest(w, o) ||
-		    (o->state == OWNER_DEAD) == o->joined)
-			return false;
+		if (why)
+			return why;
 	}
-	return w->server.cluster.n_committed == w->server.cluster.n_ops &&
-	       requests_are_ended(w);
+	if (w->server.cluster.n_committed < w->server.cluster.n_ops)
+		return "not all is committed";
+	return requests_are_ended(w) ? NULL : "a request was not answered";
 }
 
 void

@@ -73,8 +73,9 @@ world_step(struct world *w);
 /* From here on all goes well. */
 void
 world_settle(struct world *w);
-bool
-world_is_at_rest(const struct world *w);
+/* Why it is not at rest; NULL: it is. */
+const char *
+world_unrest(const struct world *w);
 void
 world_release(struct world *w);
 
