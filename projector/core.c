@@ -212,8 +212,11 @@ core_must_reread(const struct core *core)
 bool
 core_is_full(const struct core *core)
 {
+	const struct workset *work = &core->batch.work;
+
+	/* Units never go: waiting for that would be for ever. */
 	return offsets_held_bytes(core->offsets) > core->set.memory_bytes / 2 ||
-	       core->batch.work.memory > core->set.memory_bytes;
+	       work->memory - work->unit_memory > core->set.memory_bytes;
 }
 
 unsigned

@@ -99,7 +99,7 @@ workset_clear(struct workset *set)
 	memset(set->buckets, 0, set->n_buckets * sizeof(*set->buckets));
 	memset(set->n_units, 0, sizeof(set->n_units));
 	set->n_entries = 0;
-	set->memory = 0;
+	set->memory = set->unit_memory = 0;
 }
 
 void
@@ -176,6 +176,7 @@ workset_add(struct workset *set, struct lane *lane, bool unit,
 	e->hash = entry_hash(set, lane, unit, key);
 	e->memory = ENTRY_OVERHEAD + key.len;
 	set->memory += e->memory;
+	set->unit_memory += unit ? e->memory : 0;
 	set->n_units[lane->index] += unit;
 	if (++set->n_entries > set->n_buckets)
 		workset_grow(set);
@@ -209,6 +210,8 @@ workset_count(struct workset *set, struct entry *e)
 		ENTRY_OVERHEAD + e->key.len + (e->doc ? doc_memory(e->doc) : 0);
 
 	set->memory = set->memory - e->memory + memory;
+	if (e->unit)
+		set->unit_memory = set->unit_memory - e->memory + memory;
 	e->memory = memory;
 }
 
@@ -223,7 +226,6 @@ workset_drop(struct workset *set, struct entry *e)
 	TAILQ_REMOVE(&set->lru, e, lru);
 	set->memory -= e->memory;
 	set->n_entries--;
-	set->n_units[e->lane->index] -= e->unit;
 	entry_free(e);
 }
 
@@ -232,12 +234,11 @@ workset_evict(struct workset *set, size_t max_memory)
 {
 	struct entry *e, *next;
 
-	for (e = TAILQ_FIRST(&set->lru); e && set->memory > max_memory;
-	     e = next) {
+	for (e = TAILQ_FIRST(&set->lru);
+	     e && set->memory - set->unit_memory > max_memory; e = next) {
 		next = TAILQ_NEXT(e, lru);
 		/* In no list: nothing sent, changed, waiting. */
-		if (e->list == LIST_NONE && !e->drain &&
-		    !(e->unit && e->doc && doc_has_queues(e->doc)))
+		if (e->list == LIST_NONE && !e->drain && !e->unit)
 			workset_drop(set, e);
 	}
 }

@@ -86,8 +86,15 @@ struct drain {
 	bool discard;	/* the head is to be given up; then cleared */
 	int64_t offset; /* and this is it */
 	char *reason, *by;
-	uint64_t n_applied, n_discarded;
-	unsigned n_out; /* records out of the queue that are under way */
+	uint64_t n_applied, n_discarded, n_cleared;
+	unsigned n_out;	    /* records out of the queue that are under way */
+	unsigned n_unparks; /* rows that are still to go */
+	/*
+	 * Rows that a crash left behind, of records that are out of the queue:
+	 * they are looked for first, from here on, until `swept`.
+	 */
+	int64_t sweep_from;
+	bool swept;
 	/* One was refused again; none behind it is folded. Why: */
 	bool refused;
 	int64_t refused_at;
@@ -154,6 +161,7 @@ struct workset {
 	size_t n_buckets, n_entries;
 	size_t n_units[LANES_MAX]; /* of those, by lane */
 	size_t memory;
+	size_t unit_memory; /* of it: never evicted */
 	uint64_t seed;
 	struct entries lists[LIST_MAX];
 	size_t n_in_list[LIST_MAX];
@@ -183,8 +191,8 @@ workset_move(struct workset *set, struct entry *e, enum entry_list list);
 void
 workset_count(struct workset *set, struct entry *e);
 /*
- * Drops entries that nothing is under way for, oldest first, down to max. Units
- * with a queue stay: they are the table of what has to queue.
+ * Drops documents that nothing is under way for, oldest first, down to max.
+ * Units stay: they are the table of what has to queue, and of what has.
  */
 void
 workset_evict(struct workset *set, size_t max_memory);
