@@ -168,9 +168,10 @@ struct store_unpark {
 	int32_t partition;
 	int64_t offset;
 	/*
-	 * What the audit keeps: "retried" or "discarded", why and by whom; a
-	 * discarded record is kept whole. NULL: the row goes without a trace
-	 * (it never was in the queue).
+	 * What the audit keeps: "retried", "discarded" or "cleared" (it was out
+	 * of its queue already, its row was left behind), why and by whom; all
+	 * but a retried record are kept whole. NULL: the row goes without a
+	 * trace.
 	 */
 	const char *action;
 	const char *reason;

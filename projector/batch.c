@@ -292,6 +292,7 @@ batch_end_queued(struct batch *bat, struct queued *q, bool unpark)
 	if (drain) {
 		q->reason = mem_strdup(drain->reason);
 		q->by = mem_strdup(drain->by);
+		drain->n_unparks++;
 	}
 	q->at_ms = bat->now_at_ms;
 	batch_queue_unpark(bat, q);

@@ -32,10 +32,13 @@ settle_drain(struct batch *bat, struct entry *e)
 	if (!drain || drain->n_out || !e->doc || e->backlog.n || e->rows)
 		return false;
 	if (!drain->refused && !lane_is_stopped(e->lane) &&
-	    doc_queue(e->doc, drain->part->source_index)) {
+	    (!drain->swept || doc_queue(e->doc, drain->part->source_index))) {
 		workset_move(&bat->work, e, LIST_DRAIN);
 		return true;
 	}
+	/* The answer says what is durable. */
+	if (drain->n_unparks)
+		return false;
 	mark(&bat->drained, &bat->n_drained, &bat->drained_cap, e);
 	return false;
 }
@@ -215,6 +218,16 @@ row_landed(struct batch *bat, struct parked_row *row)
 }
 
 static void
+row_gone(struct batch *bat, struct queued *q)
+{
+	struct entry *e = q->home;
+
+	queued_free(q);
+	if (e->drain && --e->drain->n_unparks == 0 && e->list == LIST_NONE)
+		batch_settle(bat, e);
+}
+
+static void
 apply_rows_done(struct batch *bat, struct job *job)
 {
 	for (size_t i = 0; i < job->n_parked; i++)
@@ -226,7 +239,7 @@ apply_rows_done(struct batch *bat, struct job *job)
 		if (job->rc)
 			batch_queue_unpark(bat, job->unparks[i]);
 		else
-			queued_free(job->unparks[i]);
+			row_gone(bat, job->unparks[i]);
 }
 
 static void
@@ -252,11 +265,80 @@ apply_done(struct batch *bat, struct job *job)
 			  job->rc == 0 && !job->batch.fenced);
 }
 
+/*
+ * Out of its queue already: by a process that did not get so far as its row,
+ * or it never was in it. Which of both nobody can tell any more, so the audit
+ * keeps it whole.
+ */
+static void
+take_leftover(struct batch *bat, struct entry *e, struct queued *q)
+{
+	struct drain *drain = e->drain;
+	bool discard = drain->discard && q->rec.offset != drain->offset;
+
+	batch_add_queued_take(bat, e, q);
+	drain->discard = discard;
+	drain->n_cleared++;
+	q->cleared = true;
+	batch_end_queued(bat, q, true);
+}
+
+/* *first: where the queue begins, as far as the rows have come. */
+static void
+take_row(struct batch *bat, struct entry *e, struct queued *q, int64_t *first)
+{
+	struct drain *drain = e->drain;
+	int32_t source = drain->part->source_index;
+	const struct doc_queue *queue = doc_queue(e->doc, source);
+	int64_t offset = q->rec.offset;
+
+	if (queue && offset >= queue->first) {
+		drain->swept = true;
+		if (offset > queue->tail) {
+			queued_free(q); /* it is not in the queue yet */
+			return;
+		}
+		q->first = *first;
+		*first = offset + 1;
+		batch_add_queued_take(bat, e, q);
+		return;
+	}
+	drain->sweep_from = offset + 1;
+	if (doc_has_applied(e->doc, source, offset) ||
+	    doc_has_late(e->doc, source, offset))
+		take_leftover(bat, e, q);
+	else
+		queued_free(q); /* its marker never was */
+}
+
+static void
+take_rows(struct batch *bat, struct entry *e, struct job_rows *rows)
+{
+	struct drain *drain = e->drain;
+	const struct doc_queue *queue =
+		doc_queue(e->doc, drain->part->source_index);
+	int64_t first = queue ? queue->first : 0;
+
+	if (queue && queue->first < rows->first) {
+		/* It was lengthened in front: once more, from there. */
+		for (size_t i = 0; i < rows->n; i++)
+			queued_free(rows->got[i]);
+		return;
+	}
+	if (rows->n == 0) {
+		drain->swept = true;
+		drain->refused = queue != NULL;
+		(void)snprintf(drain->why, sizeof(drain->why),
+			       "its rows are not in the store");
+	}
+	for (size_t i = 0; i < rows->n; i++)
+		take_row(bat, e, rows->got[i], &first);
+}
+
 static void
 rows_done(struct batch *bat, struct job *job)
 {
 	struct entry *e = job->entries[0];
-	struct drain *drain = e->drain;
 
 	if (job->rc || lane_is_stopped(e->lane)) {
 		for (size_t i = 0; i < job->rows.n; i++)
@@ -267,13 +349,7 @@ rows_done(struct batch *bat, struct job *job)
 			workset_move(&bat->work, e, LIST_DRAIN);
 		return;
 	}
-	if (job->rows.n == 0) {
-		drain->refused = true;
-		(void)snprintf(drain->why, sizeof(drain->why),
-			       "its rows are not in the store");
-	}
-	for (size_t i = 0; i < job->rows.n; i++)
-		batch_add_queued_take(bat, e, job->rows.got[i]);
+	take_rows(bat, e, &job->rows);
 	workset_move(&bat->work, e, LIST_NONE);
 	mark(&bat->drained, &bat->n_drained, &bat->drained_cap, e);
 }

@@ -119,8 +119,13 @@ batch_rows_job(struct batch *bat)
 		(struct pj_str){mem_strndup(e->drain->unit, e->drain->unit_len),
 				e->drain->unit_len};
 	rows->partition = e->drain->part->number;
-	rows->first = queue->first;
-	rows->tail = queue->tail;
+	rows->first = e->drain->sweep_from;
+	/* It may have come into being meanwhile. */
+	if (queue && (e->drain->swept || queue->first < rows->first))
+		rows->first = queue->first;
+	rows->tail = queue     ? queue->tail
+		     : e->lone ? e->drain->offset
+			       : INT64_MAX;
 	rows->max = e->unit ? 1 : JOB_ROWS_MAX;
 	workset_move(&bat->work, e, LIST_DRAINING);
 	return job;
@@ -317,7 +322,9 @@ apply_job_unparks(struct batch *bat, struct job *job)
 			.topic = q->rec.partition->topic,
 			.partition = q->rec.partition->number,
 			.offset = q->rec.offset,
-			.action = q->discard ? "discarded" : "retried",
+			.action = q->cleared   ? "cleared"
+				  : q->discard ? "discarded"
+					       : "retried",
 			.reason = q->reason ? q->reason : "",
 			.by = q->by ? q->by : "",
 			.at_ms = q->at_ms,

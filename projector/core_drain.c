@@ -77,9 +77,25 @@ drain_new(const struct store_request *req, struct partition *part)
 	drain->unit_len = req->unit_len;
 	drain->discard = strcmp(req->action, "discard") == 0;
 	drain->offset = req->offset;
+	/* Others that are alone have the same unit. */
+	if (strcmp(req->unit_type, "record") == 0)
+		drain->sweep_from = req->offset;
 	drain->reason = mem_strdup(req->reason ? req->reason : "");
 	drain->by = mem_strdup(req->by ? req->by : "");
 	return drain;
+}
+
+/*
+ * Of a unit's records the documents may still lack what came before: after a
+ * crash it is read again, and has to be folded first.
+ */
+static bool
+is_ahead(const struct entry *e, const struct partition *part)
+{
+	const struct doc_queue *queue =
+		e->unit ? doc_queue(e->doc, part->source_index) : NULL;
+
+	return queue && !offsets_has_fed(part, e->lane, queue->first);
 }
 
 bool
@@ -97,7 +113,7 @@ core_request(struct core *core, struct lane *lane, struct partition *part,
 		answer(core, req->id, STORE_REQ_FAILED, "nothing is parked");
 		return true;
 	}
-	if (e->drain)
+	if (e->drain || is_ahead(e, part))
 		return false;
 	batch_drain_take(&core->batch, e, drain_new(req, part));
 	core_after_drains(core);
@@ -105,27 +121,33 @@ core_request(struct core *core, struct lane *lane, struct partition *part,
 }
 
 static void
+say_drained(const struct drain *drain, char *text, size_t size)
+{
+	int n = snprintf(text, size, "applied %" PRIu64 ", discarded %" PRIu64,
+			 drain->n_applied, drain->n_discarded);
+
+	if (drain->n_cleared)
+		n += snprintf(text + n, size - (size_t)n,
+			      ", cleared %" PRIu64
+			      " that had left the queue before",
+			      drain->n_cleared);
+	(void)snprintf(text + n, size - (size_t)n, "%s%s",
+		       drain->refused ? "; then " : ", nothing is left",
+		       drain->refused ? drain->why : "");
+}
+
+static void
 end_drain(struct core *core, struct entry *e)
 {
 	struct drain *drain = e->drain;
-	bool nothing = drain->n_applied + drain->n_discarded == 0;
-	char text[256];
+	bool nothing = !drain->refused && drain->n_applied == 0 &&
+		       drain->n_discarded == 0 && drain->n_cleared == 0;
+	char text[320];
 
-	if (drain->refused)
-		(void)snprintf(
-			text, sizeof(text),
-			"applied %" PRIu64 ", discarded %" PRIu64 "; then %s",
-			drain->n_applied, drain->n_discarded, drain->why);
-	else if (nothing)
-		(void)snprintf(text, sizeof(text), "nothing is parked");
-	else
-		(void)snprintf(text, sizeof(text),
-			       "applied %" PRIu64 ", discarded %" PRIu64
-			       ", nothing is left",
-			       drain->n_applied, drain->n_discarded);
+	say_drained(drain, text, sizeof(text));
 	answer(core, drain->request,
 	       drain->refused || nothing ? STORE_REQ_FAILED : STORE_REQ_DONE,
-	       text);
+	       nothing ? "nothing is parked" : text);
 	if (!drain->refused && !nothing && e->lane->n_units_parked)
 		e->lane->n_units_parked--;
 	e->drain = NULL;
@@ -174,19 +196,27 @@ fold_by_home(struct core *core, struct entry *e, struct record *rec,
 			  decode_last_sequence(core->decoder), e->doc, err);
 }
 
+static bool
+is_its_turn(const struct entry *e, const struct record *rec)
+{
+	const struct doc_queue *queue =
+		doc_queue(e->doc, rec->partition->source_index);
+
+	return rec->queued->home != e || !queue || rec->offset < queue->first ||
+	       rec->offset > queue->tail || rec->queued->first == queue->first;
+}
+
 void
 core_fold_queued(struct core *core, struct entry *e, struct record *rec,
 		 const struct reading *rd)
 {
 	enum fold_outcome outcome = FOLD_REJECTED;
+	const struct drain *drain = rec->queued->home->drain;
 	struct pj_error err;
 	const char *cause = core_fault(core, e, rec, rd, &err);
-	const struct drain *drain = rec->queued->home->drain;
 
-	/* Folded again after a conflict: one before it was refused this time.
-	 */
-	if (rec->queued->home == e && drain->refused &&
-	    rec->offset > drain->refused_at) {
+	/* The one before it was found to be refused, or others came between. */
+	if (drain->refused || !is_its_turn(e, rec)) {
 		if (rec == e->refused)
 			e->refused = NULL;
 		rec->queued->counts = false;
@@ -276,6 +306,9 @@ start_queued(struct core *core, struct queued *q)
 	struct reading rd;
 
 	q->started = true;
+	/* Given up before, by a process that did not get any further. */
+	if (q->discard && q->rec.offset > drain->offset)
+		q->discard = false;
 	if (q->discard && q->rec.offset != drain->offset)
 		refuse(q, "it is not the one to be discarded",
 		       "the queue has moved on");
@@ -339,11 +372,12 @@ drained(struct core *core, struct entry *e)
 		if (q->home == e && !q->started)
 			start_queued(core, q);
 	}
-	if (!e->drain->n_out &&
+	if (!e->drain->n_out && !e->drain->n_unparks &&
 	    (e->drain->refused || lane_is_stopped(e->lane) ||
-	     !doc_queue(e->doc, e->drain->part->source_index)))
+	     (e->drain->swept &&
+	      !doc_queue(e->doc, e->drain->part->source_index))))
 		end_drain(core, e);
-	/* Live records may have queued behind while the rows were fetched. */
+	/* What came meanwhile goes out, be it that a drain is under way. */
 	if (e->list == LIST_NONE)
 		batch_settle(&core->batch, e);
 }

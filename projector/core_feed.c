@@ -217,6 +217,9 @@ core_fold_backlog(struct core *core, struct entry *e)
 		e->careful = false;
 	workset_count(&core->batch.work, e);
 	batch_count_unit(&core->batch, e);
+	/* A drain that waited for these goes on. */
+	if (e->drain && e->list == LIST_NONE && e->backlog.n == 0)
+		batch_settle(&core->batch, e);
 }
 
 /* ---- Feeding ---------------------------------------------------------------

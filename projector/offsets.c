@@ -115,6 +115,7 @@ offsets_assign(struct offsets *off, struct partition *part,
 		lowest = pl->start < lowest ? pl->start : lowest;
 	}
 	pro->next = lowest == INT64_MAX ? -1 : lowest;
+	pro->fed = pro->next;
 	MEM_GROW(off->parts, off->n, off->cap);
 	off->parts[off->n++] = pro;
 	part->pipeline = pro;
@@ -191,6 +192,15 @@ offsets_lost_anchor(struct offsets *off, const struct partition *part,
 	return NULL;
 }
 
+bool
+offsets_has_fed(const struct partition *part, const struct lane *lane,
+		int64_t offset)
+{
+	const struct progress *pro = part->pipeline;
+
+	return offset <= pro->fed || offset <= pro->lane[lane->index].start;
+}
+
 void
 offsets_add(struct offsets *off, struct record *rec)
 {
@@ -208,6 +218,8 @@ offsets_add(struct offsets *off, struct record *rec)
 		pro->cap = cap;
 	}
 	pro->ring[(pro->head + pro->len++) % pro->cap] = rec;
+	if (rec->offset >= pro->fed)
+		pro->fed = rec->offset + 1;
 	off->held++;
 	off->held_bytes += record_bytes(rec);
 }
@@ -257,7 +269,11 @@ offsets_reached(struct offsets *off, const struct partition *part, int64_t end)
 	struct progress *pro = part->pipeline;
 
 	(void)off;
-	if (pro && pro->len == 0 && end > pro->next)
+	if (!pro)
+		return;
+	if (end > pro->fed)
+		pro->fed = end;
+	if (pro->len == 0 && end > pro->next)
 		pro->next = end;
 }
 

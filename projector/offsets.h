@@ -29,6 +29,7 @@ struct progress {
 	size_t head, len, cap;
 
 	int64_t next; /* all below is durable; -1: nothing known yet */
+	int64_t fed;  /* all below has been handed over; likewise */
 	int64_t anchor_offset;
 	int64_t anchor_timestamp_ms;
 	uint32_t anchor_crc;
@@ -89,6 +90,11 @@ offsets_wants(const struct offsets *off, const struct record *rec,
 struct lane *
 offsets_lost_anchor(struct offsets *off, const struct partition *part,
 		    const struct record *rec, int64_t end, int64_t *ret_anchor);
+
+/* All records of the lane below the offset have been handed over. */
+bool
+offsets_has_fed(const struct partition *part, const struct lane *lane,
+		int64_t offset);
 
 void
 offsets_add(struct offsets *off, struct record *rec);

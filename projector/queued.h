@@ -27,8 +27,14 @@ struct queued {
 	struct entry *home; /* in whose queue it waits */
 	enum queued_stage { QUEUED_FOLDING, QUEUED_CLEARING } stage;
 	bool started;
+	/*
+	 * Where its queue began when it was the head: with another beginning,
+	 * others are before it, and it is not its turn.
+	 */
+	int64_t first;
 	bool discard;
-	bool counts; /* its last fold took it out of the queue */
+	bool cleared; /* it was out of its queue already, its row was not */
+	bool counts;  /* its last fold took it out of the queue */
 	char generation[64];
 	char unit_type[16];
 	struct pj_str unit;
