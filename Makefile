@@ -226,12 +226,15 @@ export BUILD = $(B)
 # the next process of that number says so on stderr (docs/operations.md).
 export MONGOC_DISABLE_SHM = 1
 
+# Seeds of `make check`; `make test` runs 10,000 beside them.
+SIM_CHECK = 700
 # One suite per binary: two run at a time.
 each_of = $(foreach t,$(2),'$(1)$(notdir $(t)):$(3):$(t)')
 # test_store_mongo needs a server: tests/integration/test_store_mongodb.py.
 ALONE = $(filter-out %/test_store_mongo,$(COMPONENT))
 CHECKS = $(call each_of,,$(ALONE),180) \
 	'unit:60:$(call all_of,$(UNIT))' \
+	'sim-$(SIM_CHECK):240:$(SIM) --seeds $(SIM_CHECK)' \
 	'golden:90:$(call all_of,$(GOLDEN))' \
 	'corpora:60:$(call replays,$(B))' \
 	$(foreach t,$(wildcard tests/support/test_*.py tests/component/test_*.py),\
@@ -250,6 +253,7 @@ REAL = 'clang-build:600:$(MAKE) --no-print-directory VARIANT=clang DEV=1 all tes
 	'asan-unit:240:$(call all_of,$(call SAN_RUN,$(UNIT)))' \
 	'asan-golden:240:$(call all_of,$(call SAN_RUN,$(GOLDEN)))' \
 	'asan-corpora:120:$(call replays,$(SAN_B))' \
+	'sim-10000:600:$(SIM) --seeds 10000' \
 	'new-projection:240:sh tests/support/test_new_projection.sh' \
 	'demo:120:python3 tests/sample/demo.py $(B) --once && echo 1 passed, 0 failed' \
 	'install:120:tests/support/test_install.sh' \
@@ -271,6 +275,11 @@ check: deps-test ## Everything that needs no server (under 3 minutes)
 test: deps-test ## Everything, real Kafka and MongoDB included
 	$(AGAIN) all tests
 	@$(SUITES) $(CHECKS) $(REAL)
+
+SEEDS ?= 10000
+sim: deps-test ## The simulator of delivery (SEEDS=, SEED= with its schedule, WORLD=)
+	$(AGAIN) $(SIM)
+	@$(SIM) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(WORLD),--world $(WORLD))
 
 mutants: deps-test ## Take each protection away: does its test notice? (NAME=)
 	$(AGAIN) all tests
@@ -332,5 +341,5 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 clean: ## Remove everything that was built
 	rm -rf build
-.PHONY: demo stack stack-down install uninstall deps-build deps-test check test mutants \
+.PHONY: demo stack stack-down install uninstall deps-build deps-test check test sim mutants \
 	faults tsan fuzz analyze check-format check-docs docs help clean FORCE

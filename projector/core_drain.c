@@ -175,8 +175,14 @@ refuse(struct queued *q, const char *cause, const char *detail)
 
 /* What a discarded record leaves in the key's sequence (rule 12). */
 static int64_t
-discarded_sequence(const struct core *core, const struct reading *rd)
+discarded_sequence(struct core *core, const struct entry *e,
+		   const struct record *rec, const struct reading *rd)
 {
+	struct pj_str key = decode_key(core->decoder, rec->key);
+
+	/* Numbers count in the record key's own document. */
+	if (key.len != e->key.len || memcmp(key.ptr, e->key.ptr, key.len) != 0)
+		return 0;
 	if (rd->result == DECODE_UNREADABLE ||
 	    decode_sequence_is_invalid(core->decoder))
 		return DOC_SEQUENCE_UNKNOWN;
@@ -190,7 +196,8 @@ fold_by_home(struct core *core, struct entry *e, struct record *rec,
 	if (rec->queued->home != e)
 		return fold_late(e->lane, rec, rd->ev, e->doc, err);
 	if (rec->queued->discard)
-		return fold_discard(e->lane, rec, discarded_sequence(core, rd),
+		return fold_discard(e->lane, rec,
+				    discarded_sequence(core, e, rec, rd),
 				    e->doc);
 	return fold_retry(e->lane, rec, rd->ev,
 			  decode_last_sequence(core->decoder), e->doc, err);

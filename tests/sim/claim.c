@@ -22,14 +22,14 @@ static void
 claim_send(struct world *w, struct owner *o)
 {
 	const struct lane *lane = &o->lanes.lane[o->claim.lane];
-	struct command *cmd =
-		command_new(&w->server, COMMAND_CLAIM, w->n_logs);
+	struct command *cmd = command_new(&w->server, COMMAND_CLAIM, w->n_logs);
 
 	for (size_t l = 0; l < w->n_logs; l++) {
 		struct checkpoint_content *content;
 		struct statement *st;
 
-		if (!o->has[l] || !module_reads_topic(lane->mod, w->logs[l].topic))
+		if (!o->has[l] ||
+		    !module_reads_topic(lane->mod, w->logs[l].topic))
 			continue;
 		content = arena_add(&w->server.arena, sizeof(*content));
 		memcpy(content->at.generation, lane->generation,
@@ -53,7 +53,8 @@ claim_again(struct owner *o)
 	o->state = OWNER_CLAIMING;
 }
 
-/* ---- Reading back ----------------------------------------------------------- */
+/* ---- Reading back -----------------------------------------------------------
+ */
 
 /* False: it is not ours (any more). */
 static bool
@@ -71,10 +72,10 @@ read_row(struct world *w, struct owner *o, const struct lane *lane, size_t l)
 						     .anchor_offset = -1};
 		return true;
 	}
-	if (!row || (o->claim.compare
-			     ? row->at.epoch != claimed->epoch
-			     : memcmp(row->owner.bytes, o->claim.owner.bytes,
-				      sizeof(row->owner.bytes)) != 0))
+	if (!row ||
+	    (o->claim.compare ? row->at.epoch != claimed->epoch
+			      : memcmp(row->owner.bytes, o->claim.owner.bytes,
+				       sizeof(row->owner.bytes)) != 0))
 		return false;
 	*claimed = row->at;
 	return true;
@@ -98,11 +99,11 @@ read_units(struct world *w, struct owner *o, struct lane *lane, size_t l)
 		    memcmp(row->name.ptr, prefix.data, prefix.len) != 0)
 			continue;
 		doc = wire_read(&w->wire, &o->line, row);
-		REQUIRE(!doc || core_add_unit(o->core, lane,
-					      (struct pj_str){
-						      row->name.ptr + skip,
-						      row->name.len - skip},
-					      doc->bson, doc->len, &err) == 0,
+		REQUIRE(!doc || core_add_unit(
+					o->core, lane,
+					(struct pj_str){row->name.ptr + skip,
+							row->name.len - skip},
+					doc->bson, doc->len, &err) == 0,
 			"core_add_unit: %s", err.text);
 	}
 	buf_release(&prefix);

@@ -91,8 +91,7 @@ cluster_local(const struct cluster *c, enum node node, const struct row *row)
 }
 
 const void *
-cluster_majority(const struct cluster *c, enum node node,
-		 const struct row *row)
+cluster_majority(const struct cluster *c, enum node node, const struct row *row)
 {
 	return content_at(row, cluster_snapshot_ts(c, node));
 }
@@ -217,8 +216,7 @@ void
 cluster_fail_over(struct cluster *c, struct dice *dice, bool keep_stale)
 {
 	size_t open = c->n_ops - c->n_committed;
-	size_t keep =
-		c->n_committed + dice_below(dice, (unsigned)open + 1);
+	size_t keep = c->n_committed + dice_below(dice, (unsigned)open + 1);
 	size_t known = c->n_committed;
 
 	cluster_heal(c);

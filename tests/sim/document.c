@@ -30,8 +30,8 @@ read_positions(struct arena *arena, struct document *doc, bson_iter_t it)
 
 	REQUIRE(bson_iter_recurse(&it, &in), "_m.p is no object");
 	while (bson_iter_next(&in)) {
-		REQUIRE(n < PLACES_MAX && BSON_ITER_HOLDS_INT64(&in),
-			"_m.p.%s", bson_iter_key(&in));
+		REQUIRE(n < PLACES_MAX && BSON_ITER_HOLDS_INT64(&in), "_m.p.%s",
+			bson_iter_key(&in));
 		places[n++] =
 			(struct place){source_of(&in), bson_iter_int64(&in)};
 	}
@@ -84,10 +84,9 @@ read_queues(struct arena *arena, struct document *doc, bson_iter_t it)
 	REQUIRE(bson_iter_recurse(&it, &in), "_m.k is no object");
 	while (bson_iter_next(&in)) {
 		REQUIRE(n < QUEUES_MAX, "_m.k is too large");
-		marks[n] = (struct queue_mark){source_of(&in),
-					       int64_of(&in, "first"),
-					       int64_of(&in, "tail"),
-					       int64_of(&in, "n")};
+		marks[n] = (struct queue_mark){
+			source_of(&in), int64_of(&in, "first"),
+			int64_of(&in, "tail"), int64_of(&in, "n")};
 		REQUIRE(marks[n].first <= marks[n].tail && marks[n].n > 0,
 			"_m.k.%d: first %lld, tail %lld, n %lld",
 			(int)marks[n].source, (long long)marks[n].first,
@@ -163,8 +162,7 @@ document_new(struct arena *arena, const uint8_t *bson, size_t len)
 
 	doc->bson = keep(arena, bson, len, 1);
 	doc->len = len;
-	REQUIRE(bson_init_static(&b, doc->bson, len) &&
-			bson_iter_init(&it, &b),
+	REQUIRE(bson_init_static(&b, doc->bson, len) && bson_iter_init(&it, &b),
 		"a document is no BSON");
 	while (bson_iter_next(&it) &&
 	       strcmp(bson_iter_key(&it), READMODEL_META) != 0)

@@ -11,8 +11,8 @@
 /* ---- A batch as commands ------------------------------------------------- */
 
 static struct command *
-errand_command(struct errand *errand, struct wire *wire,
-	       enum command_kind kind, size_t n)
+errand_command(struct errand *errand, struct wire *wire, enum command_kind kind,
+	       size_t n)
 {
 	struct command *cmd = command_new(wire->server, kind, n);
 
@@ -140,10 +140,10 @@ add_unparks(struct errand *errand, struct wire *wire)
 		if (!un->action)
 			continue;
 		st = statement_add(
-			audit, server_parked_row(server, ROW_AUDIT,
-						 un->generation, un->unit_type,
-						 un->unit, un->topic,
-						 un->partition, un->offset));
+			audit,
+			server_parked_row(server, ROW_AUDIT, un->generation,
+					  un->unit_type, un->unit, un->topic,
+					  un->partition, un->offset));
 		st->other = row;
 		st->unpark = copy_unpark(&server->arena, un);
 	}
@@ -213,7 +213,8 @@ errand_abandon(struct errand *errand, struct wire *wire)
 	errand_end(errand);
 }
 
-/* ---- What is told ---------------------------------------------------------- */
+/* ---- What is told ----------------------------------------------------------
+ */
 
 static void
 errand_fail(struct errand *errand, const char *why)
@@ -242,7 +243,7 @@ tell_documents(struct errand *errand, const struct command *cmd,
 		if (w->insert != like->insert ||
 		    strcmp(w->collection, like->collection) != 0)
 			continue;
-		w->outcome = clean		 ? STORE_APPLIED
+		w->outcome = clean		  ? STORE_APPLIED
 			     : cmd->st[s].refused ? STORE_REFUSED
 						  : STORE_UNKNOWN;
 		met_n(MET_REFUSED, cmd->st[s].refused);
@@ -296,7 +297,8 @@ errand_step_apply(struct errand *errand, struct wire *wire, struct line *line)
 	return true;
 }
 
-/* ---- Loads ----------------------------------------------------------------- */
+/* ---- Loads -----------------------------------------------------------------
+ */
 
 static bool
 errand_step_load(struct errand *errand, struct wire *wire, struct line *line)
@@ -320,6 +322,8 @@ errand_step_load(struct errand *errand, struct wire *wire, struct line *line)
 			server_document_row(wire->server, load->collection,
 					    got->key));
 
+		tell("    %s/%.*s: %s", load->collection, (int)got->key.len,
+		     got->key.ptr, doc ? "there" : "not there");
 		if (!doc)
 			continue;
 		got->bson = mem_alloc(doc->len);
@@ -337,11 +341,10 @@ is_asked_for(const struct job_rows *rows, const struct store_parked *row,
 	     int64_t above)
 {
 	return row->offset > above && row->offset >= rows->first &&
-	       row->offset <= rows->tail &&
-	       row->partition == rows->partition &&
+	       row->offset <= rows->tail && row->partition == rows->partition &&
 	       row->unit.len == rows->unit.len &&
-	       (row->unit.len == 0 || memcmp(row->unit.ptr, rows->unit.ptr,
-					     row->unit.len) == 0) &&
+	       (row->unit.len == 0 ||
+		memcmp(row->unit.ptr, rows->unit.ptr, row->unit.len) == 0) &&
 	       strcmp(row->topic, rows->topic) == 0 &&
 	       strcmp(row->unit_type, rows->unit_type) == 0 &&
 	       strcmp(row->generation, rows->generation) == 0;

@@ -159,6 +159,12 @@ group_tidy(struct world *w)
 			continue;
 		if (!o->joined && tally->step >= o->deaf_until)
 			rejoin(w, o);
+		else if (o->mended != w->mended &&
+			 (w->settling || dice_once_in(&w->dice, 200))) {
+			tell("process %u is replaced by one with new modules",
+			     o->number);
+			owner_die(w, o);
+		}
 		/* Fenced, and nothing came of it: it exits, to be restarted. */
 		else if (o->joined && o->fenced_at &&
 			 o->assignment == w->assignment &&

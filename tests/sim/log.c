@@ -11,7 +11,8 @@
 
 static const int64_t LOG_TIME_MS = INT64_C(1700000000000);
 
-/* ---- Making ---------------------------------------------------------------- */
+/* ---- Making ----------------------------------------------------------------
+ */
 
 /* Last sequence of each record key that was numbered. */
 struct counts {
@@ -58,10 +59,11 @@ number(struct log_event *ev, struct arena *arena, struct dice *dice,
 }
 
 static struct pj_str
-own_key(struct arena *arena, int64_t offset)
+own_key(struct arena *arena, const struct log *log, int64_t offset)
 {
-	char key[32];
-	int len = snprintf(key, sizeof(key), "only%lld", (long long)offset);
+	char key[48];
+	int len = snprintf(key, sizeof(key), "only%d-%lld", (int)log->number,
+			   (long long)offset);
 
 	return arena_str(arena, (struct pj_str){key, (size_t)len});
 }
@@ -79,7 +81,7 @@ make_value(struct log *log, struct log_event *ev, struct arena *arena,
 	} else if (dice_percent(dice, mix->heavy)) {
 		/* Another event of an order would take it out again. */
 		if (topic[0] == 'o')
-			ev->key = own_key(arena, ev->offset);
+			ev->key = own_key(arena, log, ev->offset);
 		key = ev->key.ptr;
 		ev->value = value_heavy(arena, dice, topic, key, at_ms);
 	} else if (dice_percent(dice, mix->bad)) {
@@ -123,7 +125,8 @@ log_make(struct log *log, struct arena *arena, struct dice *dice,
 	}
 }
 
-/* ---- Handing out ----------------------------------------------------------- */
+/* ---- Handing out -----------------------------------------------------------
+ */
 
 struct log_record {
 	struct record rec;

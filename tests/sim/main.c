@@ -44,7 +44,8 @@ static struct modules modules;
 static struct world world;
 static struct options opt = {.seeds = 2000};
 
-/* ---- One world -------------------------------------------------------------- */
+/* ---- One world --------------------------------------------------------------
+ */
 
 static void
 run_to_rest(void)
@@ -82,7 +83,8 @@ run_world(const struct world_rules *rules, uint64_t seed)
 	met(MET_WORLDS);
 }
 
-/* ---- Processes --------------------------------------------------------------- */
+/* ---- Processes
+ * --------------------------------------------------------------- */
 
 /* 0: all went well. */
 static int
@@ -108,8 +110,7 @@ in_child(const struct world_rules *rules, uint64_t from, uint64_t n, bool trace)
 		exit(1);
 	}
 	if (status && tally->why[0] == '\0')
-		(void)snprintf(tally->why, sizeof(tally->why),
-			       "ended by %s %d",
+		(void)snprintf(tally->why, sizeof(tally->why), "ended by %s %d",
 			       WIFSIGNALED(status) ? "signal" : "status",
 			       WIFSIGNALED(status) ? WTERMSIG(status)
 						   : WEXITSTATUS(status));
@@ -161,7 +162,8 @@ run_seeds(const struct world_rules *rules, uint64_t from, uint64_t n)
 	return false;
 }
 
-/* ---- The whole ----------------------------------------------------------------- */
+/* ---- The whole
+ * ----------------------------------------------------------------- */
 
 /* False: something never happened that has to. */
 static bool
@@ -253,9 +255,9 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < n_worlds; i++) {
 		if (opt.world && strcmp(worlds[i].name, opt.world) != 0)
 			continue;
-		if (opt.seed ? in_child(&worlds[i], from, 1, true) == 0
-			     : run_seeds(&worlds[i], from,
-					 share_of(&worlds[i])))
+		if (opt.seed
+			    ? in_child(&worlds[i], from, 1, true) == 0
+			    : run_seeds(&worlds[i], from, share_of(&worlds[i])))
 			passed++;
 		else
 			failed++;

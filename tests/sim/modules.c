@@ -25,7 +25,8 @@ reject(struct pj_error *err)
 	return PJ_REJECT;
 }
 
-/* ---- chain ---------------------------------------------------------------- */
+/* ---- chain ----------------------------------------------------------------
+ */
 
 enum {
 	/* What else is in the document never makes up for a filler. */
@@ -130,12 +131,12 @@ PJ_PROJECTION(chain){
 	.fold = chain_fold,
 };
 
-/* ---- trail ---------------------------------------------------------------- */
+/* ---- trail ----------------------------------------------------------------
+ */
 
 static const struct pj_reads trail_reads[] = {
-	{&pj_topic_review,
-	 PJ_BIT(PJ_REVIEW_POSTED) | PJ_BIT(PJ_REVIEW_EDITED) |
-		 PJ_BIT(PJ_REVIEW_DELETED)},
+	{&pj_topic_review, PJ_BIT(PJ_REVIEW_POSTED) | PJ_BIT(PJ_REVIEW_EDITED) |
+				   PJ_BIT(PJ_REVIEW_DELETED)},
 	{NULL, 0},
 };
 
@@ -199,7 +200,8 @@ PJ_PROJECTION(trail){
 	.fold = trail_fold,
 };
 
-/* ---- fan ------------------------------------------------------------------ */
+/* ---- fan ------------------------------------------------------------------
+ */
 
 static const struct pj_reads fan_reads[] = {
 	{&pj_topic_coupon, PJ_BIT(PJ_COUPON_ISSUED) | PJ_BIT(PJ_COUPON_USED) |
@@ -240,8 +242,8 @@ fan_fold(const struct pj_options *options, const struct pj_event *ev,
 	part = pj_map_object(pj_make_object(root, "_parts"), PJ_ORDER_BYTES,
 			     coupon);
 	before = pj_get_int(part, "hash");
-	after = history(before, pj_event_type(ev) * 7 +
-					pj_event_time_ms(ev) % 1000);
+	after = history(before,
+			pj_event_type(ev) * 7 + pj_event_time_ms(ev) % 1000);
 	(void)pj_set_int(part, "hash", after);
 	if (pj_add(root, "sum", after - before, err))
 		return PJ_REJECT;
@@ -262,7 +264,8 @@ PJ_PROJECTION(fan){
 	.fold = fan_fold,
 };
 
-/* ---- All ------------------------------------------------------------------- */
+/* ---- All -------------------------------------------------------------------
+ */
 
 const struct pj_projection *
 pj_projection_stock(void);
@@ -281,10 +284,14 @@ void
 modules_load(struct modules *all)
 {
 	static const struct pj_projection *(*const make[MODULES])(void) = {
-		pj_projection_chain,	      pj_projection_trail,
-		pj_projection_fan,	      pj_projection_stock,
-		pj_projection_review_summary, pj_projection_sales,
-		pj_projection_member_coupons, pj_projection_coupon,
+		pj_projection_chain,
+		pj_projection_trail,
+		pj_projection_fan,
+		pj_projection_stock,
+		pj_projection_review_summary,
+		pj_projection_sales,
+		pj_projection_member_coupons,
+		pj_projection_coupon,
 		pj_projection_order,
 	};
 	static const struct pj_topic *const topics[MODULE_TOPICS] = {

@@ -21,7 +21,8 @@ oracle_broken(const struct oracle *oracle, size_t log, const struct view *view,
 	       what);
 }
 
-/* ---- What the store holds for good ----------------------------------------- */
+/* ---- What the store holds for good -----------------------------------------
+ */
 
 static const void *
 committed(const struct oracle *oracle, const struct row *row)
@@ -48,8 +49,7 @@ oracle_unit(const struct oracle *oracle, unsigned lane, size_t log,
 	if (lone_offset >= 0)
 		readmodel_lone_key(&key, generation, source, lone_offset);
 	else
-		readmodel_unit_key(&key, generation, source, "key",
-				   record_key);
+		readmodel_unit_key(&key, generation, source, "key", record_key);
 	*ret_row = server_document_row(&oracle->w->server, READMODEL_UNITS,
 				       (struct pj_str){key.data, key.len});
 	buf_release(&key);
@@ -100,9 +100,9 @@ was_discard_asked_for(const struct oracle *oracle, unsigned lane, size_t log,
 				? committed(oracle, cluster->rows[i])
 				: NULL;
 
-		if (content && is_discard_of(&content->req,
-					     w->lanes.lane[lane].generation,
-					     &w->logs[log], wait, offset))
+		if (content &&
+		    is_discard_of(&content->req, w->lanes.lane[lane].generation,
+				  &w->logs[log], wait, offset))
 			return true;
 	}
 	return false;
@@ -115,14 +115,15 @@ oracle_end_of(const struct oracle *oracle, unsigned lane, size_t log,
 	const void *content;
 	const struct audit_content *audit;
 
-	if (!oracle_row_is_there(oracle, ROW_AUDIT, lane, log, wait, offset,
-				 &content))
-		return was_discard_asked_for(oracle, lane, log, wait, offset)
-			       ? END_UNKNOWN
-			       : END_APPLIED;
+	(void)oracle_row_is_there(oracle, ROW_AUDIT, lane, log, wait, offset,
+				  &content);
 	audit = content;
-	return strcmp(audit->action, "discarded") == 0 ? END_DISCARDED
-						       : END_APPLIED;
+	if (audit && strcmp(audit->action, "cleared") != 0)
+		return strcmp(audit->action, "discarded") == 0 ? END_DISCARDED
+							       : END_APPLIED;
+	return was_discard_asked_for(oracle, lane, log, wait, offset)
+		       ? END_UNKNOWN
+		       : END_APPLIED;
 }
 
 bool
@@ -151,7 +152,8 @@ oracle_was_covered(const struct oracle *oracle, const struct row *row,
 	return false;
 }
 
-/* ---- Documents --------------------------------------------------------------- */
+/* ---- Documents
+ * --------------------------------------------------------------- */
 
 static void
 remember(struct row *row, const struct document *doc)
@@ -212,8 +214,7 @@ check_document(struct row *row, const struct document *before,
 	if (!after)
 		return;
 	REQUIRE(is_metadata_only(before, after) ||
-			after->revision ==
-				(before ? before->revision : 0) + 1,
+			after->revision == (before ? before->revision : 0) + 1,
 		"%.*s: revision %lld after %lld", (int)row->name.len,
 		row->name.ptr, (long long)after->revision,
 		(long long)(before ? before->revision : 0));
@@ -238,13 +239,13 @@ check_document(struct row *row, const struct document *before,
 			"%.*s: position %lld of source %d is behind the head "
 			"of its queue, %lld",
 			(int)row->name.len, row->name.ptr,
-			(long long)document_position(after,
-						     after->k[i].source),
+			(long long)document_position(after, after->k[i].source),
 			(int)after->k[i].source, (long long)after->k[i].first);
 	remember(row, after);
 }
 
-/* ---- Checkpoints --------------------------------------------------------------- */
+/* ---- Checkpoints
+ * --------------------------------------------------------------- */
 
 /*
  * It changed nothing, by what came before it: given up were those that could
@@ -256,6 +257,7 @@ is_without_effect(struct oracle *oracle, size_t log, size_t event,
 {
 	struct truth truth;
 	enum verdict verdict = VERDICT_REJECTED;
+	bool before = modules_mended;
 
 	modules_mended = mended;
 	truth_init(&truth, &oracle->eyes.lanes.lane[sight->lane], sight->key);
@@ -279,7 +281,7 @@ is_without_effect(struct oracle *oracle, size_t log, size_t event,
 		}
 	}
 	truth_release(&truth);
-	modules_mended = oracle->w->mended;
+	modules_mended = before;
 	return verdict == VERDICT_UNCHANGED || verdict == VERDICT_REPEATED;
 }
 
@@ -367,7 +369,8 @@ check_checkpoint(struct oracle *oracle, const struct checkpoint_content *before,
 		}
 }
 
-/* ---- Rows ------------------------------------------------------------------------ */
+/* ---- Rows
+ * ------------------------------------------------------------------------ */
 
 static bool
 same(struct pj_str a, struct pj_str b)
@@ -456,7 +459,8 @@ on_commit(void *arg, struct row *row, const void *before, const void *after)
 	}
 }
 
-/* ---- Life ------------------------------------------------------------------------ */
+/* ---- Life
+ * ------------------------------------------------------------------------ */
 
 struct oracle *
 oracle_new(struct world *w)
@@ -476,8 +480,8 @@ oracle_new(struct world *w)
 			       w->logs[l].topic);
 		part->number = w->logs[l].number;
 		part->source_index = w->logs[l].source;
-		oracle->views[l] = mem_calloc(w->logs[l].n,
-					      sizeof(*oracle->views[l]));
+		oracle->views[l] =
+			mem_calloc(w->logs[l].n, sizeof(*oracle->views[l]));
 		for (size_t e = 0; e < w->logs[l].n; e++)
 			view_make(&oracle->views[l][e], &oracle->eyes,
 				  &w->logs[l], l, &w->logs[l].events[e]);

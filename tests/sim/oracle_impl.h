@@ -21,10 +21,11 @@ struct oracle {
 	struct view *views[LOGS_MAX];
 	/* Checked so far: all below is accounted for. */
 	int64_t accounted[MODULES][LOGS_MAX];
-	struct truth *truths;	 /* at rest */
+	struct truth *truths;	/* at rest */
 	struct unit_due *units; /* likewise */
 	struct doubt *doubts;	/* likewise */
-	size_t n_rows_due;	 /* parked rows that have their reason */
+	bool again;		/* what is in doubt has to be taken otherwise */
+	size_t n_rows_due;	/* parked rows that have their reason */
 };
 
 /* What a record waits in. */

@@ -38,6 +38,7 @@ owner_new(struct world *w, unsigned number)
 	struct core_settings set = w->set;
 
 	o->number = number;
+	o->mended = w->mended;
 	o->lanes = w->lanes;
 	o->nonce = set.batch.token_random = dice_roll(&w->dice);
 	for (size_t i = 0; i < w->n_logs; i++) {
@@ -55,7 +56,8 @@ owner_new(struct world *w, unsigned number)
 	return o;
 }
 
-/* ---- The group's word ------------------------------------------------------ */
+/* ---- The group's word ------------------------------------------------------
+ */
 
 void
 owner_forget(struct world *w, struct owner *o)
@@ -104,7 +106,8 @@ hear(struct world *w, struct owner *o)
 	return true;
 }
 
-/* ---- Jobs ------------------------------------------------------------------ */
+/* ---- Jobs ------------------------------------------------------------------
+ */
 
 /* What the protocol says of every checkpoint that is sent. */
 static void
@@ -167,8 +170,8 @@ give_back(struct world *w, struct owner *o, size_t i)
 	struct errand errand = o->errands[i];
 
 	o->errands[i] = o->errands[--o->n_errands];
-	tell("process %u: %s comes back%s", o->number,
-	     kinds[errand.job->kind], errand.job->rc ? ", failed" : "");
+	tell("process %u: %s comes back%s", o->number, kinds[errand.job->kind],
+	     errand.job->rc ? ", failed" : "");
 	REQUIRE(core_job_done(o->core, errand.job, w->now_mono_ms, w->now_at_ms,
 			      &outage, &err) == 0,
 		"core_job_done: %s", err.text);
@@ -203,7 +206,8 @@ run_errand(struct world *w, struct owner *o)
 	return true;
 }
 
-/* ---- Records ---------------------------------------------------------------- */
+/* ---- Records ----------------------------------------------------------------
+ */
 
 static bool
 feed(struct world *w, struct owner *o)
@@ -241,13 +245,15 @@ feed(struct world *w, struct owner *o)
 	return o->at[l] != from;
 }
 
-/* ---- Steps ------------------------------------------------------------------ */
+/* ---- Steps ------------------------------------------------------------------
+ */
 
 bool
 owner_step(struct world *w, struct owner *o)
 {
 	if (o->state == OWNER_DEAD || tally->step < o->frozen_until)
 		return false;
+	modules_mended = o->mended;
 	if (dice_percent(&w->dice, 20) && hear(w, o))
 		return true;
 	if (o->state == OWNER_CLAIMING && dice_percent(&w->dice, 50)) {

@@ -55,9 +55,10 @@ struct owner {
 	struct errand errands[ERRANDS_MAX];
 	size_t n_errands;
 
-	bool joined;	     /* the group knows it */
-	uint32_t assignment; /* the newest it was told of */
-	bool has[LOGS_MAX];  /* of that one */
+	bool mended;			   /* its modules are the new ones */
+	bool joined;			   /* the group knows it */
+	uint32_t assignment;		   /* the newest it was told of */
+	bool has[LOGS_MAX];		   /* of that one */
 	uint64_t deaf_until, frozen_until; /* steps */
 	uint64_t flush_until, fenced_at;
 

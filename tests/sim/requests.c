@@ -6,7 +6,8 @@
 
 #include "tests/sim/tell.h"
 
-/* ---- Operators -------------------------------------------------------------- */
+/* ---- Operators --------------------------------------------------------------
+ */
 
 static const struct store_parked *
 parked_of(const struct world *w, const struct row *row)
@@ -22,7 +23,8 @@ parked_of(const struct world *w, const struct row *row)
 static bool
 same_queue(const struct store_parked *a, const struct store_parked *b)
 {
-	return a->partition == b->partition && strcmp(a->topic, b->topic) == 0 &&
+	return a->partition == b->partition &&
+	       strcmp(a->topic, b->topic) == 0 &&
 	       strcmp(a->generation, b->generation) == 0 &&
 	       strcmp(a->unit_type, b->unit_type) == 0 &&
 	       a->unit.len == b->unit.len &&
@@ -90,9 +92,9 @@ requests_ask(struct world *w)
 	const struct store_parked *row = NULL;
 
 	for (unsigned tries = 0; !row && tries < 20 && cluster->n_rows; tries++)
-		row = parked_of(
-			w, cluster->rows[dice_below(
-				   &w->dice, (unsigned)cluster->n_rows)]);
+		row = parked_of(w,
+				cluster->rows[dice_below(
+					&w->dice, (unsigned)cluster->n_rows)]);
 	if (!row)
 		return;
 	if (dice_percent(&w->dice, 85))
@@ -100,7 +102,8 @@ requests_ask(struct world *w)
 	add_request(w, row, row->offset, dice_percent(&w->dice, 40));
 }
 
-/* ---- All of them -------------------------------------------------------------- */
+/* ---- All of them
+ * -------------------------------------------------------------- */
 
 static bool
 was_asked(const struct world *w, const struct store_parked *of,
@@ -166,7 +169,8 @@ requests_are_ended(const struct world *w)
 	return true;
 }
 
-/* ---- Owners ------------------------------------------------------------------- */
+/* ---- Owners
+ * ------------------------------------------------------------------- */
 
 static bool
 is_answered(const struct owner *o, const char *id)

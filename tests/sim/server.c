@@ -76,8 +76,8 @@ struct store_parked
 server_copy_parked(struct arena *arena, const struct store_parked *from)
 {
 	struct store_parked to = *from;
-	struct pj_str *headers = arena_add(
-		arena, 2 * from->n_headers * sizeof(*from->headers));
+	struct pj_str *headers =
+		arena_add(arena, 2 * from->n_headers * sizeof(*from->headers));
 
 	to.generation = arena_text(arena, from->generation);
 	to.unit_type = arena_text(arena, from->unit_type);
@@ -117,8 +117,8 @@ put(struct execution *x, struct row *row, const void *content)
 static bool
 holds_token(const struct document *doc, const struct store_token *token)
 {
-	return doc && memcmp(doc->token.bytes, token->bytes,
-			     STORE_TOKEN_BYTES) == 0;
+	return doc &&
+	       memcmp(doc->token.bytes, token->bytes, STORE_TOKEN_BYTES) == 0;
 }
 
 static void
@@ -128,7 +128,8 @@ write_document(struct execution *x, struct statement *st, bool insert)
 	const struct document *new = st->content;
 
 	st->refused = document_is_poison(new->bson, new->len);
-	if (st->refused || (insert ? doc != NULL : !holds_token(doc, &st->base)))
+	if (st->refused ||
+	    (insert ? doc != NULL : !holds_token(doc, &st->base)))
 		return;
 	put(x, st->row, new);
 	x->reply.n++;

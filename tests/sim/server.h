@@ -68,8 +68,8 @@ struct command {
 
 /* What the node has to say, if the reply arrives. */
 struct reply {
-	size_t n;	/* statements that matched */
-	size_t fenced;	/* checkpoints of another epoch */
+	size_t n;	 /* statements that matched */
+	size_t fenced;	 /* checkpoints of another epoch */
 	int64_t wait_ts; /* durable once this is committed */
 };
 

@@ -30,8 +30,28 @@ add_unknown(struct view *view, struct eyes *eyes, const struct lane *lane,
 	if (!healthy && module_is_keyed_by_record(lane->mod) && plain.len)
 		add(view, eyes, lane, SIGHT_DOCUMENT, plain, cause);
 	else
-		add(view, eyes, lane, key.len ? SIGHT_KEY : SIGHT_LONE,
-			  key, cause);
+		add(view, eyes, lane, key.len ? SIGHT_KEY : SIGHT_LONE, key,
+		    cause);
+}
+
+/*
+ * An event is never half applied: where one of a lane's documents cannot be
+ * told, or cannot be, the others do not get it either.
+ */
+static bool
+is_held_back(const struct route *routes, size_t n, const struct route *r)
+{
+	bool unknown = false, too_long = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (routes[i].lane != r->lane)
+			continue;
+		unknown |= routes[i].kind == ROUTE_UNKNOWN_KEY;
+		too_long |= routes[i].kind == ROUTE_LONG_KEY;
+	}
+	if (unknown)
+		return r->kind != ROUTE_UNKNOWN_KEY;
+	return too_long && r->kind != ROUTE_LONG_KEY;
 }
 
 static void
@@ -41,24 +61,26 @@ add_routes(struct view *view, struct eyes *eyes, const struct route *routes,
 	for (size_t i = 0; i < n; i++) {
 		const struct route *r = &routes[i];
 
+		if (is_held_back(routes, n, r))
+			continue;
 		switch (r->kind) {
 		case ROUTE_DOCUMENT:
 			add(view, eyes, r->lane,
-				  healthy ? SIGHT_EVENT : SIGHT_DOCUMENT,
-				  r->key, cause);
+			    healthy ? SIGHT_EVENT : SIGHT_DOCUMENT, r->key,
+			    cause);
 			break;
 		case ROUTE_SEQUENCE:
-			add(view, eyes, r->lane, SIGHT_SEQUENCE, r->key,
-				  NULL);
+			add(view, eyes, r->lane, SIGHT_SEQUENCE, r->key, NULL);
 			break;
 		case ROUTE_UNKNOWN_KEY:
 			add_unknown(view, eyes, r->lane, healthy,
 				    healthy ? "unknown document key" : cause);
 			break;
+		case ROUTE_BARRED: /* nobody bars */
+			break;
 		case ROUTE_LONG_KEY:
-			add(view, eyes, r->lane, SIGHT_LONE,
-				  view->ev->key,
-				  healthy ? "long document key" : cause);
+			add(view, eyes, r->lane, SIGHT_LONE, view->ev->key,
+			    healthy ? "long document key" : cause);
 			break;
 		}
 	}
@@ -68,8 +90,8 @@ void
 view_make(struct view *view, struct eyes *eyes, const struct log *log,
 	  size_t part, const struct log_event *ev)
 {
-	struct record *rec = log_record_new(ev, &eyes->parts[part], 0,
-					    &eyes->records_out);
+	struct record *rec =
+		log_record_new(ev, &eyes->parts[part], 0, &eyes->records_out);
 	const struct decode_topic *topic =
 		modules_topic(eyes->modules, log->topic);
 	const struct route *routes = NULL;
@@ -85,7 +107,7 @@ view_make(struct view *view, struct eyes *eyes, const struct log *log,
 				 ? SEQUENCE_UNKNOWN
 				 : decode_last_sequence(eyes->decoder);
 	if (event)
-		router_route(eyes->router, event, &routes, &n);
+		router_route(eyes->router, event, NULL, NULL, &routes, &n);
 	else if (result == DECODE_SKIP && view->sequence)
 		router_route_sequence(eyes->router, log->topic,
 				      decode_key(eyes->decoder, rec->key),
@@ -104,8 +126,8 @@ struct record *
 eyes_read(struct eyes *eyes, const struct log *log, size_t part,
 	  const struct log_event *ev, const struct pj_event **ret_event)
 {
-	struct record *rec = log_record_new(ev, &eyes->parts[part], 0,
-					    &eyes->records_out);
+	struct record *rec =
+		log_record_new(ev, &eyes->parts[part], 0, &eyes->records_out);
 	const char *cause;
 	struct pj_error err;
 

@@ -143,7 +143,12 @@ truth_try(struct truth *t, struct eyes *eyes, const struct log *log,
 void
 truth_discard(struct truth *t, size_t part, const struct view *view)
 {
-	if (counts(t, view))
+	int64_t last = t->sequence[part];
+
+	/* Never back: an old number that is given up changes nothing. */
+	if (counts(t, view) &&
+	    (view->sequence == SEQUENCE_UNKNOWN || last == SEQUENCE_UNKNOWN ||
+	     view->sequence > last))
 		t->sequence[part] = view->sequence;
 }
 

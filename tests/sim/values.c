@@ -31,7 +31,8 @@ text(struct arena *arena, const char *fmt, ...)
 	return arena_str(arena, (struct pj_str){room, (size_t)len});
 }
 
-/* ---- Good ones ------------------------------------------------------------- */
+/* ---- Good ones -------------------------------------------------------------
+ */
 
 static struct pj_str
 envelope(struct arena *arena, const char *type, int64_t at_ms,
@@ -169,7 +170,8 @@ value_heavy(struct arena *arena, struct dice *dice, const char *topic,
 	}
 }
 
-/* ---- Bad ones -------------------------------------------------------------- */
+/* ---- Bad ones --------------------------------------------------------------
+ */
 
 static struct pj_str
 nested(struct arena *arena)
@@ -190,10 +192,9 @@ long_key(struct arena *arena, int64_t at_ms)
 
 	memset(id, 'x', sizeof(id) - 1);
 	id[sizeof(id) - 1] = '\0';
-	return envelope(
-		arena, "SoldOut", at_ms,
-		text(arena, "{\"shopId\":\"%s\",\"productId\":\"%s\"}", id,
-		     id));
+	return envelope(arena, "SoldOut", at_ms,
+			text(arena, "{\"shopId\":\"%s\",\"productId\":\"%s\"}",
+			     id, id));
 }
 
 /* Readable and of a listed type, but not whole. */
@@ -246,8 +247,11 @@ value_bad(struct arena *arena, struct dice *dice, const char *topic,
 		return text(arena, "{\"eventType\":\"SoldOut\",\"data\":"
 				   "{\"shopId\":\"a\\u0000b\"}}");
 	default:
-		/* The document's id is missing with the rest. */
-		return incomplete(arena, topic, at_ms, "{\"shopId\":\"s1\"}");
+		/* Of another document than the record's key, if of any. */
+		return incomplete(arena, topic, at_ms,
+				  text(arena, "{\"shopId\":\"%c%c%s\"}", key[0],
+				       key[1] ^ 4, key + 2)
+					  .ptr);
 	}
 }
 

@@ -81,7 +81,8 @@ unit_of(const struct seen *s, struct row *row)
 	return u;
 }
 
-/* ---- Queues ------------------------------------------------------------------- */
+/* ---- Queues
+ * ------------------------------------------------------------------- */
 
 /* It has to wait; cause: for its own fault, NULL: behind others. */
 static void
@@ -128,7 +129,8 @@ due_compare(const struct due *due, const struct document *doc, int32_t source,
 		(long long)due->tail, (long long)due->n);
 }
 
-/* ---- Documents ------------------------------------------------------------------ */
+/* ---- Documents
+ * ------------------------------------------------------------------ */
 
 /* Folded as the modules were; where they refuse, as they are since. */
 static enum verdict
@@ -140,7 +142,6 @@ fold(const struct seen *s, struct truth *t, const struct sight *sight,
 	modules_mended = as_mended;
 	verdict = truth_fold(t, &s->oracle->eyes, &s->oracle->w->logs[s->log],
 			     s->log, s->view, sight);
-	modules_mended = s->oracle->w->mended;
 	return verdict;
 }
 
@@ -199,6 +200,47 @@ doubt_next(const struct oracle *oracle, const struct truth *t)
 	return false;
 }
 
+static bool
+has_cause(const struct seen *s, const struct wait *wait, const char *cause)
+{
+	const struct parked_content *content;
+	const void *got;
+
+	if (!oracle_row_is_there(s->oracle, ROW_PARKED, s->lane, s->log, wait,
+				 s->view->ev->offset, &got))
+		return false;
+	content = got;
+	return strcmp(content->row.cause, cause) == 0 ||
+	       strcmp(content->row.cause, "behind a parked record") == 0;
+}
+
+/*
+ * It has to wait for its own fault. Who parked it may have had the new modules,
+ * which find another one.
+ */
+static void
+judge_waiting(const struct seen *s, struct truth *t, const struct sight *sight,
+	      enum verdict verdict)
+{
+	struct wait wait = {"document", sight->key};
+	enum verdict mended;
+
+	if (s->oracle->w->mended &&
+	    !has_cause(s, &wait, verdict_cause(verdict))) {
+		modules_mended = true;
+		mended = truth_try(t, &s->oracle->eyes,
+				   &s->oracle->w->logs[s->log], s->log, s->view,
+				   sight);
+		if (verdict_parks(mended))
+			verdict = mended;
+	}
+	if (!has_cause(s, &wait, verdict_cause(verdict)) &&
+	    doubt_next(s->oracle, t))
+		s->oracle->again = true;
+	else
+		due_add(s, &t->due[s->log], &wait, verdict_cause(verdict));
+}
+
 static void
 judge_document(const struct seen *s, const struct sight *sight)
 {
@@ -222,7 +264,7 @@ judge_document(const struct seen *s, const struct sight *sight)
 	if (!verdict_parks(verdict))
 		return;
 	if (is_parked(s, &wait)) {
-		due_add(s, due, &wait, verdict_cause(verdict));
+		judge_waiting(s, t, sight, verdict);
 		return;
 	}
 	if (verdict == VERDICT_REJECTED && s->oracle->w->mended &&
@@ -233,10 +275,11 @@ judge_document(const struct seen *s, const struct sight *sight)
 	if (was_discarded(s, &wait))
 		truth_discard(t, s->log, s->view);
 	else
-		due_add(s, due, &wait, verdict_cause(verdict));
+		judge_waiting(s, t, sight, verdict);
 }
 
-/* ---- Units ------------------------------------------------------------------------ */
+/* ---- Units
+ * ------------------------------------------------------------------------ */
 
 static bool
 is_at_fault(const struct sight *sight)
@@ -254,6 +297,22 @@ is_late(const struct seen *s, const struct sight *sight)
 		oracle_document(s->oracle, w->lanes.lane[s->lane].generation,
 				sight->key),
 		w->logs[s->log].source, s->view->ev->offset);
+}
+
+static bool
+had_queue(const struct seen *s, const struct sight *sight)
+{
+	const struct world *w = s->oracle->w;
+	const struct row *row = server_document_row(
+		&s->oracle->w->server, w->lanes.lane[s->lane].generation,
+		sight->key);
+	const struct memory *memory = row->oracle;
+
+	for (size_t i = 0; memory && i < memory->n; i++)
+		if (memory->marks[i].source == w->logs[s->log].source &&
+		    memory->marks[i].first < s->view->ev->offset)
+			return true;
+	return false;
 }
 
 /* The head of its key's queue: what is wrong with it? */
@@ -274,6 +333,7 @@ judge_head(const struct seen *s)
 			continue;
 		}
 		t = truth_of(s, sight->key);
+		modules_mended = false;
 		if (!t->due[s->log].open)
 			verdict = truth_try(t, &s->oracle->eyes,
 					    &s->oracle->w->logs[s->log], s->log,
@@ -281,7 +341,9 @@ judge_head(const struct seen *s)
 		/* Retried, it went into those documents that took it. */
 		if (is_late(s, sight))
 			(void)fold(s, t, sight, true);
-		wrong_with_it = wrong_with_it || verdict_parks(verdict);
+		/* Others may have waited before it, and been retried since. */
+		wrong_with_it = wrong_with_it || verdict_parks(verdict) ||
+				had_queue(s, sight);
 	}
 	if (!wrong_with_it)
 		wrong(s, s->view->ev->key,
@@ -337,7 +399,8 @@ judge_unit(const struct seen *s)
 		return true;
 	}
 	/* What was given up has gone through the queue. */
-	if (!document_has_late(doc, s->oracle->w->logs[s->log].source, offset) ||
+	if (!document_has_late(doc, s->oracle->w->logs[s->log].source,
+			       offset) ||
 	    !was_discarded(s, &wait))
 		return false;
 	judge_discarded(s);
@@ -384,7 +447,8 @@ judge(const struct seen *s)
 	}
 }
 
-/* ---- The whole -------------------------------------------------------------------- */
+/* ---- The whole
+ * -------------------------------------------------------------------- */
 
 /* False: in doubt, and to be taken in another way. */
 static bool
@@ -483,12 +547,12 @@ count_rest(const struct oracle *oracle)
 		    memcmp(row->name.ptr, READMODEL_UNITS,
 			   strlen(READMODEL_UNITS)) == 0)
 			continue;
-		while (t && server_document_row(&oracle->w->server,
-						t->lane->generation,
-						t->key) != row)
+		while (t &&
+		       server_document_row(&oracle->w->server,
+					   t->lane->generation, t->key) != row)
 			t = t->next;
-		REQUIRE(t, "%.*s is there, nothing made it",
-			(int)row->name.len, row->name.ptr);
+		REQUIRE(t, "%.*s is there, nothing made it", (int)row->name.len,
+			row->name.ptr);
 	}
 	REQUIRE(n >= oracle->n_rows_due, "%zu rows, %zu are due", n,
 		oracle->n_rows_due);
@@ -504,10 +568,13 @@ judge_all(struct oracle *oracle)
 	for (unsigned n = 0; n < w->lanes.n; n++)
 		for (size_t l = 0; l < w->n_logs; l++) {
 			check_reached(oracle, &w->lanes.lane[n], l);
-			for (size_t e = 0; e < w->logs[l].n; e++)
+			for (size_t e = 0; e < w->logs[l].n && !oracle->again;
+			     e++)
 				judge(&(struct seen){oracle, l,
 						     &oracle->views[l][e], n});
 		}
+	if (oracle->again)
+		return false;
 	for (const struct truth *t = oracle->truths; t; t = t->next)
 		if (!compare(oracle, t))
 			return false;
@@ -535,6 +602,7 @@ forget(struct oracle *oracle)
 		free(u);
 	}
 	oracle->n_rows_due = 0;
+	oracle->again = false;
 }
 
 void

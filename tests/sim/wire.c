@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/mem.h"
 #include "tests/sim/tell.h"
 
 static const char *const kind_names[] = {
-	[COMMAND_INSERT] = "insert",	     [COMMAND_REPLACE] = "replace",
-	[COMMAND_PARK] = "park",	     [COMMAND_CHECKPOINT] = "checkpoint",
-	[COMMAND_AUDIT] = "audit",	     [COMMAND_UNPARK] = "unpark",
-	[COMMAND_PURGE] = "purge",	     [COMMAND_CLAIM] = "claim",
+	[COMMAND_INSERT] = "insert", [COMMAND_REPLACE] = "replace",
+	[COMMAND_PARK] = "park",     [COMMAND_CHECKPOINT] = "checkpoint",
+	[COMMAND_AUDIT] = "audit",   [COMMAND_UNPARK] = "unpark",
+	[COMMAND_PURGE] = "purge",   [COMMAND_CLAIM] = "claim",
 	[COMMAND_ANSWER] = "answer",
 };
 
@@ -20,7 +21,8 @@ node_name(enum node node)
 	return node == NODE_STALE ? "the stale primary" : "the primary";
 }
 
-/* ---- Late ones ------------------------------------------------------------ */
+/* ---- Late ones ------------------------------------------------------------
+ */
 
 static void
 keep_for_later(struct wire *wire, struct command *cmd)
@@ -56,7 +58,8 @@ wire_release(struct wire *wire)
 	free(wire->late);
 }
 
-/* ---- Calls ---------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------
+ */
 
 enum fault {
 	FAULT_NONE,
@@ -88,6 +91,24 @@ call_lost(struct wire *wire, struct call *call, bool later)
 	return CALL_FAILED;
 }
 
+/* The first of its rows, for people. */
+static const char *
+some_rows(const struct command *cmd)
+{
+	static char room[200];
+	size_t at = 0;
+
+	room[0] = '\0';
+	for (size_t i = 0; i < cmd->n && i < 4 && at < sizeof(room); i++) {
+		const struct pj_str *name = &cmd->st[i].row->name;
+
+		at += (size_t)snprintf(room + at, sizeof(room) - at, " %.*s",
+				       name->len > 40 ? 40 : (int)name->len,
+				       name->ptr);
+	}
+	return room;
+}
+
 static enum call_end
 call_send(struct wire *wire, struct line *line, struct call *call)
 {
@@ -101,9 +122,9 @@ call_send(struct wire *wire, struct line *line, struct call *call)
 	call->reply = server_execute(wire->server, line->node, call->cmd,
 				     wire->dice, part);
 	call->sent = true;
-	tell("  %s #%u: %s%zu of %zu at %s", kind_names[call->cmd->kind],
+	tell("  %s #%u: %s%zu of %zu at %s:%s", kind_names[call->cmd->kind],
 	     call->cmd->number, part < 100 ? "in part, " : "", call->reply.n,
-	     call->cmd->n, node_name(line->node));
+	     call->cmd->n, node_name(line->node), some_rows(call->cmd));
 	if (fault == FAULT_TWICE)
 		keep_for_later(wire, call->cmd);
 	if (fault == FAULT_PART)
@@ -160,7 +181,8 @@ call_step(struct wire *wire, struct line *line, struct call *call)
 	return end;
 }
 
-/* ---- Reads ---------------------------------------------------------------- */
+/* ---- Reads ----------------------------------------------------------------
+ */
 
 enum read_end
 wire_read_begin(struct wire *wire, struct line *line)

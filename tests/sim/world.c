@@ -8,7 +8,8 @@
 #include "tests/sim/requests.h"
 #include "tests/sim/tell.h"
 
-/* ---- Making ---------------------------------------------------------------- */
+/* ---- Making ----------------------------------------------------------------
+ */
 
 static void
 add_logs(struct world *w, const char *topic, unsigned n, unsigned events)
@@ -111,7 +112,8 @@ world_init(struct world *w, const struct world_rules *rules,
 	group_rebalance(w);
 }
 
-/* ---- Steps ------------------------------------------------------------------ */
+/* ---- Steps ------------------------------------------------------------------
+ */
 
 /* A driver stays with the primary it knows until it hears of another. */
 static void
@@ -153,8 +155,8 @@ people_step(struct world *w)
 		requests_ask(w);
 	if (w->rules->mends && !w->mended &&
 	    dice_once_in(&w->dice, w->rules->mends)) {
-		tell("the modules are mended");
-		w->mended = modules_mended = true;
+		tell("the modules are mended: whoever starts has the new ones");
+		w->mended = true;
 	}
 }
 
