@@ -257,6 +257,33 @@ what_waits_still_waits_after_the_owner_was_replaced(void **state)
 	assert_int_equal(stored(keyed, "a", "count"), -1);
 }
 
+/* Nothing stays in memory but what has to. */
+static void
+what_waits_still_waits_when_its_document_was_evicted(void **state)
+{
+	struct stage *st = *state;
+	struct lane *keyed = stage_lane(st, &keyed_projection);
+
+	st->set.memory_bytes = 2;
+	stage_begin(st);
+	refuse_number(5);
+	feed(st, STEPS, 0, "a", 5, "");
+	settle(st);
+	for (int64_t i = 1; i < 6; i++) {
+		feed(st, STEPS, 2 * i, "b", 1, "");
+		settle(st);
+		feed(st, STEPS, 2 * i + 1, "a", 1, "");
+		settle(st);
+		assert_queue("keyed.1", "a", STEPS, 0, 2 * i + 1, i + 1);
+	}
+	mend();
+	assert_true(request(st, keyed, STEPS, "retry", "document", "a", 0));
+	settle(st);
+	(void)answer(st, STORE_REQ_DONE);
+	assert_int_equal(stored(keyed, "a", "_steps"), 511111);
+	assert_int_equal(stored(keyed, "b", "count"), 5);
+}
+
 /* ---- Unknown documents ----------------------------------------------------
  */
 
@@ -479,12 +506,13 @@ who_was_replaced_writes_no_position_and_does_nothing_more(void **state)
 	(void)scripted_claim("keyed.1", FIRST_SOURCE);
 	feed(st, STEPS, 1, "a", 2, "");
 	feed(st, WORDS, 0, "b", 2, "");
-	while (!core_is_fenced(st->core)) {
+	for (int i = 0; i < 100 && !core_is_fenced(st->core); i++) {
 		job = next(st);
 		if (job)
 			finish(st, job, FINE);
 		st->now += 300;
 	}
+	assert_true(core_is_fenced(st->core));
 	assert_int_equal(checkpoint(keyed, STEPS), 1);
 	feed(st, STEPS, 2, "c", 1, "");
 	st->now += 60000;
@@ -546,6 +574,7 @@ main(void)
 		TEST(later_records_of_the_source_wait_and_all_else_flows),
 		TEST(two_sources_of_a_document_may_wait_at_once),
 		TEST(what_waits_still_waits_after_the_owner_was_replaced),
+		TEST(what_waits_still_waits_when_its_document_was_evicted),
 		TEST(an_unknown_document_that_is_parked_exists_as_metadata),
 		TEST(what_nobody_can_read_waits_in_the_document_of_its_key),
 		TEST(what_queues_by_record_key_does_so_in_quotes_and_without),

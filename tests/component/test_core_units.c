@@ -325,6 +325,38 @@ a_unit_goes_on_where_the_last_owner_left_it(void **state)
 	assert_int_equal(scripted.n_rows, 2);
 }
 
+/* Nothing stays in memory but what has to, and units do. */
+static void
+a_unit_is_known_however_little_memory_there_is(void **state)
+{
+	struct stage *st = *state;
+
+	st->set.memory_bytes = 2;
+	stage_begin(st);
+	for (int64_t i = 0; i < 4; i++) {
+		st->undecodable[0] = 10 * i;
+		st->n_undecodable = 1;
+		feed_to(st, STEPS, 10 * i, "k", "x", 1);
+		settle(st);
+		assert_false(core_must_reread(st->core));
+		feed_to(st, STEPS, 10 * i + 1, "o", "y", 2);
+		settle(st);
+		feed_to(st, STEPS, 10 * i + 2, "k", "x", 3);
+		settle(st);
+		assert_queue(READMODEL_UNITS, unit_id(spread, STEPS, "k"),
+			     STEPS, 10 * i, 10 * i + 2, 2);
+		st->n_undecodable = 0;
+		assert_true(request(st, spread, STEPS, "retry", "key", "k",
+				    10 * i));
+		settle(st);
+		(void)answer(st, STORE_REQ_DONE);
+		feed_to(st, STEPS, 10 * i + 3, "o", "y", 4);
+		settle(st);
+	}
+	assert_int_equal(stored(spread, "x", "_steps"), 13131313);
+	assert_int_equal(stored(spread, "y", "_steps"), 24242424);
+}
+
 static void
 a_unit_that_somebody_else_wrote_means_reading_again(void **state)
 {
@@ -415,6 +447,7 @@ main(void)
 		TEST(another_lane_does_not_wait_for_the_unit),
 		TEST(what_a_crash_leaves_of_a_unit_is_done_again),
 		TEST(a_unit_goes_on_where_the_last_owner_left_it),
+		TEST(a_unit_is_known_however_little_memory_there_is),
 		TEST(a_unit_that_somebody_else_wrote_means_reading_again),
 		TEST(a_unit_that_could_not_be_written_for_long_means_reading_again),
 	};
