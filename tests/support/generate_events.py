@@ -41,8 +41,9 @@ START_MS = 1793577600000  # 2026-11-02 09:00:00 in Seoul
 
 
 class Generator:
-    def __init__(self, args):
+    def __init__(self, args, weights):
         self.random = random.Random(args.seed)
+        self.weights = weights
         self.sequences = {} if args.sequence else None
         self.gaps = args.gap_permille
         self.hostile = args.hostile_permille
@@ -146,7 +147,7 @@ class Generator:
 
     def record(self):
         """ArchiveWriter.append()'s arguments for the next record."""
-        topic = self.random.choices(list(WEIGHTS), weights=WEIGHTS.values())[0]
+        topic = self.random.choices(*zip(*self.weights.items()))[0]
         types = list(TOPICS[topic])
         kind = self.random.choice(types)
         data = self.data(kind, TOPICS[topic][kind])
@@ -205,14 +206,12 @@ def main(argv=None):
     topics = args.topics.split(",")
     if unknown := set(topics) - set(TOPICS):
         sys.exit(f"generate_events: unknown topics {sorted(unknown)}")
-    for topic in set(TOPICS) - set(topics):
-        del WEIGHTS[topic]
     archive = ArchiveWriter(args.out, args.partitions)
     if archive.topics:
         sys.exit(f"generate_events: {args.out} holds an archive already")
     for topic in topics:
         archive.open_topic(topic, args.partitions)
-    source = Generator(args)
+    source = Generator(args, {t: WEIGHTS[t] for t in WEIGHTS if t in topics})
     for _ in range(args.events):
         archive.append(*source.record())
     archive.close()
