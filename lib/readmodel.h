@@ -9,7 +9,9 @@
  * Fixed collections: generations (_id: generation id), live (_id: projection,
  * number), checkpoints (_id: "<generation id>/<source index>"), sources (_id:
  * "<topic>/<partition>", index), parked, parked_units (_id: see
- * readmodel_unit_key()), audit, requests, crashes, topics (_id: topic).
+ * readmodel_unit_key()), audit (_id: the parked row's, and when it was parked),
+ * requests (_id: their own), crashes (_id: generation and coordinates), topics
+ * (_id: topic).
  *
  * reader_json of a generation, written by the projector, read by queryapi:
  *   {"summary":"…","cache":{"maxAge":5,"staleWhileRevalidate":30,

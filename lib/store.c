@@ -141,13 +141,14 @@ store_scan_deleted(struct store_session *ses, const char *collection,
 		   int64_t before_at_ms, store_each_fn each, void *arg,
 		   struct pj_error *err)
 {
-	const struct store_cond conds[] = {
+	struct store_cond conds[] = {
 		{READMODEL_META ".d", STORE_IS, READMODEL_DELETED},
-		{READMODEL_META ".x", STORE_AT_MOST, before_at_ms - 1},
+		{READMODEL_META ".x", STORE_AT_MOST, 0},
 	};
 
 	if (before_at_ms == INT64_MIN)
 		return 0;
+	conds[1].value = before_at_ms - 1;
 	return ses->store->ops->find(ses, collection, conds, 2, each, arg, err);
 }
 
