@@ -108,8 +108,7 @@ def buckets_are_not_keyed_by_record(place):
 
 
 def main():
-    pipeline.TESTS[:] = [once, restarted, buckets_are_not_keyed_by_record]
-    return pipeline.main()
+    return pipeline.main([once, restarted, buckets_are_not_keyed_by_record])
 
 
 if __name__ == "__main__":
