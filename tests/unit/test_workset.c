@@ -194,19 +194,27 @@ what_something_is_under_way_for_is_never_evicted(void **state)
 
 /* One that the store has and we have not would be taken for a new one. */
 static void
-a_unit_is_never_evicted(void **state)
+a_unit_is_never_evicted_nor_keeps_documents_out(void **state)
 {
 	struct things *t = *state;
 	struct entry *unit =
 		workset_add(&t->set, &t->lanes[0], true, PJ_STR("u"));
+	size_t units = t->set.unit_memory;
 
-	unit->stored = true;
-	add(t, 1)->stored = true;
+	assert_int_equal(units, t->set.memory);
+	(void)add(t, 1);
+	(void)add(t, 2);
+	workset_evict(&t->set, t->set.memory - units);
+	assert_int_equal(t->set.n_entries, 3);
 	workset_evict(&t->set, 0);
 	assert_int_equal(t->set.n_entries, 1);
 	assert_int_equal(t->set.n_units[0], 1);
+	assert_int_equal(t->set.memory, units);
 	assert_ptr_equal(workset_find(&t->set, &t->lanes[0], true, PJ_STR("u")),
 			 unit);
+	workset_clear(&t->set);
+	assert_int_equal(t->set.unit_memory, 0);
+	assert_int_equal(t->set.n_units[0], 0);
 }
 
 static void
@@ -293,7 +301,7 @@ main(void)
 		TEST(lists_are_first_in_first_out_and_counted),
 		TEST(eviction_takes_the_least_recently_used_first),
 		TEST(what_something_is_under_way_for_is_never_evicted),
-		TEST(a_unit_is_never_evicted),
+		TEST(a_unit_is_never_evicted_nor_keeps_documents_out),
 		TEST(memory_follows_documents_as_they_grow_and_go),
 		TEST(clearing_leaves_a_sent_flight_to_its_job),
 		TEST(records_keep_their_order_when_they_move),
