@@ -109,7 +109,8 @@ spread_key(const struct pj_options *options, const struct pj_event *ev,
 }
 
 /*
- * Adds up, and remembers per topic in which order: `_steps` of 1, 2, 3 is 123.
+ * Adds up, and remembers per topic in which order: `_steps` of 1, 2, 3 is 123;
+ * the last nine of them.
  */
 static inline enum pj_fold
 stage_fold(const struct pj_options *options, const struct pj_event *ev,
@@ -127,7 +128,8 @@ stage_fold(const struct pj_options *options, const struct pj_event *ev,
 	n = pj_int(data, STEP__N);
 	if (pj_add(root, "count", 1, err) || pj_add(root, "sum", n, err))
 		return PJ_REJECT;
-	(void)pj_set_int(root, order, pj_get_int(root, order) * 10 + n);
+	(void)pj_set_int(root, order,
+			 (pj_get_int(root, order) * 10 + n) % 1000000000);
 	if (pj_has(data, STEP__TEXT) == PJ_VALUE)
 		(void)pj_set_string(root, "text", pj_string(data, STEP__TEXT));
 	for (size_t i = 0; i < refused_numbers.count; i++)
