@@ -119,9 +119,92 @@ a_crash_after_any_job_changes_nothing_in_the_result(void **state)
 		settle(st);
 		assert_int_equal(stored(keyed, "a", "_steps"), 15234);
 		assert_no_queue("keyed.1", "a", STEPS);
+		assert_int_equal(scripted.n_rows, 0);
 		(void)close_stage(state);
 		(void)open_stage(state);
 	}
+}
+
+/* The document was written and the process gone before the rows were. */
+static void
+drain_and_end(struct stage *st, const char *action)
+{
+	struct job *job;
+
+	assert_true(request(st, keyed, STEPS, action, "document", "a", 1));
+	finish(st, next_rows(st), FINE);
+	job = next_apply(st);
+	assert_true(writes(job, "a"));
+	run(job, FINE);
+	core_drop(st->core);
+	back(st, job);
+	stage_begin(st);
+	replay(st);
+	settle(st);
+}
+
+static void
+rows_that_a_crash_left_behind_are_kept_in_the_audit_and_go(void **state)
+{
+	struct stage *st = *state;
+
+	stage_begin(st);
+	park_three(st);
+	mend();
+	drain_and_end(st, "retry");
+	assert_int_equal(stored(keyed, "a", "_steps"), 1523);
+	assert_int_equal(scripted.n_rows, 3);
+	/* The request is still there for the next owner. */
+	assert_true(retry(st));
+	settle(st);
+	assert_non_null(strstr(answer(st, STORE_REQ_DONE),
+			       "cleared 3 that had left the queue before"));
+	assert_int_equal(stored(keyed, "a", "_steps"), 1523);
+	assert_int_equal(scripted.n_rows, 0);
+	assert_int_equal(scripted.n_audit, 3);
+	assert_int_equal(strncmp(scripted.audit[0], "cleared ", 8), 0);
+}
+
+/* Somebody may park there again, before the rows of old are gone. */
+static void
+rows_that_a_crash_left_behind_are_not_those_that_wait_now(void **state)
+{
+	struct stage *st = *state;
+
+	stage_begin(st);
+	park_three(st);
+	mend();
+	drain_and_end(st, "retry");
+	refuse_number(6);
+	feed(st, STEPS, 4, "a", 6, "");
+	feed(st, STEPS, 5, "a", 7, "");
+	settle(st);
+	assert_queue("keyed.1", "a", STEPS, 4, 5, 2);
+	assert_int_equal(scripted.n_rows, 5);
+	mend();
+	assert_true(retry(st));
+	settle(st);
+	assert_non_null(strstr(answer(st, STORE_REQ_DONE), "applied 2"));
+	assert_int_equal(stored(keyed, "a", "_steps"), 152367);
+	assert_int_equal(scripted.n_rows, 0);
+}
+
+static void
+a_discard_that_a_crash_cut_short_goes_on_with_the_rest(void **state)
+{
+	struct stage *st = *state;
+
+	stage_begin(st);
+	park_three(st);
+	refuse_number(2);
+	drain_and_end(st, "discard");
+	assert_queue("keyed.1", "a", STEPS, 2, 3, 2);
+	mend();
+	assert_true(request(st, keyed, STEPS, "discard", "document", "a", 1));
+	settle(st);
+	assert_non_null(strstr(answer(st, STORE_REQ_DONE), "applied 2"));
+	assert_int_equal(stored(keyed, "a", "_steps"), 123);
+	assert_int_equal(scripted.n_rows, 0);
 }
 
 static void
@@ -189,6 +272,9 @@ main(void)
 		TEST(a_conflict_drains_again_on_what_is_there),
 		TEST(a_refusal_that_comes_with_a_conflict_keeps_what_is_behind),
 		TEST(a_crash_after_any_job_changes_nothing_in_the_result),
+		TEST(rows_that_a_crash_left_behind_are_kept_in_the_audit_and_go),
+		TEST(rows_that_a_crash_left_behind_are_not_those_that_wait_now),
+		TEST(a_discard_that_a_crash_cut_short_goes_on_with_the_rest),
 		TEST(a_retry_in_a_stopped_lane_fails_and_says_why),
 		TEST(a_lane_that_stops_during_a_drain_leaves_it_whole),
 	};

@@ -449,6 +449,30 @@ a_conflict_in_a_document_drains_again_on_what_is_there(void **state)
 	assert_int_equal(stored(spread, "x", "sum"), 1 + 5 + 2 + 4 + 100);
 }
 
+/*
+ * What came before the head may have to be read again, and has to be applied
+ * before it.
+ */
+static void
+a_key_is_drained_only_when_what_was_before_it_has_been_handed_in(void **state)
+{
+	struct stage *st = *state;
+
+	stage_begin(st);
+	park_three(st);
+	st->n_undecodable = 0;
+	forget_position();
+	stage_begin(st);
+	assert_false(retry(st));
+	stage_hand_in(st, &st->log[0]);
+	assert_true(retry(st));
+	for (size_t i = 1; i < st->n_log; i++)
+		stage_hand_in(st, &st->log[i]);
+	settle(st);
+	(void)answer(st, STORE_REQ_DONE);
+	assert_drained(st, 1524, 3);
+}
+
 static void
 a_crash_after_any_job_changes_nothing_in_the_result(void **state)
 {
@@ -480,6 +504,7 @@ a_crash_after_any_job_changes_nothing_in_the_result(void **state)
 		while (core_take_answer(st->core, &a))
 			;
 		assert_drained(st, 1524, 3);
+		assert_int_equal(scripted.n_rows, 0);
 		(void)close_stage(state);
 		(void)open_stage(state);
 	}
@@ -505,6 +530,7 @@ main(void)
 		TEST(a_discarded_lone_record_is_passed_and_stays_so),
 		TEST(lost_answers_on_the_way_apply_nothing_twice),
 		TEST(a_conflict_in_a_document_drains_again_on_what_is_there),
+		TEST(a_key_is_drained_only_when_what_was_before_it_has_been_handed_in),
 		TEST(a_crash_after_any_job_changes_nothing_in_the_result),
 	};
 
