@@ -104,7 +104,7 @@ class HotKey(Drill):
         archive = ArchiveWriter(str(folder), self.partitions)
         for topic in TOPICS:
             archive.open_topic(topic, self.partitions)
-        source = Generator(seed, events, 0)
+        source = Generator(seed, events)
         cold, hot = source.pools, {
             **source.pools, "shopId": ["shop-hot"], "couponId": ["c-hot"],
             "memberId": ["m-hot"], "orderId": ["o-hot"]}

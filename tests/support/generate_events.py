@@ -41,14 +41,13 @@ START_MS = 1793577600000  # 2026-11-02 09:00:00 in Seoul
 
 
 class Generator:
-    def __init__(self, args, weights):
-        self.random = random.Random(args.seed)
-        self.weights = weights
-        self.sequences = {} if args.sequence else None
-        self.gaps = args.gap_permille
-        self.hostile = args.hostile_permille
+    def __init__(self, seed, events, hostile=0, gaps=None, topics=TOPICS):
+        """gaps None: nothing is numbered."""
+        self.random = random.Random(seed)
+        self.weights = {t: n for t, n in WEIGHTS.items() if t in topics}
+        self.sequences, self.gaps = {}, gaps
+        self.hostile, self.spoiled = hostile, set()
         self.hostility = Hostility(self.random)
-        self.spoiled, events = set(), args.events
         pool = max(4, int(events**0.5) // 4)
         self.pools = {
             "shopId": [f"shop-{n}" for n in range(max(3, pool // 2))],
@@ -156,7 +155,7 @@ class Generator:
             value = None
         else:
             value = self.event(owner, kind, data, ms)
-            if self.sequences is not None:
+            if self.gaps is not None:
                 value["sequence"] = self.next_number(topic, owner)
             if self.is_to_be_spoiled(topic, owner):
                 value = self.hostility.spoil(value, TOPICS[topic][kind])
@@ -211,7 +210,10 @@ def main(argv=None):
         sys.exit(f"generate_events: {args.out} holds an archive already")
     for topic in topics:
         archive.open_topic(topic, args.partitions)
-    source = Generator(args, {t: WEIGHTS[t] for t in WEIGHTS if t in topics})
+    gaps = args.gap_permille if args.sequence else None
+    source = Generator(
+        args.seed, args.events, args.hostile_permille, gaps, topics
+    )
     for _ in range(args.events):
         archive.append(*source.record())
     archive.close()
