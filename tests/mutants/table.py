@@ -49,15 +49,17 @@ MUTANTS = [
             "		    outcome == STORE_UNKNOWN)\n",
      "test": sim("several_owners_share_documents"),
      "says": "several_owners_share_documents"},
-    {"name": "a repeat under a new token",
+    {"name": "a repeat with other bytes under the same token",
      "file": "projector/batch_back.c",
      "old": "		flight->resent = true;\n",
-     "new": "		flight->resent = true;\n"
-            "		flight->token.bytes[15] ^= 1;\n"
-            "		for (size_t i = 0; i + 16 <= flight->len; i++)\n"
-            "			if (memcmp(flight->bytes + i, flight->token.bytes,"
-            " 15) == 0)\n"
-            "				flight->bytes[i + 15] ^= 1;\n",
+     "new": "		struct buf again = BUF_INIT;\n"
+            "\n"
+            "		flight->resent = true;\n"
+            "		doc_encode(e->doc, &flight->token, &again);\n"
+            "		free(flight->bytes);\n"
+            "		flight->bytes = (uint8_t *)buf_detach(&again,\n"
+            "						      &flight->len);\n"
+            "		records_move(&flight->recs, &e->changed);\n",
      "test": sim("a_store_that_loses_doubts_and_delays"),
      "says": "a_store_that_loses_doubts_and_delays"},
 
