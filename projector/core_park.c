@@ -4,7 +4,11 @@
 
 #include <inttypes.h>
 
-enum { RATE_SECONDS = 10 }; /* what the rate is averaged over */
+enum {
+	RATE_SECONDS = 10, /* what the rate is averaged over */
+	/* A row has to hold the record; the rest of it fits beside. */
+	ROW_MAX = 16 * 1024 * 1024 - 128 * 1024,
+};
 
 /* ---- Lanes that stop -------------------------------------------------------
  */
@@ -64,7 +68,12 @@ may_park(struct core *core, struct lane *lane, const struct record *rec,
 	struct pj_error why;
 	char what[96];
 
-	if (queue && limits->park_per_unit && queue->n >= limits->park_per_unit)
+	if (rec->key.len + rec->value.len > ROW_MAX)
+		(void)snprintf(what, sizeof(what),
+			       "it cannot be applied and is over 16 MiB, so it "
+			       "cannot be kept either");
+	else if (queue && limits->park_per_unit &&
+		 queue->n >= limits->park_per_unit)
 		(void)snprintf(what, sizeof(what),
 			       "%" PRIu32 " records wait in one queue "
 			       "(projector.park_per_unit)",

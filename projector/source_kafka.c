@@ -312,7 +312,13 @@ start(struct kafka *k, const struct source_settings *settings,
 	k->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
 	if (!k->rk) {
 		rd_kafka_conf_destroy(conf);
-		return pj_error_set(err, PJ_ERROR_CONFIG, "kafka: %s", text);
+		/* Else the machine is at fault: threads, descriptors, time. */
+		return pj_error_set(
+			err,
+			rd_kafka_last_error() == RD_KAFKA_RESP_ERR__INVALID_ARG
+				? PJ_ERROR_CONFIG
+				: PJ_ERROR_FATAL,
+			"kafka: %s", text);
 	}
 	(void)rd_kafka_poll_set_consumer(k->rk);
 	return 0;

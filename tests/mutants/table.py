@@ -131,14 +131,14 @@ MUTANTS = [
             "		workset_move(&bat->work, e, LIST_ROWS);\n",
      "new": "	    e->list == LIST_URGENT || e->list == LIST_HELD)\n"
             "		workset_move(&bat->work, e, LIST_DIRTY);\n",
-     "test": sim("bad_records_are_parked_and_the_rest_flows"),
-     "says": "bad_records_are_parked_and_the_rest_flows"},
+     "test": binary("tests/component/test_core_park"),
+     "says": "test(s), listed below"},
     {"name": "documents pass a unit that is being written",
      "file": "projector/batch_out.c",
      "old": "	return !e->unit && bat->n_open_units[e->lane->index] > 0;\n",
      "new": "	return !e->unit && bat->n_open_units[e->lane->index] > 99;\n",
-     "test": sim("everything_at_once"),
-     "says": "everything_at_once"},
+     "test": binary("tests/component/test_core_units"),
+     "says": "test(s), listed below"},
     {"name": "what waited in a unit is judged by positions",
      "file": "projector/fold.c",
      "old": "	if (doc_has_late(doc, source, rec->offset))\n"
