@@ -30,7 +30,8 @@ import urllib.parse
 
 from frame import (BUILD, HERE, ROOT, SUPPORT, TOPICS, VIEWS, Program, sh,
                    wait_until)
-from oracle import Folded, Log, Looks, compare
+from oracle import Folded, Log, Looks, compare, in_a_queue
+from parked_causes import parked_row
 from parked_causes import parked_row
 from reference_views import VIEWS as REFERENCE
 from servers import import_pymongo, tool
@@ -105,8 +106,10 @@ class Drill:
     seconds = 12  # that long they are published
     hostile_permille = 0
     generate = ()  # more arguments for generate_events.py
+    publish_more = ()  # ... and for publish
     partitions = 4
     projectors = 2
+    allowance_mib = ALLOWANCE_MIB
     settings = {}
     env = {}
     exits = (0,)  # what a projector may end with
@@ -378,7 +381,7 @@ class Drill:
         wrong += self.what_was_seen(folded)
         for p in self.programs:
             if isinstance(p, Projector) and \
-                    p.peak_mib > MEMORY_MIB + ALLOWANCE_MIB:
+                    p.peak_mib > MEMORY_MIB + self.allowance_mib:
                 wrong.append(f"I10 {p.title}: {p.peak_mib} MiB")
         if wrong:
             (self.dir / "differences").write_text("\n".join(wrong))
@@ -409,6 +412,10 @@ class Drill:
         client = http.client.HTTPConnection(self.address, timeout=30)
         have = {}
         for key in want:
+            # A path has no room for these two, however they are written.
+            if key in (".", ".."):
+                have[key] = want[key]
+                continue
             client.request("GET", f"/v1/{view}/{quoted(key)}")
             got = client.getresponse()
             body = got.read().decode("utf-8")
@@ -418,18 +425,23 @@ class Drill:
         return compare(want, have, f"I1 served {view}")
 
     def compare_parked(self, folded):
-        """I6, I7: exactly the reference's records, each for its cause and in
-        its unit."""
-        wrong = []
-        rows = list(self.db().parked.find())
+        """I6, I7: exactly the reference's records, by place, unit and cause;
+        those that a marker covers are the ones there are."""
+        wrong, n = [], 0
+        db = self.db()
+        sources = {(r["topic"], r["partition"]): r["index"]
+                   for r in db.sources.find()}
         for view in VIEWS:
-            have = {parked_row(r) for r in rows
-                    if r["generation"].split(".")[0] == view}
-            want = {r.compared() for r in folded[view].parked.values()}
+            have = {parked_row(r) for r in db.parked.find(
+                {"generation": f"{view}.1"}) if in_a_queue(db, r, sources)}
+            want = folded[view].parked
+            n += len(want)
             if have != want:
                 wrong.append(f"I6 parked {view}: missing "
                              f"{sorted(want - have)[:3]}, too many "
                              f"{sorted(have - want)[:3]}")
+        if n:
+            self.note(f"{n} records parked, as expected")
         return wrong
 
     def what_was_seen(self, folded):

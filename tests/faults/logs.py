@@ -39,12 +39,12 @@ class LogDrill(Drill):
             for p in self.pair:
                 p.start()
         self.observe()
-        self.publish_more(self.seed + 1)
+        self.publish_again(self.seed + 1)
 
     def damage(self):
         raise NotImplementedError
 
-    def publish_more(self, seed, events=1000):
+    def publish_again(self, seed, events=1000):
         folder = self.dir / f"more{seed}"
         self.make_events(folder, events, seed)
         self.publish(folder, 3)
@@ -173,7 +173,7 @@ class Retention(LogDrill):
     words = ("removed", "retention", "gone")
 
     def damage(self):
-        self.publish_more(self.seed + 5, 2000)
+        self.publish_again(self.seed + 5, 2000)
         if self.publisher.wait(60) != 0:
             raise AssertionError("publish failed")
         for n, (_, high) in enumerate(self.watermarks()):

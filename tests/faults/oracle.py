@@ -9,15 +9,19 @@ import base64
 import bisect
 import collections
 import json
+import re
 
 from reference import to_json
-from reference_input import raw_record
-from reference_parking import Parking
+from reference_input import Parked, raw_record
+from reference_parking import DOCUMENT, Parking
 from reference_views import VIEWS
 
+# No document may be larger; only large values count (drills keep off the edge).
+CAP, LARGE = 15 * 1024 * 1024, 1024 * 1024
 # Views that one topic feeds by its own key: a document's state follows from how
 # far that one partition was applied.
 ONE_SOURCE = ("shop", "stock", "order", "review_summary", "delivery", "coupon")
+PLAIN_UNIT = 60  # bytes that a unit's id holds in full
 
 
 class Log:
@@ -37,8 +41,9 @@ class Log:
             return
         key, value = (None if row[name] is None else
                       base64.b64decode(row[name]) for name in ("key", "value"))
-        self.records[at].append(raw_record(*at, row["offset"],
-                                           row["timestamp"], key, value))
+        record = raw_record(*at, row["offset"], row["timestamp"], key, value)
+        record.size = len(value or b"")
+        self.records[at].append(record)
 
     def count(self, topics):
         return sum(len(recs) for (topic, _), recs in self.records.items()
@@ -52,6 +57,10 @@ class Log:
                     yield from self.records[at]
 
 
+class TooLarge(Parked):
+    cause = "document cannot be stored"
+
+
 class Folded:
     """One view, folded from the log, and how it came to be."""
 
@@ -60,26 +69,36 @@ class Folded:
         self.view = VIEWS[name]()
         self.changes = collections.defaultdict(list)  # (key, source) → offsets
         self.states = collections.defaultdict(list)  # same, what is served
-        self.at = None
-        self.plain_apply = self.view.apply_to
-        self.view.apply_to = self.apply_to
+        self.record, self.taken, self.skipped = None, 0, 0
+        self.large = collections.Counter()  # key → bytes of its large values
+        self.plain_apply, self.view.apply_to = self.view.apply_to, self.apply_to
+        self.plain_concerns = self.view.concerns
+        self.view.concerns = self.concerns
         parking = Parking(self.view)
-        for record in log.of(self.view.topics):
-            self.at = (record.topic, record.partition, record.offset)
-            parking.take(record)
-        # (topic, partition, offset) → reference_parking.Row
-        self.parked = {(r.topic, r.partition, r.offset): r for r in parking.rows}
+        for self.record in log.of(self.view.topics):
+            parking.take(self.record)
+            self.taken += 1
+        self.parked = {row.compared() for row in parking.rows}
 
-    def apply_to(self, key, event, change):
+    def concerns(self, event):
+        its = self.plain_concerns(event)
+        self.skipped += not its
+        return its
+
+    def apply_to(self, key, event, how):
+        if self.record.size > LARGE:
+            if self.large[key] + self.record.size > CAP:
+                raise TooLarge("over 15 MiB")
+            self.large[key] += self.record.size
+
         def told(doc, ev):
-            changed = change(doc, ev)
-            self.changed = changed
-            return changed
+            self.changed = how(doc, ev)
+            return self.changed
         self.changed = False
         self.plain_apply(key, event, told)
         if self.changed:
-            where = (key, self.at[:2])
-            self.changes[where].append(self.at[2])
+            where = (key, (self.record.topic, self.record.partition))
+            self.changes[where].append(self.record.offset)
             if self.name in ONE_SOURCE:
                 self.states[where].append(self.now(key))
 
@@ -123,6 +142,31 @@ def shown(value):
     if isinstance(value, list):
         return [shown(v) for v in value]
     return value
+
+
+def in_a_queue(db, row, sources):
+    """Whether a parked row exists for the protocol: its marker says so. sources:
+    (topic, partition) → index."""
+    source = sources[row["topic"], row["partition"]]
+    if row["unitType"] == DOCUMENT:
+        unit = db[row["generation"]].find_one(
+            {"_id": bytes(row["unit"]).decode("utf-8")})
+    else:
+        unit = db.parked_units.find_one({"_id": unit_id(row, source)})
+    queue = (unit or {}).get("_m", {}).get("k", {}).get(str(source))
+    return bool(queue) and queue["first"] <= row["offset"] <= queue["tail"]
+
+
+def unit_id(row, source):
+    """As lib/readmodel.h makes it; long keys have a hash there."""
+    unit = bytes(row["unit"])
+    if row["unitType"] == "record":
+        unit = b"%020d" % row["offset"]
+    head = f"{row['generation']}!{source}!{row['unitType']}!"
+    if len(unit) > PLAIN_UNIT:
+        return {"$regex": "^" + re.escape(head + unit[:PLAIN_UNIT - 17].hex()
+                                          + "~")}
+    return head + unit.hex()
 
 
 class Looks:

@@ -19,7 +19,7 @@ import traceback
 from drill import WORK
 from servers import World
 
-FAMILIES = ("processes", "brokers", "cluster", "logs", "stores", "replicas")
+FAMILIES = ("processes", "brokers", "cluster", "logs", "input", "stores", "replicas")
 
 
 def family_of(name):

@@ -119,6 +119,7 @@ connect_to(struct publish *pub, const char *brokers)
 	set(conf, "acks", "all");
 	set(conf, "partitioner", "murmur2_random");
 	set(conf, "linger.ms", "5");
+	set(conf, "message.max.bytes", "40000000");
 	set(conf, "batch.num.messages", "10000");
 	set(conf, "compression.type", "lz4");
 	set(conf, "queue.buffering.max.messages", "500000");
