@@ -3,7 +3,7 @@
 reads that topic, with nothing changed afterwards, while everything else goes on
 (I8).
 """
-import signal
+import re
 
 from drill import Drill
 from frame import TOPICS, VIEWS, wait_until
@@ -102,7 +102,7 @@ class LogDrill(Drill):
         """Every view that reads it, by some process, naming the topic."""
         lines = [line for p in self.pair for line in p.text().splitlines()
                  if "event=projection.stopped" in line and
-                 f"{self.topic}/" in line or "event=stop" in line]
+                 re.search(rf"\b{self.topic}\b", line.split("error=")[1])]
         return all(any(f"projection={v} " in line for line in lines)
                    for v in self.affected)
 
@@ -261,6 +261,11 @@ class PartitionsAdded(LogDrill):
 class PartitionsAddedLive(PartitionsAdded):
     says = "the same under its readers"
     while_running = True
+
+    def damage(self):
+        super().damage()
+        # Nothing moved yet; what comes from now on must not be applied.
+        wait_until("the new partitions are noticed", self.named_stops, 90, 0.5)
 
 
 DRILLS = (Recreated, RecreatedLonger, RecreatedLive, Retention, Truncated,
