@@ -382,6 +382,10 @@ store_request_end(struct store_session *ses, const char *id,
 		  enum store_request_state state, const char *result,
 		  bool *ret_ended, struct pj_error *err)
 	__attribute__((warn_unused_result));
+/* Of one that has ended, when nobody asks for it any more. */
+int
+store_request_remove(struct store_session *ses, const char *id,
+		     struct pj_error *err) __attribute__((warn_unused_result));
 void
 store_requests_free(struct store_request *rows, size_t n);
 
@@ -426,6 +430,24 @@ int
 store_generation_set_state(struct store_session *ses, const char *projection,
 			   int32_t number, enum store_generation_state state,
 			   struct pj_error *err)
+	__attribute__((warn_unused_result));
+/*
+ * The code that a generation's documents are taken to be made by, from now on.
+ * The audit has it first, as a row of unit type "generation" whose detail names
+ * both codes.
+ */
+struct store_adoption {
+	const char *projection;
+	int32_t number;
+	const char *from_hash, *code_hash;
+	const char *reader_json;
+	const char *reason, *by;
+	int64_t at_ms;
+};
+int
+store_generation_adopt(struct store_session *ses,
+		       const struct store_adoption *adoption,
+		       struct pj_error *err)
 	__attribute__((warn_unused_result));
 /* Raises purged_revision to at least `revision`; never lowers it. */
 int

@@ -129,6 +129,21 @@ store_request_end(struct store_session *ses, const char *id,
 				    err);
 }
 
+int
+store_request_remove(struct store_session *ses, const char *id,
+		     struct pj_error *err)
+{
+	struct store_rows rows = {0};
+	int ret;
+
+	if (store_must_write(ses, err))
+		return -1;
+	store_rows_add(&rows)->id = mem_strdup(id);
+	ret = ses->store->ops->rows_delete(ses, READMODEL_REQUESTS, &rows, err);
+	store_rows_release(&rows);
+	return ret;
+}
+
 /* ---- Listing ----------------------------------------------------------- */
 
 static int

@@ -90,9 +90,10 @@ check_code(const struct store_generation *gen, const struct module *mod,
 			    "projection %s: generation %" PRId32
 			    " was filled by other code (%.12s, running %.12s: "
 			    "sources, options, zone or format changed); run "
-			    "'projector rebuild %s'",
+			    "'projector rebuild %s', or 'projector generation "
+			    "adopt %s' when the documents are the same",
 			    gen->projection, gen->number, gen->code_hash, hash,
-			    gen->projection);
+			    gen->projection, gen->projection);
 }
 
 /* The highest number, and the row of `number` (NULL when there is none). */

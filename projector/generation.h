@@ -64,4 +64,21 @@ generation_live_number(struct store_session *ses, const char *projection,
 		       int32_t *ret_number, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
+/*
+ * Accepts the running code for the live generation, whose documents other code
+ * made: from then on they are taken to be the same. *ret_adopted false: they
+ * were already. STOP: version, served fields or filters differ, so they cannot
+ * be.
+ */
+struct generation_adoption {
+	const char *reason, *by;
+	int64_t at_ms;
+};
+int
+generation_adopt(struct store_session *ses, const struct settings *set,
+		 const struct module *mod,
+		 const struct generation_adoption *how, int32_t *ret_number,
+		 bool *ret_adopted, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
 #endif

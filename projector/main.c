@@ -24,6 +24,12 @@ static const struct cli_flag config_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag adopt_flags[] = {
+	{"--reason", "TEXT",
+	 "why the documents are the same; kept in the audit"},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_verb generation_verbs[] = {
 	{"list", "NAME", "the generations of one projection", json_flags, 1, 1,
 	 verb_generation_list, NULL},
@@ -33,6 +39,9 @@ static const struct cli_verb generation_verbs[] = {
 	{"rollback", "NAME [GEN]",
 	 "the same with the one that was live before, or GEN", NULL, 1, 2,
 	 verb_generation_rollback, NULL},
+	{"adopt", "NAME",
+	 "take the live one's documents for those of the running code",
+	 adopt_flags, 1, 1, verb_generation_adopt, NULL},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 
@@ -52,11 +61,33 @@ static const struct cli_flag parked_list_flags[] = {
 	{"--all", NULL, "also rows that are in no queue, as orphans"},
 	{NULL, NULL, NULL},
 };
+static const struct cli_flag parked_show_flags[] = {
+	{"--audit", NULL, "what was retried or discarded, and by whom"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag parked_retry_flags[] = {
+	{"--dry-run", NULL, "say what would be asked, change nothing"},
+	{"--wait", "SECONDS", "wait so long for anything to happen (30)"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag parked_discard_flags[] = {
+	{"--reason", "TEXT", "why; kept in the audit with the record"},
+	{"--all", NULL, "the head of every queue that matches"},
+	{"--dry-run", NULL, "say what would be asked, change nothing"},
+	{"--wait", "SECONDS", "wait so long for anything to happen (30)"},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_verb parked_verbs[] = {
 	{"list", "NAME [KEY]", "what is parked: one line per queue, its head",
 	 parked_list_flags, 1, 2, verb_parked_list, NULL},
-	{"show", "NAME KEY", "every record of the queue, whole", NULL, 2, 2,
-	 verb_parked_show, NULL},
+	{"show", "NAME KEY", "every record of the queue, whole",
+	 parked_show_flags, 1, 2, verb_parked_show, NULL},
+	{"retry", "NAME [KEY]", "apply them once more, in order",
+	 parked_retry_flags, 1, 2, verb_parked_retry, NULL},
+	{"discard", "NAME KEY",
+	 "give up the head of the queue, apply what waits behind it",
+	 parked_discard_flags, 1, 2, verb_parked_discard, NULL},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 
@@ -75,10 +106,10 @@ static const struct cli_verb verbs[] = {
 	{"rebuild", "NAME",
 	 "a new generation from the log's start, then make it live", NULL, 1, 1,
 	 verb_rebuild, NULL},
-	{"generation", "list|promote|rollback NAME [GEN]",
+	{"generation", "list|promote|rollback|adopt NAME [GEN]",
 	 "which documents of a projection are served", NULL, 0, 0, NULL,
 	 generation_verbs},
-	{"parked", "list|show NAME [KEY]",
+	{"parked", "list|show|retry|discard NAME [KEY]",
 	 "records that could not be applied, and those behind them",
 	 parked_flags, 0, 0, NULL, parked_verbs},
 	{"dump", "NAME [KEY...]", "live documents as they are served", NULL, 1,

@@ -272,3 +272,78 @@ print_record_text(struct buf *out, const struct store_parked *row)
 	add_head(out, row);
 	add_whole(out, row);
 }
+
+/* ---- Audit ----------------------------------------------------------------
+ */
+
+/* Of what was retried the log has the bytes and the document the effect. */
+static bool
+is_whole(const struct store_audit *entry)
+{
+	return strcmp(entry->action, "discarded") == 0;
+}
+
+/* Not of a record, but of the generation as a whole. */
+static bool
+is_adoption(const struct store_audit *entry)
+{
+	return strcmp(entry->row.unit_type, "generation") == 0;
+}
+
+static void
+open_audit(struct buf *out, const struct parked_print *print,
+	   const struct store_audit *entry)
+{
+	const struct store_parked *row = &entry->row;
+
+	if (is_adoption(entry)) {
+		buf_printf(out,
+			   "{\"projection\":\"%s\",\"generation\":%" PRId32,
+			   print->projection, print->number);
+		add_string(out, "detail", row->detail);
+		return;
+	}
+	if (is_whole(entry)) {
+		open_line(out, print, row);
+	} else {
+		buf_addstr(out, "{\"topic\":");
+		bsonjson_string(out, row->topic, strlen(row->topic));
+		buf_printf(out,
+			   ",\"partition\":%" PRId32 ",\"offset\":%" PRId64
+			   ",\"timestamp\":%" PRId64,
+			   row->partition, row->offset, row->timestamp_ms);
+	}
+	add_story(out, print, row);
+}
+
+void
+print_audit_json(struct buf *out, const struct parked_print *print,
+		 const struct store_audit *entry)
+{
+	open_audit(out, print, entry);
+	add_string(out, "action", entry->action);
+	add_string(out, "reason", entry->reason);
+	add_string(out, "by", entry->by);
+	add_date(out, "doneAt", entry->at_ms);
+	buf_addstr(out, "}\n");
+}
+
+void
+print_audit_text(struct buf *out, const struct store_audit *entry)
+{
+	add_time(out, entry->at_ms);
+	buf_printf(out, " %s by ", entry->action);
+	print_text(out, *entry->by ? entry->by : "-");
+	if (*entry->reason) {
+		buf_addstr(out, ": ");
+		print_text(out, entry->reason);
+	}
+	buf_addstr(out, "\n  ");
+	if (is_adoption(entry)) {
+		buf_printf(out, "code %s\n", entry->row.detail);
+		return;
+	}
+	add_head(out, &entry->row);
+	if (is_whole(entry))
+		add_whole(out, &entry->row);
+}

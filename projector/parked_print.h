@@ -47,4 +47,10 @@ print_record_json(struct buf *out, const struct parked_print *print,
 void
 print_record_text(struct buf *out, const struct store_parked *row);
 
+void
+print_audit_json(struct buf *out, const struct parked_print *print,
+		 const struct store_audit *entry);
+void
+print_audit_text(struct buf *out, const struct store_audit *entry);
+
 #endif

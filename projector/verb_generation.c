@@ -3,6 +3,8 @@
  * projector generation list NAME: the generations of one projection.
  * projector generation promote NAME [GEN]: make one that is there live.
  * projector generation rollback NAME [GEN]: the one that was live before.
+ * projector generation adopt NAME --reason TEXT: the running code for the live
+ * one's documents, although other code made them.
  *
  * What becomes live is fed first, up to where no reader goes backward.
  */
@@ -13,8 +15,10 @@
 #include <string.h>
 
 #include "lib/bsonjson.h"
+#include "lib/clock.h"
 #include "projector/candidate.h"
 #include "projector/generation.h"
+#include "projector/operator.h"
 #include "projector/stop.h"
 #include "projector/verbs.h"
 
@@ -283,4 +287,54 @@ int
 verb_generation_rollback(const struct cli_args *args)
 {
 	return run_make_live(args, "rollback");
+}
+
+/* ---- adopt ------------------------------------------------------------------
+ */
+
+static int
+adopt(struct scope *s, const char *reason, struct pj_error *err)
+{
+	char *by = operator_name();
+	struct generation_adoption how = {
+		.reason = reason,
+		.by = by,
+		.at_ms = clock_wall_ms(),
+	};
+	int32_t number;
+	bool adopted;
+	int rc = generation_adopt(s->ses, s->host.set, s->mod, &how, &number,
+				  &adopted, err);
+
+	free(by);
+	if (rc == 0)
+		fprintf(stderr,
+			"adopt %s: the running code is %s generation %" PRId32
+			"'s\n",
+			s->name, adopted ? "now" : "already", number);
+	return rc;
+}
+
+int
+verb_generation_adopt(const struct cli_args *args)
+{
+	struct pj_error err = {.cls = PJ_ERROR_NONE};
+	const char *reason = cli_value(args, "--reason");
+	struct scope s;
+	int status = CLI_DONE;
+
+	if (!reason || !operator_is_reason(reason)) {
+		fprintf(stderr,
+			"projector generation adopt: --reason must be text of "
+			"up to %d bytes: the audit keeps why the documents are "
+			"taken to be the same\n",
+			STORE_REQUEST_TEXT_MAX);
+		return CLI_USAGE;
+	}
+	if (scope_open(&s, args, false, &err))
+		return host_exit(&err);
+	if (adopt(&s, reason, &err))
+		status = host_exit(&err);
+	scope_close(&s);
+	return status;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * projector parked list NAME [KEY]: what is parked, one line per queue.
- * projector parked show NAME KEY: every record of it, whole.
+ * projector parked show NAME KEY: every record of it, whole; or what became of
+ * those that were.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,20 @@ show_queue(void *arg, const struct parked_queue *q)
 	return s->rc == 0 && !ferror(stdout);
 }
 
+static bool
+show_audit(void *arg, const struct store_audit *entry)
+{
+	struct show *s = arg;
+
+	if (!parked_filter_takes(&s->scope->filter, &entry->row))
+		return true;
+	if (s->json)
+		print_audit_json(&s->line, &s->print, entry);
+	else
+		print_audit_text(&s->line, entry);
+	return show_line(s);
+}
+
 int
 verb_parked_list(const struct cli_args *args)
 {
@@ -117,17 +132,23 @@ verb_parked_list(const struct cli_args *args)
 }
 
 static int
-show(struct show *s, struct pj_error *err)
+show(struct show *s, bool audit, struct pj_error *err)
 {
 	const struct parked_scope *scope = s->scope;
 
-	if (parked_list(scope->ses, &scope->filter, show_queue, s, err) ||
-	    s->rc)
+	if (audit) {
+		if (store_audit_scan(scope->ses, scope->generation, show_audit,
+				     s, err))
+			return -1;
+	} else if (parked_list(scope->ses, &scope->filter, show_queue, s,
+			       err) ||
+		   s->rc) {
 		return -1;
-	if (s->n == 0)
+	} else if (s->n == 0) {
 		return pj_error_set(err, PJ_ERROR_FATAL,
 				    "%s: nothing is parked under '%s'",
 				    scope->generation, scope->filter.key);
+	}
 	return parked_flush(err);
 }
 
@@ -135,14 +156,19 @@ int
 verb_parked_show(const struct cli_args *args)
 {
 	struct pj_error err = {.cls = PJ_ERROR_NONE};
+	bool audit = cli_has(args, "--audit");
 	struct parked_scope scope;
 	struct show s;
-	int status = parked_scope_open(&scope, args, "show", true);
+	int status;
 
+	if (!audit && args->n_positional < 2)
+		return parked_usage("show", "a KEY is missing ('parked list' "
+					    "shows them)");
+	status = parked_scope_open(&scope, args, "show", true);
 	if (status != CLI_DONE)
 		return status;
 	show_init(&s, &scope, args, &err);
-	if (show(&s, &err))
+	if (show(&s, audit, &err))
 		status = host_exit(&err);
 	show_release(&s);
 	parked_scope_close(&scope);

@@ -33,8 +33,14 @@ verb_generation_promote(const struct cli_args *args);
 int
 verb_generation_rollback(const struct cli_args *args);
 int
+verb_generation_adopt(const struct cli_args *args);
+int
 verb_parked_list(const struct cli_args *args);
 int
 verb_parked_show(const struct cli_args *args);
+int
+verb_parked_retry(const struct cli_args *args);
+int
+verb_parked_discard(const struct cli_args *args);
 
 #endif

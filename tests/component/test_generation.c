@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Generations on a real LMDB store: begun, raced for, chosen. */
+/* Generations on a real LMDB store: begun, raced for, chosen, adopted. */
 #include <pthread.h>
 
 #include "tests/support/generation_fixture.h"
@@ -187,6 +187,122 @@ a_generation_that_is_not_there_or_of_other_code_is_not_chosen(void **state)
 	assert_int_equal(lane.number, 0);
 }
 
+/* ---- Adopted ---------------------------------------------------------------
+ */
+
+static const struct generation_adoption how = {
+	.reason = "a comment was changed",
+	.by = "kim@host",
+	.at_ms = 1700000000000,
+};
+
+static int
+adopt(struct fixture *fx, const struct code *code, bool *ret_adopted)
+{
+	int32_t number = 0;
+	int rc = generation_adopt(fx->ses, NULL, code->mod, &how, &number,
+				  ret_adopted, &fx->err);
+
+	if (rc == 0)
+		assert_int_equal(number, live_number(fx));
+	return rc;
+}
+
+static bool
+note_audit(void *arg, const struct store_audit *entry)
+{
+	struct buf *seen = arg;
+
+	buf_printf(seen, "%s by %s: %s: %s\n", entry->action, entry->by,
+		   entry->reason, entry->row.detail);
+	assert_int_equal(entry->at_ms, how.at_ms);
+	return true;
+}
+
+static void
+code_that_makes_the_same_documents_can_be_adopted(void **state)
+{
+	struct fixture *fx = *state;
+	struct buf seen = BUF_INIT;
+	char was[65], is[65];
+	bool adopted = true;
+	struct lane lane;
+
+	(void)attach_live(fx, &lane);
+	OK(fx, adopt(fx, &mine, &adopted));
+	assert_false(adopted); /* its own */
+	OK(fx, adopt(fx, &other, &adopted));
+	assert_true(adopted);
+	OK(fx, generation_attach_live(fx->ses, NULL, other.mod, 5, &lane,
+				      &fx->err));
+	assert_int_equal(lane.number, 1);
+	assert_int_equal(generation_attach_live(fx->ses, NULL, mine.mod, 5,
+						&lane, &fx->err),
+			 -1);
+	/* Once, however often it is asked. */
+	OK(fx, adopt(fx, &other, &adopted));
+	assert_false(adopted);
+	module_code_hash(mine.mod, NULL, was);
+	module_code_hash(other.mod, NULL, is);
+	OK(fx,
+	   store_audit_scan(fx->ses, "stock.1", note_audit, &seen, &fx->err));
+	assert_non_null(seen.data);
+	assert_non_null(strstr(seen.data, "adopted by kim@host: a comment was "
+					  "changed: "));
+	assert_non_null(strstr(seen.data, was));
+	assert_non_null(strstr(seen.data, is));
+	assert_ptr_equal(strchr(seen.data, '\n') + 1, seen.data + seen.len);
+	buf_release(&seen);
+}
+
+static void
+assert_not_adopted(struct fixture *fx, const struct code *code,
+		   const char *what)
+{
+	bool adopted;
+	struct lane lane;
+
+	assert_int_equal(adopt(fx, code, &adopted), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_STOP);
+	if (!strstr(fx->err.text, what))
+		fail_msg("\"%s\" does not say \"%s\"", fx->err.text, what);
+	assert_int_equal(attach_live(fx, &lane), 1);
+}
+
+static void
+code_that_makes_other_documents_is_not_adopted(void **state)
+{
+	static const struct pj_shape fewer[] = {
+		{.name = "shopId", .type = PJ_SERVED_STRING, .required = true},
+		{.name = NULL},
+	};
+	struct fixture *fx = *state;
+	struct code code = {.mod = NULL};
+	struct lane lane;
+
+	(void)attach_live(fx, &lane);
+	code_make(&code, "3333");
+	code.mod->copy.version++;
+	assert_not_adopted(fx, &code, "version");
+	code.mod->copy.version--;
+	code.mod->copy.shape = fewer;
+	assert_not_adopted(fx, &code, "fields");
+	code.mod->copy.shape = code.desc.shape;
+	code.mod->copy.indexes = NULL;
+	assert_not_adopted(fx, &code, "filters");
+	module_free(code.mod);
+}
+
+static void
+with_nothing_live_there_is_nothing_to_adopt_for(void **state)
+{
+	struct fixture *fx = *state;
+	bool adopted;
+
+	assert_int_equal(adopt(fx, &mine, &adopted), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_FATAL);
+}
+
 /* ---- Two at once -------------------------------------------------------- */
 
 enum race { RACE_LIVE, RACE_CANDIDATE };
@@ -358,6 +474,9 @@ main(void)
 		ON_LMDB(a_half_built_candidate_of_other_code_does_not_become_live),
 		ON_LMDB(a_generation_is_chosen_by_its_number_or_as_the_unfinished_one),
 		ON_LMDB(a_generation_that_is_not_there_or_of_other_code_is_not_chosen),
+		ON_LMDB(code_that_makes_the_same_documents_can_be_adopted),
+		ON_LMDB(code_that_makes_other_documents_is_not_adopted),
+		ON_LMDB(with_nothing_live_there_is_nothing_to_adopt_for),
 		cmocka_unit_test(
 			two_that_start_at_once_agree_on_the_first_generation),
 		cmocka_unit_test(
