@@ -53,8 +53,7 @@ claim_again(struct owner *o)
 	o->state = OWNER_CLAIMING;
 }
 
-/* ---- Reading back -----------------------------------------------------------
- */
+/* ---- Reading back ----------------------------------------------------- */
 
 /* False: it is not ours (any more). */
 static bool

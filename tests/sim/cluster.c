@@ -7,7 +7,7 @@
 #include "lib/mem.h"
 #include "tests/sim/tell.h"
 
-/* ---- Rows --------------------------------------------------------------- */
+/* ---- Rows ------------------------------------------------------------- */
 
 static size_t
 bucket_of(enum row_kind kind, struct pj_str name)
@@ -62,7 +62,7 @@ cluster_release(struct cluster *c)
 	memset(c, 0, sizeof(*c));
 }
 
-/* ---- Reading ------------------------------------------------------------ */
+/* ---- Reading ---------------------------------------------------------- */
 
 static const struct version *
 version_at(const struct row *row, int64_t ts)
@@ -150,7 +150,7 @@ cluster_is_lost(const struct cluster *c, int64_t ts)
 	return ts != 0 && !is_in_log(c, ts);
 }
 
-/* ---- Writing ------------------------------------------------------------ */
+/* ---- Writing ---------------------------------------------------------- */
 
 void
 cluster_write(struct cluster *c, enum node node, struct row *row,
@@ -194,7 +194,7 @@ cluster_commit(struct cluster *c, size_t n)
 	c->snapshot_ts = commit_ts(c);
 }
 
-/* ---- Failing over ------------------------------------------------------- */
+/* ---- Failing over ----------------------------------------------------- */
 
 static void
 cut_off(struct cluster *c, size_t keep, bool for_stale)

@@ -8,7 +8,7 @@
 #include "tests/sim/tell.h"
 #include "tests/sim/wire.h"
 
-/* ---- A batch as commands ------------------------------------------------- */
+/* ---- A batch as commands ---------------------------------------------- */
 
 static struct command *
 errand_command(struct errand *errand, struct wire *wire, enum command_kind kind,
@@ -213,8 +213,7 @@ errand_abandon(struct errand *errand, struct wire *wire)
 	errand_end(errand);
 }
 
-/* ---- What is told ----------------------------------------------------------
- */
+/* ---- What is told ----------------------------------------------------- */
 
 static void
 errand_fail(struct errand *errand, const char *why)
@@ -297,8 +296,7 @@ errand_step_apply(struct errand *errand, struct wire *wire, struct line *line)
 	return true;
 }
 
-/* ---- Loads -----------------------------------------------------------------
- */
+/* ---- Loads ------------------------------------------------------------ */
 
 static bool
 errand_step_load(struct errand *errand, struct wire *wire, struct line *line)

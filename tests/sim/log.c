@@ -11,8 +11,7 @@
 
 static const int64_t LOG_TIME_MS = INT64_C(1700000000000);
 
-/* ---- Making ----------------------------------------------------------------
- */
+/* ---- Making ----------------------------------------------------------- */
 
 /* Last sequence of each record key that was numbered. */
 struct counts {
@@ -88,6 +87,8 @@ make_value(struct log *log, struct log_event *ev, struct arena *arena,
 		ev->value = value_bad(arena, dice, topic, key, at_ms);
 		if (dice_percent(dice, mix->keyless))
 			ev->key = (struct pj_str){NULL, 0};
+	} else if (dice_percent(dice, mix->toggle)) {
+		ev->value = value_toggle(arena, dice, topic, key, at_ms);
 	} else {
 		ev->value = value_event(arena, dice, topic, key, at_ms);
 	}
@@ -125,8 +126,7 @@ log_make(struct log *log, struct arena *arena, struct dice *dice,
 	}
 }
 
-/* ---- Handing out -----------------------------------------------------------
- */
+/* ---- Handing out ------------------------------------------------------ */
 
 struct log_record {
 	struct record rec;

@@ -25,8 +25,7 @@ reject(struct pj_error *err)
 	return PJ_REJECT;
 }
 
-/* ---- chain ----------------------------------------------------------------
- */
+/* ---- chain ------------------------------------------------------------ */
 
 enum {
 	/* What else is in the document never makes up for a filler. */
@@ -131,8 +130,7 @@ PJ_PROJECTION(chain){
 	.fold = chain_fold,
 };
 
-/* ---- trail ----------------------------------------------------------------
- */
+/* ---- trail ------------------------------------------------------------ */
 
 static const struct pj_reads trail_reads[] = {
 	{&pj_topic_review, PJ_BIT(PJ_REVIEW_POSTED) | PJ_BIT(PJ_REVIEW_EDITED) |
@@ -200,8 +198,7 @@ PJ_PROJECTION(trail){
 	.fold = trail_fold,
 };
 
-/* ---- fan ------------------------------------------------------------------
- */
+/* ---- fan -------------------------------------------------------------- */
 
 static const struct pj_reads fan_reads[] = {
 	{&pj_topic_coupon, PJ_BIT(PJ_COUPON_ISSUED) | PJ_BIT(PJ_COUPON_USED) |
@@ -264,8 +261,7 @@ PJ_PROJECTION(fan){
 	.fold = fan_fold,
 };
 
-/* ---- All -------------------------------------------------------------------
- */
+/* ---- All -------------------------------------------------------------- */
 
 const struct pj_projection *
 pj_projection_stock(void);

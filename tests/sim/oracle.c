@@ -21,8 +21,7 @@ oracle_broken(const struct oracle *oracle, size_t log, const struct view *view,
 	       what);
 }
 
-/* ---- What the store holds for good -----------------------------------------
- */
+/* ---- What the store holds for good ------------------------------------ */
 
 static const void *
 committed(const struct oracle *oracle, const struct row *row)
@@ -152,8 +151,7 @@ oracle_was_covered(const struct oracle *oracle, const struct row *row,
 	return false;
 }
 
-/* ---- Documents
- * --------------------------------------------------------------- */
+/* ---- Documents -------------------------------------------------------- */
 
 static void
 remember(struct row *row, const struct document *doc)
@@ -244,8 +242,7 @@ check_document(struct row *row, const struct document *before,
 	remember(row, after);
 }
 
-/* ---- Checkpoints
- * --------------------------------------------------------------- */
+/* ---- Checkpoints ------------------------------------------------------ */
 
 /*
  * It changed nothing, by what came before it: given up were those that could
@@ -369,8 +366,7 @@ check_checkpoint(struct oracle *oracle, const struct checkpoint_content *before,
 		}
 }
 
-/* ---- Rows
- * ------------------------------------------------------------------------ */
+/* ---- Rows ------------------------------------------------------------- */
 
 static bool
 same(struct pj_str a, struct pj_str b)
@@ -459,8 +455,7 @@ on_commit(void *arg, struct row *row, const void *before, const void *after)
 	}
 }
 
-/* ---- Life
- * ------------------------------------------------------------------------ */
+/* ---- Life ------------------------------------------------------------- */
 
 struct oracle *
 oracle_new(struct world *w)

@@ -56,8 +56,7 @@ owner_new(struct world *w, unsigned number)
 	return o;
 }
 
-/* ---- The group's word ------------------------------------------------------
- */
+/* ---- The group's word ------------------------------------------------- */
 
 void
 owner_forget(struct world *w, struct owner *o)
@@ -106,8 +105,7 @@ hear(struct world *w, struct owner *o)
 	return true;
 }
 
-/* ---- Jobs ------------------------------------------------------------------
- */
+/* ---- Jobs ------------------------------------------------------------- */
 
 /* What the protocol says of every checkpoint that is sent. */
 static void
@@ -206,8 +204,7 @@ run_errand(struct world *w, struct owner *o)
 	return true;
 }
 
-/* ---- Records ----------------------------------------------------------------
- */
+/* ---- Records ---------------------------------------------------------- */
 
 static bool
 feed(struct world *w, struct owner *o)
@@ -245,8 +242,7 @@ feed(struct world *w, struct owner *o)
 	return o->at[l] != from;
 }
 
-/* ---- Steps ------------------------------------------------------------------
- */
+/* ---- Steps ------------------------------------------------------------ */
 
 bool
 owner_step(struct world *w, struct owner *o)

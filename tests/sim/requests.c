@@ -6,8 +6,7 @@
 
 #include "tests/sim/tell.h"
 
-/* ---- Operators --------------------------------------------------------------
- */
+/* ---- Operators -------------------------------------------------------- */
 
 static const struct store_parked *
 parked_of(const struct world *w, const struct row *row)
@@ -102,8 +101,7 @@ requests_ask(struct world *w)
 	add_request(w, row, row->offset, dice_percent(&w->dice, 40));
 }
 
-/* ---- All of them
- * -------------------------------------------------------------- */
+/* ---- All of them ------------------------------------------------------ */
 
 static bool
 was_asked(const struct world *w, const struct store_parked *of,
@@ -169,8 +167,7 @@ requests_are_ended(const struct world *w)
 	return true;
 }
 
-/* ---- Owners
- * ------------------------------------------------------------------- */
+/* ---- Owners ----------------------------------------------------------- */
 
 static bool
 is_answered(const struct owner *o, const char *id)

@@ -25,7 +25,7 @@ server_release(struct server *server)
 	arena_release(&server->arena);
 }
 
-/* ---- Names --------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------ */
 
 static struct row *
 row_of(struct server *server, enum row_kind kind, struct buf *name)
@@ -94,7 +94,7 @@ server_copy_parked(struct arena *arena, const struct store_parked *from)
 	return to;
 }
 
-/* ---- Execution ----------------------------------------------------------- */
+/* ---- Execution -------------------------------------------------------- */
 
 struct execution {
 	struct server *server;

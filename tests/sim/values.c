@@ -31,8 +31,7 @@ text(struct arena *arena, const char *fmt, ...)
 	return arena_str(arena, (struct pj_str){room, (size_t)len});
 }
 
-/* ---- Good ones -------------------------------------------------------------
- */
+/* ---- Good ones -------------------------------------------------------- */
 
 static struct pj_str
 envelope(struct arena *arena, const char *type, int64_t at_ms,
@@ -152,6 +151,27 @@ value_event(struct arena *arena, struct dice *dice, const char *topic,
 	}
 }
 
+struct pj_str
+value_toggle(struct arena *arena, struct dice *dice, const char *topic,
+	     const char *key, int64_t at_ms)
+{
+	unsigned product = dice_below(dice, 2);
+
+	if (topic[0] != 's')
+		return value_event(arena, dice, topic, key, at_ms);
+	if (dice_percent(dice, 50))
+		return envelope(arena, "SoldOut", at_ms,
+				text(arena,
+				     "{\"shopId\":\"%s\",\"productId\":"
+				     "\"p%u\"}",
+				     key, product));
+	return envelope(arena, "Restocked", at_ms,
+			text(arena,
+			     "{\"shopId\":\"%s\",\"productId\":\"p%u\","
+			     "\"quantity\":1}",
+			     key, product));
+}
+
 /*
  * It stays in the document, whatever comes later: else it would be a matter of
  * the batch whether the store ever sees it.
@@ -170,8 +190,7 @@ value_heavy(struct arena *arena, struct dice *dice, const char *topic,
 	}
 }
 
-/* ---- Bad ones --------------------------------------------------------------
- */
+/* ---- Bad ones --------------------------------------------------------- */
 
 static struct pj_str
 nested(struct arena *arena)

@@ -10,6 +10,10 @@
 struct pj_str
 value_event(struct arena *arena, struct dice *dice, const char *topic,
 	    const char *key, int64_t at_ms);
+/* One of two: what it says may be so already. */
+struct pj_str
+value_toggle(struct arena *arena, struct dice *dice, const char *topic,
+	     const char *key, int64_t at_ms);
 /* One that makes a document which no store can hold. */
 struct pj_str
 value_heavy(struct arena *arena, struct dice *dice, const char *topic,

@@ -21,8 +21,7 @@ node_name(enum node node)
 	return node == NODE_STALE ? "the stale primary" : "the primary";
 }
 
-/* ---- Late ones ------------------------------------------------------------
- */
+/* ---- Late ones -------------------------------------------------------- */
 
 static void
 keep_for_later(struct wire *wire, struct command *cmd)
@@ -58,8 +57,7 @@ wire_release(struct wire *wire)
 	free(wire->late);
 }
 
-/* ---- Calls ----------------------------------------------------------------
- */
+/* ---- Calls ------------------------------------------------------------ */
 
 enum fault {
 	FAULT_NONE,
@@ -181,8 +179,7 @@ call_step(struct wire *wire, struct line *line, struct call *call)
 	return end;
 }
 
-/* ---- Reads ----------------------------------------------------------------
- */
+/* ---- Reads ------------------------------------------------------------ */
 
 enum read_end
 wire_read_begin(struct wire *wire, struct line *line)

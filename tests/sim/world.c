@@ -8,8 +8,7 @@
 #include "tests/sim/requests.h"
 #include "tests/sim/tell.h"
 
-/* ---- Making ----------------------------------------------------------------
- */
+/* ---- Making ----------------------------------------------------------- */
 
 static void
 add_logs(struct world *w, const char *topic, unsigned n, unsigned events)
@@ -112,8 +111,7 @@ world_init(struct world *w, const struct world_rules *rules,
 	group_rebalance(w);
 }
 
-/* ---- Steps ------------------------------------------------------------------
- */
+/* ---- Steps ------------------------------------------------------------ */
 
 /* A driver stays with the primary it knows until it hears of another. */
 static void
@@ -138,7 +136,8 @@ cluster_step(struct world *w)
 	if (w->rules->failovers && !w->settling &&
 	    dice_once_in(&w->dice, w->rules->failovers))
 		cluster_fails_over(w);
-	if (cluster->has_stale && dice_once_in(&w->dice, 80)) {
+	if (cluster->has_stale &&
+	    dice_once_in(&w->dice, w->rules->stale ? w->rules->stale : 80)) {
 		tell("the old primary is found out");
 		cluster_heal(cluster);
 	}
@@ -178,8 +177,10 @@ world_step(struct world *w)
 	if (w->wire.n_late && dice_percent(&w->dice, 3))
 		wire_deliver_late(&w->wire);
 	o = w->owners[dice_below(&w->dice, (unsigned)w->n_owners)];
-	if (o->line.node == NODE_STALE && dice_once_in(&w->dice, 30))
-		o->line.node = NODE_PRIMARY;
+	/* Who is the primary is hearsay. */
+	if (w->server.cluster.has_stale && dice_once_in(&w->dice, 15))
+		o->line.node =
+			dice_percent(&w->dice, 40) ? NODE_STALE : NODE_PRIMARY;
 	(void)owner_step(w, o);
 }
 

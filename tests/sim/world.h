@@ -27,6 +27,7 @@ struct world_rules {
 	unsigned share;	    /* of the seeds of a run, in parts */
 	unsigned faults;    /* percent of commands that something happens to */
 	unsigned failovers; /* once in so many steps; 0 = never */
+	unsigned stale;	    /* likewise: the old primary is found out */
 	unsigned crashes;   /* likewise: somebody dies */
 	unsigned moves;	    /* likewise: partitions change hands */
 	unsigned zombies;   /* likewise: somebody is evicted unawares */
