@@ -238,11 +238,11 @@ CHECKS = $(call each_of,,$(ALONE),180) \
 	'golden:90:$(call all_of,$(GOLDEN))' \
 	'corpora:60:$(call replays,$(B))' \
 	$(foreach t,$(wildcard tests/support/test_*.py tests/component/test_*.py),\
-		'$(basename $(notdir $(t))):120:python3 $(t)') \
+		'$(basename $(notdir $(t))):300:python3 $(t)') \
 	'layers:20:sh tests/support/check_layers.sh' \
 	'abi:20:sh tests/support/check_abi.sh $(B)' \
 	'format:60:tests/support/check_format.sh' \
-	'docs:60:python3 tests/support/check_docs.py'
+	'docs:120:python3 tests/support/check_docs.py'
 
 SAN_B = build/asan
 SAN_RUN = $(patsubst $(B)/%,$(SAN_B)/%,$(1))
