@@ -233,15 +233,15 @@ each_of = $(foreach t,$(2),'$(1)$(notdir $(t)):$(3):$(t)')
 # test_store_mongo needs a server: tests/integration/test_store_mongodb.py.
 ALONE = $(filter-out %/test_store_mongo,$(COMPONENT))
 CHECKS = $(call each_of,,$(ALONE),180) \
-	'unit:60:$(call all_of,$(UNIT))' \
+	'unit:180:$(call all_of,$(UNIT))' \
 	'sim-$(SIM_CHECK):240:$(SIM) --seeds $(SIM_CHECK)' \
-	'golden:90:$(call all_of,$(GOLDEN))' \
+	'golden:240:$(call all_of,$(GOLDEN))' \
 	'corpora:60:$(call replays,$(B))' \
 	$(foreach t,$(wildcard tests/support/test_*.py tests/component/test_*.py),\
 		'$(basename $(notdir $(t))):300:python3 $(t)') \
-	'layers:20:sh tests/support/check_layers.sh' \
-	'abi:20:sh tests/support/check_abi.sh $(B)' \
-	'format:60:tests/support/check_format.sh' \
+	'layers:60:sh tests/support/check_layers.sh' \
+	'abi:60:sh tests/support/check_abi.sh $(B)' \
+	'format:240:tests/support/check_format.sh' \
 	'docs:120:python3 tests/support/check_docs.py'
 
 SAN_B = build/asan

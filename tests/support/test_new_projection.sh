@@ -166,7 +166,8 @@ EOF
 
 nothing_else_was_touched() {
 	find . -type f ! -path "./$B/*" ! -path './projections/waiting_line/*' \
-		! -name '*.pyc' -exec sha256sum {} + | sort >"$work/after"
+		! -path './data/*' ! -name '*.pyc' -exec sha256sum {} + |
+		sort >"$work/after"
 	diff "$work/before" "$work/after"
 }
 
