@@ -431,9 +431,10 @@ class Drill:
         db = self.db()
         sources = {(r["topic"], r["partition"]): r["index"]
                    for r in db.sources.find()}
+        live = {r["_id"]: f"{r['_id']}.{r['number']}" for r in db.live.find()}
         for view in VIEWS:
             have = {parked_row(r) for r in db.parked.find(
-                {"generation": f"{view}.1"}) if in_a_queue(db, r, sources)}
+                {"generation": live[view]}) if in_a_queue(db, r, sources)}
             want = folded[view].parked
             n += len(want)
             if have != want:
@@ -451,7 +452,7 @@ class Drill:
         sources = {r["index"]: (r["topic"], r["partition"])
                    for r in db.sources.find()}
         views = {r["collection"]: r["projection"]
-                 for r in db.generations.find()}
+                 for r in db.generations.find() if r["projection"] in VIEWS}
         for path in self.looks_at:
             looks = Looks(path, folded, sources, views)
             self.checked += looks.checked

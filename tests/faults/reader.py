@@ -6,8 +6,9 @@
 
 FILE has one path per line (/v1/VIEW/KEY). Until SIGTERM it asks for random ones
 over one connection and says, one line each, what one client must never see (I11):
-an entity tag whose (generation, revision) goes back, a position that goes back,
-a batch whose items are older than the same client's single reads.
+a revision that goes back within its generation, an entity tag that means two
+bodies, a position that goes back (over generations, too), a batch whose items are
+older than the same client's single reads.
 """
 import http.client
 import json
@@ -26,7 +27,8 @@ class Reader:
         self.client = http.client.HTTPConnection(address, timeout=10)
         self.paths = paths
         self.random = random.Random(seed)
-        self.tags, self.positions = {}, {}
+        self.tags, self.positions, self.bodies = {}, {}, {}
+        self.moves = 0  # from one generation to another
         self.breaches = self.answers = self.refused = 0
 
     def breach(self, text):
@@ -42,21 +44,24 @@ class Reader:
         path = self.random.choice(self.paths)
         if self.random.randrange(8) == 0:
             return self.batch(path)
-        status, headers, _ = self.get(path)
+        status, headers, body = self.get(path)
         if status >= 500:
             self.refused += 1
             return None
         self.answers += 1
         if found := ETAG.search(headers.get("ETag", "")):
-            self.check_tag(path, (int(found[1]), int(found[2])))
+            self.check_tag(path, (int(found[1]), int(found[2])), body)
         self.check_positions(path, headers)
         return None
 
-    def check_tag(self, path, tag):
+    def check_tag(self, path, tag, body):
         was = self.tags.get(path, (0, 0))
-        if tag < was:
+        if tag[0] == was[0] and tag[1] < was[1]:
             self.breach(f"I11 {path}: from {was} to {tag}")
-        self.tags[path] = max(tag, was)
+        self.moves += tag[0] != was[0] != 0
+        self.tags[path] = tag
+        if self.bodies.setdefault((path, tag), body) != body:
+            self.breach(f"I11 {path}: {tag} means two bodies")
 
     def check_positions(self, path, headers):
         known = self.positions.setdefault(path, {})
@@ -82,14 +87,14 @@ class Reader:
             revision = item.get("revision")
             if was is None or revision is None:
                 continue
-            # A higher generation may count from anew; the tag tells that.
+            # Another generation counts anew; the tag tells that.
             if revision < was[1] and not self.newer(one, was):
                 self.breach(f"I11 {one}: revision {revision} in a batch "
                             f"after {was}")
 
     def newer(self, path, was):
         found = ETAG.search(self.get(path)[1].get("ETag", ""))
-        return bool(found) and int(found[1]) > was[0]
+        return bool(found) and int(found[1]) != was[0]
 
     def run(self, stop):
         while not stop.wait(0.005):
@@ -98,8 +103,8 @@ class Reader:
             except (OSError, http.client.HTTPException):
                 self.client.close()
                 stop.wait(0.2)
-        print(f"answers {self.answers} refused {self.refused} breaches "
-              f"{self.breaches}", flush=True)
+        print(f"answers {self.answers} refused {self.refused} moves {self.moves} "
+              f"breaches {self.breaches}", flush=True)
 
 
 def main():

@@ -19,7 +19,8 @@ import traceback
 from drill import WORK
 from servers import World
 
-FAMILIES = ("processes", "brokers", "cluster", "logs", "input", "stores", "replicas")
+FAMILIES = ("processes", "brokers", "cluster", "logs", "input",
+            "generations", "stores", "replicas")
 
 
 def family_of(name):
