@@ -283,6 +283,32 @@ take_leftover(struct batch *bat, struct entry *e, struct queued *q)
 	batch_end_queued(bat, q, true);
 }
 
+static bool
+lists_record(const struct records *recs, const struct record *rec)
+{
+	for (size_t i = 0; i < recs->n; i++)
+		if (recs->recs[i]->offset == rec->offset &&
+		    recs->recs[i]->partition == rec->partition)
+			return true;
+	return false;
+}
+
+/*
+ * It has left its queue, or was applied without one, for good: what is only in
+ * memory may come to nothing, and then its row is needed.
+ */
+static bool
+has_left(const struct entry *e, const struct record *rec)
+{
+	int32_t source = rec->partition->source_index;
+
+	if (!doc_has_applied(e->doc, source, rec->offset) &&
+	    !doc_has_late(e->doc, source, rec->offset))
+		return false;
+	return !lists_record(&e->changed, rec) &&
+	       !(e->flight && lists_record(&e->flight->recs, rec));
+}
+
 /* *first: where the queue begins, as far as the rows have come. */
 static void
 take_row(struct batch *bat, struct entry *e, struct queued *q, int64_t *first)
@@ -304,11 +330,11 @@ take_row(struct batch *bat, struct entry *e, struct queued *q, int64_t *first)
 		return;
 	}
 	drain->sweep_from = offset + 1;
-	if (doc_has_applied(e->doc, source, offset) ||
-	    doc_has_late(e->doc, source, offset))
+	q->rec.partition = drain->part;
+	if (has_left(e, &q->rec))
 		take_leftover(bat, e, q);
 	else
-		queued_free(q); /* its marker never was */
+		queued_free(q); /* its marker never was, or not yet */
 }
 
 static void
