@@ -371,7 +371,7 @@ class Drill:
     # ---- verify --------------------------------------------------------------
 
     def verify(self):
-        folded = {v: Folded(v, self.log) for v in VIEWS}
+        folded = {v: self.fold(v) for v in VIEWS}
         wrong = []
         for view in VIEWS:
             wrong += self.compare_dumped(view, folded[view])
@@ -392,6 +392,9 @@ class Drill:
                   f"{sum(len(f.documents()) for f in folded.values())} "
                   f"documents equal, {self.checked} states seen "
                   f"midway, peak {peak} MiB")
+
+    def fold(self, view):
+        return Folded(view, self.log)
 
     def compare_dumped(self, view, folded):
         live = {k: d for k, d in folded.documents().items() if d is not None}

@@ -2,11 +2,14 @@
 """Faults of the records themselves (F15, F17, F19): what is bad is parked with
 what belongs behind it, everything else flows.
 """
+import json
 import re
+import subprocess
+import time
 import urllib.request
 
 from archive_writer import ArchiveWriter
-from drill import Drill
+from drill import Drill, Projector
 from frame import TOPICS, VIEWS, wait_until
 from generate_events import Generator
 from oracle import Folded
@@ -128,6 +131,70 @@ class Sequences(Drill):
             raise AssertionError("nobody says that a sequence has a gap")
 
 
+class Discards(Sequences):
+    faults = "F29"
+    short = False
+    says = "queues are retried and their heads discarded under load and kills"
+    generate = ("--sequence", "--gap-permille", "3")
+    seconds = 15
+    at_least = 3
+
+    NUMBERED = ("shop", "shop_products", "review_summary", "order", "delivery",
+                "coupon")
+
+    def fold(self, view):
+        return Folded(view, self.log, discarded=True)
+
+    def inject(self):
+        kills = 0
+        while self.publishing():
+            view = self.random.choice(self.NUMBERED)
+            # A retry of a gap finds the gap again, and changes nothing.
+            if self.random.randrange(3) == 0:
+                self.verb("retry", view)
+            else:
+                self.discard_heads(view)
+            if self.random.randrange(4) == 0:
+                p = self.random.choice(self.pair)
+                p.kill()
+                p.start()
+                kills += 1
+            self.pause(0.0, 0.5)
+        self.note(f"{self.tried} discarded, {kills} kills meanwhile")
+
+    def discard_heads(self, view):
+        """True when the view had a queue."""
+        heads = self.verb("list", view, "--json")
+        for line in heads or ():
+            self.discard(view, json.loads(line))
+        return bool(heads)
+
+    def discard(self, view, head):
+        done = self.verb("discard", view, head["key"], "--topic",
+                         head["topic"], "--partition", head["partition"],
+                         "--reason", "drill")
+        self.tried += done is not None
+
+    def verb(self, *args):
+        """Its lines; None when it did not succeed."""
+        settings = self.run_settings()
+        argv = Projector("verb", settings, "/dev/null").argv()
+        argv[1:2] = ["parked", *map(str, args)]
+        got = subprocess.run(argv, capture_output=True, text=True, timeout=60,
+                             check=False)
+        with open(self.dir / "verb.log", "a", encoding="utf-8") as log:
+            log.write(f"{args} {got.returncode}\n{got.stdout}{got.stderr}\n")
+        return got.stdout.splitlines() if got.returncode == 0 else None
+
+    def settle(self):
+        super().settle()
+        end = time.monotonic() + self.settle_s
+        while [v for v in self.NUMBERED if self.discard_heads(v)]:
+            if time.monotonic() > end:
+                raise AssertionError("the queues do not become empty")
+        self.note(f"{self.tried} discarded in all")
+
+
 class MassPoison(Drill):
     faults = "F17"
     says = "nothing of a topic can be applied: its projection stops by name"
@@ -175,7 +242,7 @@ class MassPoison(Drill):
         self.note(f"{kept} keys of {self.view} parked, then it stopped")
 
 
-DRILLS = (Hostile, Poison, Sequences, MassPoison)
+DRILLS = (Hostile, Poison, Sequences, Discards, MassPoison)
 WORLD = {"more": f"message.max.bytes={40 * MIB}\n"
                  f"replica.fetch.max.bytes={40 * MIB}\n"
                  f"socket.request.max.bytes={100 * MIB}"}

@@ -12,6 +12,7 @@ import json
 import re
 
 from reference import to_json
+from reference_base import SequenceGap
 from reference_input import Parked, raw_record
 from reference_parking import DOCUMENT, Parking
 from reference_views import VIEWS
@@ -66,9 +67,12 @@ class TooLarge(Parked):
 class Folded:
     """One view, folded from the log, and how it came to be."""
 
-    def __init__(self, name, log):
+    def __init__(self, name, log, discarded=False):
+        """discarded: records behind a gap of their sequence were given up."""
         self.name = name
         self.view = VIEWS[name]()
+        if discarded:
+            self.plain_whole, self.view.apply = self.view.apply, self.or_give_up
         self.changes = collections.defaultdict(list)  # (key, source) → offsets
         self.states = collections.defaultdict(list)  # same, what is served
         self.record, self.taken, self.skipped = None, 0, 0
@@ -81,6 +85,12 @@ class Folded:
             parking.take(self.record)
             self.taken += 1
         self.parked = {row.compared() for row in parking.rows}
+
+    def or_give_up(self, key, event):
+        try:
+            self.plain_whole(key, event)
+        except SequenceGap:
+            self.view.sequences[event.topic, key] = event.sequence
 
     def concerns(self, event):
         its = self.plain_concerns(event)
@@ -199,7 +209,7 @@ class Looks:
 
     def document(self, gen, doc):
         meta = doc["_m"]
-        self.metas[gen][doc["_id"]] = meta["p"]
+        self.metas[gen][doc["_id"]] = meta
         view = self.generations.get(gen)
         if view not in ONE_SOURCE or meta.get("k") or meta.get("o"):
             return
@@ -218,7 +228,10 @@ class Looks:
         must = folded.must_have(self.sources[int(source)], upto)
         for key, offset in must.items():
             self.checked += 1
-            have = self.metas[gen].get(key, {}).get(source, -1)
+            meta = self.metas[gen].get(key, {})
+            queue = meta.get("k", {}).get(source, {})
+            have = max(meta.get("p", {}).get(source, -1),
+                       queue.get("tail", -1))
             if have < offset:
                 self.breaches.append(
                     f"I3 {gen}: checkpoint {self.sources[int(source)]} is at "
