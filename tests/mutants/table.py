@@ -89,20 +89,6 @@ MUTANTS = [
      "new": "		if (!rec->folded)\n",
      "test": sim("crashes_and_rebalances"),
      "says": "crashes_and_rebalances"},
-    {"name": "documents are kept over a revoke",
-     "file": "projector/batch.c",
-     "old": "	bat->era++;\n	workset_clear(&bat->work);\n",
-     "new": "	bat->era++;\n"
-            "	for (struct entry *e = TAILQ_FIRST(&bat->work.lru), *n; e;\n"
-            "	     e = n) {\n"
-            "		n = TAILQ_NEXT(e, lru);\n"
-            "		if (e->list != LIST_NONE || e->unit) {\n"
-            "			workset_clear(&bat->work);\n"
-            "			break;\n"
-            "		}\n"
-            "	}\n",
-     "test": sim("zombies_beside_their_successors"),
-     "says": "zombies_beside_their_successors"},
     {"name": "LMDB and MongoDB: a checkpoint under an outdated epoch",
      "file": "lib/store_rows.c",
      "old": "	row_if(ret_row, \"epoch\", cp->epoch);\n",
