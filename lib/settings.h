@@ -85,6 +85,7 @@ struct settings {
 		char *state_dir;	 /* "" = from systemd, or a default */
 		uint32_t crash_limit;	 /* 0: never condemn a record */
 		uint32_t fold_cpu_ms;	 /* CPU time of one record's fold */
+		uint32_t catch_up_records; /* 0: one reader for all */
 	} projector;
 	struct {
 		char *topic; /* "" = none */

@@ -164,6 +164,11 @@ static const struct config_key projector_keys[] = {
 	 .max = 1000, NUMBER(projector.crash_limit),
 	 .text = "A record that ended the process this often is parked "
 		 "instead of being folded; 0: never."},
+	{.name = "catch_up_records", .type = CONFIG_COUNT, .def = "100000",
+	 .min = 0, .max = 2000000000, NUMBER(projector.catch_up_records),
+	 .text = "A projection this far behind the foremost one on a "
+		 "partition is fed by a second reader until it has caught up; "
+		 "0: never."},
 	{.name = "fold_cpu_ms", .type = CONFIG_MS, .def = "10s", .min = 10,
 	 .max = 3600000, NUMBER(projector.fold_cpu_ms),
 	 .text = "CPU time that one record may take; a fold that burns more "

@@ -31,7 +31,7 @@ settle_drain(struct batch *bat, struct entry *e)
 	/* With rows on their way the next one may be among them. */
 	if (!drain || drain->n_out || !e->doc || e->backlog.n || e->rows)
 		return false;
-	if (!drain->refused && !lane_is_stopped(e->lane) &&
+	if (!drain->refused && !lane_rests(e->lane) &&
 	    (!drain->swept || doc_queue(e->doc, drain->part->source_index))) {
 		workset_move(&bat->work, e, LIST_DRAIN);
 		return true;
@@ -190,7 +190,7 @@ load_done(struct batch *bat, struct job *job, struct pj_error *err)
 		struct entry *e = job->entries[i];
 		const struct store_doc *got = &job->docs[i];
 
-		if (lane_is_stopped(e->lane)) {
+		if (lane_rests(e->lane)) {
 			abandon(bat, e);
 		} else if (job->rc || got->left_out) {
 			workset_move(&bat->work, e, LIST_LOAD);
@@ -253,7 +253,7 @@ apply_done(struct batch *bat, struct job *job)
 		flight->refused = outcome == STORE_REFUSED;
 		if (outcome == STORE_APPLIED)
 			flight_landed(bat, e);
-		else if (lane_is_stopped(e->lane))
+		else if (lane_rests(e->lane))
 			abandon(bat, e);
 		else
 			workset_move(&bat->work, e, LIST_LOAD);
@@ -366,10 +366,10 @@ rows_done(struct batch *bat, struct job *job)
 {
 	struct entry *e = job->entries[0];
 
-	if (job->rc || lane_is_stopped(e->lane)) {
+	if (job->rc || lane_rests(e->lane)) {
 		for (size_t i = 0; i < job->rows.n; i++)
 			queued_free(job->rows.got[i]);
-		if (lane_is_stopped(e->lane))
+		if (lane_rests(e->lane))
 			abandon(bat, e);
 		else
 			workset_move(&bat->work, e, LIST_DRAIN);

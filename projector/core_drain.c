@@ -104,7 +104,7 @@ core_request(struct core *core, struct lane *lane, struct partition *part,
 {
 	struct entry *e;
 
-	if (lane_is_stopped(lane)) {
+	if (lane_rests(lane)) {
 		answer(core, req->id, STORE_REQ_FAILED, lane->stop.text);
 		return true;
 	}
@@ -342,7 +342,7 @@ settled(struct core *core, struct queued *q)
 	struct drain *drain = home->drain;
 
 	/* What a stopped lane gives back is not written. */
-	if (lane_is_stopped(home->lane)) {
+	if (lane_rests(home->lane)) {
 		batch_end_queued(&core->batch, q, false);
 		return;
 	}
@@ -380,7 +380,7 @@ drained(struct core *core, struct entry *e)
 			start_queued(core, q);
 	}
 	if (!e->drain->n_out && !e->drain->n_unparks &&
-	    (e->drain->refused || lane_is_stopped(e->lane) ||
+	    (e->drain->refused || lane_rests(e->lane) ||
 	     (e->drain->swept &&
 	      !doc_queue(e->doc, e->drain->part->source_index))))
 		end_drain(core, e);

@@ -52,6 +52,8 @@ enters_lane(void *arg, const struct lane *lane)
 {
 	struct core *core = arg;
 
+	if (lane_rests(lane))
+		return false;
 	/* Out of a queue: into its own lane alone. */
 	if (core->routed->queued && core->routed->queued->home->lane != lane)
 		return false;
@@ -152,7 +154,7 @@ core_fold(struct core *core, struct entry *e, struct record *rec,
 	const char *cause;
 	struct pj_error err;
 
-	if (lane_is_stopped(e->lane)) {
+	if (lane_rests(e->lane)) {
 		batch_done(&core->batch, rec);
 		return;
 	}
@@ -202,7 +204,7 @@ core_fold_backlog(struct core *core, struct entry *e)
 	e->backlog = (struct records){NULL, 0, 0};
 	/* A stopped lane only gives back. */
 	while (i < waiting.n &&
-	       (!(e->changed.n && e->careful) || lane_is_stopped(e->lane))) {
+	       (!(e->changed.n && e->careful) || lane_rests(e->lane))) {
 		struct record *rec = waiting.recs[i++];
 		struct reading rd;
 

@@ -16,7 +16,7 @@ enum {
 void
 core_stop_lane(struct core *core, struct lane *lane, const struct pj_error *why)
 {
-	if (lane_is_stopped(lane))
+	if (lane_rests(lane))
 		return;
 	lane->stop = *why;
 	batch_drop_lane(&core->batch, lane);

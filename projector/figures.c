@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/clock.h"
 #include "lib/mem.h"
@@ -178,7 +179,8 @@ read_parts(struct meter *met, struct core *core, struct figures *fig)
 		part->position = pro->next > mark->low ? pro->next : mark->low;
 		part->end = end_of(pro, mark);
 		for (unsigned l = 0; l < met->lanes->n; l++)
-			if (pro->lane[l].reads)
+			if (pro->lane[l].reads &&
+			    !met->lanes->lane[l].elsewhere)
 				fig->lags[fig->n_lags++] = lag_of(
 					pro, mark, part->end, l, p, now_at_ms);
 	}
@@ -204,6 +206,7 @@ read_lanes(const struct lanes *lanes, struct figures *fig)
 		to->retried = lane->n_retried;
 		to->discarded = lane->n_discarded;
 		to->stopped = lane_is_stopped(lane);
+		to->elsewhere = lane->elsewhere;
 	}
 }
 
@@ -223,4 +226,69 @@ meter_read(struct meter *met, struct core *core)
 	fig->jobs_out = core_jobs_out(core);
 	fig->taken_mono_ms = clock_mono_ms();
 	return fig;
+}
+
+/* ---- Two readers ------------------------------------------------------------
+ */
+
+static bool
+find_part(const struct figures *fig, const struct figures_part *part,
+	  size_t *ret_index)
+{
+	for (size_t p = 0; p < fig->n_parts; p++)
+		if (fig->parts[p].number == part->number &&
+		    strcmp(fig->parts[p].topic, part->topic) == 0) {
+			*ret_index = p;
+			return true;
+		}
+	return false;
+}
+
+static int
+by_part_and_lane(const void *a, const void *b)
+{
+	const struct figures_lag *x = a, *y = b;
+
+	if (x->part != y->part)
+		return x->part < y->part ? -1 : 1;
+	return x->lane < y->lane ? -1 : x->lane > y->lane;
+}
+
+static void
+merge_lags(struct figures *fig, const struct figures *second)
+{
+	fig->lags =
+		mem_reallocarray(fig->lags, fig->n_lags + second->n_lags + 1,
+				 sizeof(*fig->lags));
+	for (size_t i = 0; i < second->n_lags; i++) {
+		struct figures_lag lag = second->lags[i];
+
+		if (fig->lanes[lag.lane].elsewhere &&
+		    find_part(fig, &second->parts[lag.part], &lag.part))
+			fig->lags[fig->n_lags++] = lag;
+	}
+	qsort(fig->lags, fig->n_lags, sizeof(*fig->lags), by_part_and_lane);
+}
+
+void
+figures_merge(struct figures *fig, const struct figures *second)
+{
+	for (size_t l = 0; l < fig->n_lanes && l < second->n_lanes; l++)
+		if (fig->lanes[l].elsewhere) {
+			fig->lanes[l] = second->lanes[l];
+			fig->lanes[l].elsewhere = true;
+		}
+	merge_lags(fig, second);
+	fig->counts.consumed += second->counts.consumed;
+	fig->counts.skipped += second->counts.skipped;
+	fig->counts.parked += second->counts.parked;
+	fig->counts.queued += second->counts.queued;
+	fig->counts.retried += second->counts.retried;
+	fig->counts.discarded += second->counts.discarded;
+	fig->counts.writes += second->counts.writes;
+	fig->counts.conflicts += second->counts.conflicts;
+	fig->counts.verified += second->counts.verified;
+	fig->held_records += second->held_records;
+	fig->held_bytes += second->held_bytes;
+	fig->jobs_out += second->jobs_out;
 }

@@ -29,7 +29,8 @@ struct figures_lane {
 	uint64_t applied, unchanged, repeated, parked;
 	uint64_t queued; /* of the parked: behind another one */
 	uint64_t retried, discarded;
-	bool stopped; /* by name: a person has to act */
+	bool stopped;	/* by name: a person has to act */
+	bool elsewhere; /* fed by the second reader */
 };
 
 struct figures_part {
@@ -77,6 +78,10 @@ meter_free(struct meter *met);
  */
 struct figures *
 meter_read(struct meter *met, struct core *core);
+
+/* Takes in what the second reader says of the lanes it feeds. */
+void
+figures_merge(struct figures *fig, const struct figures *second);
 
 struct figures *
 figures_new(void);

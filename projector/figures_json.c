@@ -45,19 +45,24 @@ static void
 lane_lag(const struct figures *fig, size_t lane, struct buf *out)
 {
 	int64_t events = 0, ms = 0;
+	bool any = false;
 
 	for (size_t i = 0; i < fig->n_lags; i++) {
 		const struct figures_lag *lag = &fig->lags[i];
 
 		if (lag->lane != lane)
 			continue;
+		any = true;
 		events = events < 0 || lag->events < 0 ? -1
 						       : events + lag->events;
 		if (ms >= 0 && (lag->ms < 0 || lag->ms > ms))
 			ms = lag->ms;
 	}
-	number(out, "lag", fig->reading ? events : -1);
-	number(out, "lag_ms", fig->reading ? ms : -1);
+	/* The second reader has just begun and said nothing so far. */
+	if (!fig->reading || (fig->lanes[lane].elsewhere && !any))
+		events = ms = -1;
+	number(out, "lag", events);
+	number(out, "lag_ms", ms);
 }
 
 static void

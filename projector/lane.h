@@ -39,6 +39,9 @@ struct lane {
 	 * has to act, then the process is started again.
 	 */
 	struct pj_error stop;
+	/* Another reader of this process feeds it (catchup.h): here it rests.
+	 */
+	bool elsewhere;
 
 	/* Parked units and queues of documents, as far as we know. */
 	uint64_t n_units_parked;
@@ -64,6 +67,13 @@ static inline bool
 lane_is_stopped(const struct lane *lane)
 {
 	return lane->stop.cls != PJ_ERROR_NONE;
+}
+
+/* It takes and writes nothing here. */
+static inline bool
+lane_rests(const struct lane *lane)
+{
+	return lane->elsewhere || lane_is_stopped(lane);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -60,9 +61,10 @@ entry_of(const struct ledger_page *page, struct ledger_entry *ret)
 static struct {
 	_Atomic(struct ledger_page *) page;
 	_Atomic uint64_t marked;
+	_Atomic(pthread_t) thread; /* whose records these are */
 } ledgers[LEDGERS_OPEN_MAX];
 static atomic_int handlers_inside;
-static pthread_once_t exits = PTHREAD_ONCE_INIT;
+static pthread_once_t ends = PTHREAD_ONCE_INIT;
 
 static int
 register_page(struct ledger_page *page)
@@ -71,8 +73,10 @@ register_page(struct ledger_page *page)
 		struct ledger_page *none = NULL;
 
 		if (atomic_compare_exchange_strong(&ledgers[i].page, &none,
-						   page))
+						   page)) {
+			atomic_store(&ledgers[i].thread, pthread_self());
 			return 0;
+		}
 	}
 	return -1;
 }
@@ -120,6 +124,41 @@ ledger_absolve(void)
 	atomic_fetch_sub(&handlers_inside, 1);
 }
 
+/* ---- Ends that somebody chose ---------------------------------------------
+ */
+
+static void
+absolve_others(const struct ledger_page *guilty)
+{
+	for (size_t i = 0; i < LEDGERS_OPEN_MAX; i++) {
+		struct ledger_page *page = atomic_load(&ledgers[i].page);
+
+		if (page && page != guilty)
+			atomic_store(&page->chosen, 1);
+	}
+}
+
+/* In a record on this very thread. */
+static struct ledger_page *
+guilty_page(void)
+{
+	for (size_t i = 0; i < LEDGERS_OPEN_MAX; i++) {
+		struct ledger_page *page = atomic_load(&ledgers[i].page);
+
+		if (page && (atomic_load(&page->seq) & 1) &&
+		    pthread_equal(atomic_load(&ledgers[i].thread),
+				  pthread_self()))
+			return page;
+	}
+	return NULL;
+}
+
+void
+ledger_accuse(const struct ledger *led)
+{
+	absolve_others(led->page);
+}
+
 /*
  * exit() within a record: a module's doing. A supervisor must not take it for
  * an end that was wanted.
@@ -127,27 +166,56 @@ ledger_absolve(void)
 static void
 refuse_exit(void)
 {
+	struct ledger_page *page = guilty_page();
 	struct ledger_entry e;
 
-	for (size_t i = 0; i < LEDGERS_OPEN_MAX; i++) {
-		struct ledger_page *page = atomic_load(&ledgers[i].page);
+	if (!page)
+		return;
+	absolve_others(page);
+	entry_of(page, &e);
+	log_error("record.exit",
+		  "generation=%s at=%s/%" PRId32 "@%" PRId64
+		  " note=\"the process was ended from within the record\"",
+		  *e.generation ? e.generation : "-", e.topic, e.partition,
+		  e.offset);
+	_exit(CLI_FATAL);
+}
 
-		if (!page || !(atomic_load(&page->seq) & 1))
-			continue;
-		entry_of(page, &e);
-		log_error("record.exit",
-			  "generation=%s at=%s/%" PRId32 "@%" PRId64
-			  " note=\"the process was ended from within the "
-			  "record\"",
-			  *e.generation ? e.generation : "-", e.topic,
-			  e.partition, e.offset);
-		_exit(CLI_FATAL);
-	}
+static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+enum { FATAL = sizeof(fatal) / sizeof(fatal[0]) };
+static struct sigaction before[FATAL];
+
+/*
+ * Then as if nobody had looked: a fault comes again on return, to whoever had
+ * the signal before; one that was sent is sent again. On a thread in no record
+ * nothing is known: what a module has broken may show anywhere.
+ */
+static void
+on_fatal(int number, siginfo_t *info, void *context)
+{
+	struct ledger_page *page = guilty_page();
+
+	(void)context;
+	if (page)
+		absolve_others(page);
+	for (size_t i = 0; i < FATAL; i++)
+		if (fatal[i] == number)
+			(void)sigaction(number, &before[i], NULL);
+	if (info->si_code <= 0)
+		(void)raise(number);
 }
 
 static void
-refuse_exit_from_now_on(void)
+watch_ends(void)
 {
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_sigaction = on_fatal;
+	action.sa_flags = SA_SIGINFO | SA_NODEFER;
+	(void)sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < FATAL; i++)
+		(void)sigaction(fatal[i], &action, &before[i]);
 	(void)atexit(refuse_exit);
 }
 
@@ -333,7 +401,7 @@ ledger_open(const char *dir, const char *store, struct ledger **ret_led,
 				    "projector.state_dir: %s cannot be made: "
 				    "%s",
 				    dir, strerror(rc));
-	(void)pthread_once(&exits, refuse_exit_from_now_on);
+	(void)pthread_once(&ends, watch_ends);
 	led = mem_calloc(1, sizeof(*led));
 	prefix = mem_printf("%s/ledger-%016" PRIx64, dir, hash(store));
 	rc = take_slots(led, prefix, err);

@@ -18,12 +18,19 @@
  * machine (the kernel's boot id is compared) or the loss of the directory; then
  * nothing is counted. Ends outside of a record leave no trace here.
  *
+ * An exit() within a record is turned into exit status 1 and a log line.
+ *
+ * Several threads of a process may each keep one, on the thread that opens it.
+ * A fault or an abort() on one of them counts against its record alone; a kill,
+ * or a stack overflow, against those of all.
+ *
  * One file per pipeline thread: "ledger-STORE-N", held by flock(). Several
  * processes may share a directory; entries of another store are left alone, for
  * its crashes are counted there. N is the lowest free number.
  *
  * Ownership: ledger_close() frees. Errors: CONFIG (the directory cannot be had,
- * all numbers are taken), FATAL (no room).
+ * all numbers are taken), FATAL (no room). The first one opened puts handlers
+ * before those of the fatal signals and of exit().
  * Threads: ledger_begin() and ledger_end() belong to the pipeline thread;
  * ledger_seq() and ledger_read() any; the marks are for signal handlers.
  * Limits: 64 open ledgers per directory and store, 8 per process.
@@ -174,5 +181,12 @@ void
 ledger_mark(void);
 void
 ledger_absolve(void);
+
+/*
+ * The process is about to be ended because of the record of this one: the
+ * others' are not to be counted.
+ */
+void
+ledger_accuse(const struct ledger *led);
 
 #endif

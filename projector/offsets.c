@@ -88,7 +88,7 @@ progress_lane_init(struct progress *pro, unsigned index,
 		.anchor_timestamp_ms = start->anchor_timestamp_ms,
 		.anchor_crc = start->anchor_crc,
 	};
-	pl->anchor_open = anchors && pl->reads && !lane_is_stopped(lane) &&
+	pl->anchor_open = anchors && pl->reads && !lane_rests(lane) &&
 			  start->next >= 0 && start->anchor_offset >= 0;
 	pro->n_anchors_open += pl->anchor_open;
 }
@@ -108,7 +108,7 @@ offsets_assign(struct offsets *off, struct partition *part,
 
 		progress_lane_init(pro, i, &off->lanes->lane[i], &starts[i],
 				   anchors);
-		if (!pl->reads || lane_is_stopped(&off->lanes->lane[i]))
+		if (!pl->reads || lane_rests(&off->lanes->lane[i]))
 			continue;
 		at = pl->anchor_open ? pl->anchor_offset : pl->start;
 		from = at < from ? at : from;
@@ -142,8 +142,7 @@ offsets_wants(const struct offsets *off, const struct record *rec,
 	const struct progress *pro = rec->partition->pipeline;
 
 	(void)off;
-	return !lane_is_stopped(lane) &&
-	       rec->offset >= pro->lane[lane->index].start;
+	return !lane_rests(lane) && rec->offset >= pro->lane[lane->index].start;
 }
 
 static uint32_t
@@ -186,7 +185,7 @@ offsets_lost_anchor(struct offsets *off, const struct partition *part,
 		pl->anchor_open = false;
 		pro->n_anchors_open--;
 		*ret_anchor = pl->anchor_offset;
-		if (lost && !lane_is_stopped(&off->lanes->lane[i]))
+		if (lost && !lane_rests(&off->lanes->lane[i]))
 			return &off->lanes->lane[i];
 	}
 	return NULL;
@@ -293,7 +292,7 @@ static bool
 row_is_due(const struct offsets *off, const struct progress *pro, unsigned lane)
 {
 	return pro->lane[lane].reads && pro->next > pro->lane[lane].sent &&
-	       !lane_is_stopped(&off->lanes->lane[lane]);
+	       !lane_rests(&off->lanes->lane[lane]);
 }
 
 size_t
@@ -376,7 +375,7 @@ offsets_is_saved(const struct offsets *off)
 		for (unsigned l = 0; l < off->lanes->n; l++)
 			if (pro->lane[l].reads &&
 			    pro->next > pro->lane[l].saved &&
-			    !lane_is_stopped(&off->lanes->lane[l]))
+			    !lane_rests(&off->lanes->lane[l]))
 				return false;
 	}
 	return true;

@@ -252,15 +252,13 @@ turn_full(struct pipeline *pipe, struct pj_error *err)
 	return source_pause(pipe->set.source, pipe->paused, err);
 }
 
-/* By a lane that runs. */
-static bool
-is_read(const struct pipeline *pipe, const char *topic)
+bool
+pipeline_reads(const struct pipeline *pipe, const char *topic)
 {
 	for (unsigned i = 0; i < pipe->set.lanes->n; i++) {
 		const struct lane *lane = &pipe->set.lanes->lane[i];
 
-		if (!lane_is_stopped(lane) &&
-		    module_reads_topic(lane->mod, topic))
+		if (!lane_rests(lane) && module_reads_topic(lane->mod, topic))
 			return true;
 	}
 	return false;
@@ -300,7 +298,7 @@ reached_goals(struct pipeline *pipe)
 
 		/* The last record we applied has to be seen again, too. */
 		if (pro && (pro->next < goal->end || pro->n_anchors_open) &&
-		    is_read(pipe, goal->part->topic))
+		    pipeline_reads(pipe, goal->part->topic))
 			return false;
 	}
 	return true;
@@ -313,7 +311,8 @@ turn_tick(struct pipeline *pipe, bool *ret_done, struct pj_error *err)
 	int rc = 0;
 
 	*ret_done = reached_goals(pipe);
-	report_progress(&pipe->report, pipe->core, now, false);
+	if (!pipe->set.quiet)
+		report_progress(&pipe->report, pipe->core, now, false);
 	if (*ret_done || now - pipe->tick_mono_ms < pipe->set.tick_ms)
 		return 0;
 	pipe->tick_mono_ms = now;
@@ -344,6 +343,7 @@ pipeline_loop(struct pipeline *pipe, struct pj_error *err)
 		if (pipeline_begin(pipe, err) || turn_store(pipe, 0, err) ||
 		    pipeline_check_claims(pipe, err) ||
 		    turn_tick(pipe, &done, err) ||
+		    pipeline_turn_second(pipe, err) ||
 		    stopped_by_name(pipe, false, err))
 			return -1;
 		if ((core_is_full(pipe->core) || pipe->paused) &&
@@ -352,6 +352,7 @@ pipeline_loop(struct pipeline *pipe, struct pj_error *err)
 		if (!done && turn_source(pipe, err))
 			return -1;
 	}
+	pipeline_stop_second(pipe); /* both flush at once */
 	if (pipeline_flush(pipe, STOP_FLUSH_MS, err))
 		return -1;
 	if (!core_is_saved(pipe->core))
@@ -492,15 +493,21 @@ pipeline_init(struct pipeline *pipe, const struct pipeline_settings *settings,
 int
 pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 {
+	struct pj_error second;
 	struct pipeline pipe;
 	int rc;
 
 	if (pipeline_init(&pipe, settings, err))
 		return -1;
 	rc = pipeline_loop(&pipe, err);
+	if (pipeline_end_second(&pipe, &second) && rc == 0) {
+		*err = second;
+		rc = -1;
+	}
 	if (rc == 0)
 		err->cls = PJ_ERROR_NONE; /* outages that passed */
-	report_progress(&pipe.report, pipe.core, clock_mono_ms(), true);
+	if (!settings->quiet)
+		report_progress(&pipe.report, pipe.core, clock_mono_ms(), true);
 	core_drop(pipe.core);
 	/* Void by now, but their memory is the core's to free. */
 	while (core_jobs_out(pipe.core) > 0) {

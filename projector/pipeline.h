@@ -18,6 +18,7 @@
  *
  *	pipeline.c          the loop
  *	pipeline_begin.c    assignments: claims, positions, what ends them
+ *	pipeline_second.c   projections that lag, fed by catchup.c meanwhile
  *	pipeline_chores.c   once a tick: what operators ask of parked queues,
  *	                    purges
  *
@@ -28,7 +29,7 @@
 
 #include <projector/error.h>
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "lib/settings.h"
@@ -39,6 +40,7 @@
 #include "projector/ledger.h"
 #include "projector/source.h"
 
+struct catchup;
 struct pipeline;
 
 struct pipeline_settings {
@@ -48,6 +50,7 @@ struct pipeline_settings {
 	struct source *source;
 	struct deadletter *deadletter; /* copies of what is parked; or NULL */
 	struct ledger *ledger;	       /* names each record that is worked on */
+	struct catchup *catchup; /* feeds who lags far; NULL: nobody does */
 	struct lanes *lanes;
 	const struct decode_topic *topics;
 	size_t n_topics;
@@ -61,7 +64,8 @@ struct pipeline_settings {
 		    struct pj_error *err);
 	void *arg;
 	int tick_ms;
-	const volatile sig_atomic_t *stop; /* non-zero: flush and return */
+	const atomic_int *stop; /* non-zero: flush and return */
+	bool quiet; /* totals and progress are told by somebody else */
 };
 
 /*

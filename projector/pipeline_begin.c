@@ -80,15 +80,19 @@ compare_claim(struct pipeline *pipe, const struct lane *lane,
 	return 0;
 }
 
+/* All that the lane reads has been claimed for it as it is. */
 static bool
-is_same_claim(const struct lane *lane, const struct store_checkpoint *rows,
-	      size_t n)
+holds_claim(const struct pipeline *pipe, const struct lane *lane)
 {
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].epoch == 0 ||
-		    strcmp(rows[i].generation, lane->generation) != 0)
+	for (size_t p = 0; p < pipe->n_parts; p++) {
+		const struct store_checkpoint *row = start_of(pipe, p, lane);
+
+		if (module_reads_topic(lane->mod, pipe->parts[p]->topic) &&
+		    (row->epoch == 0 ||
+		     strcmp(row->generation, lane->generation) != 0))
 			return false;
-	return n > 0;
+	}
+	return pipe->claimed;
 }
 
 static int
@@ -107,7 +111,7 @@ claim_lane(struct pipeline *pipe, const struct lane *lane, bool *ret_ours,
 	*ret_ours = true;
 	if (n == 0) {
 		rc = 0;
-	} else if (pipe->claimed && is_same_claim(lane, rows, n)) {
+	} else if (holds_claim(pipe, lane)) {
 		rc = compare_claim(pipe, lane, sources, n, rows, ret_ours, err);
 	} else {
 		memcpy(&count, pipe->owner.bytes + 8, sizeof(count));
@@ -131,6 +135,7 @@ fence(struct pipeline *pipe, const struct lane *lane)
 		 "generation=%s note=\"claimed by another process, waiting for "
 		 "a new assignment\"",
 		 lane ? lane->generation : "");
+	pipeline_stop_second(pipe);
 	pipe->fenced = true;
 	pipe->claimed = false;
 	pipe->fenced_mono_ms = clock_mono_ms();
@@ -142,19 +147,21 @@ claim_lanes(struct pipeline *pipe, struct pj_error *err)
 {
 	pipe->trusted_mono_ms = clock_mono_ms();
 	pipe->look_mono_ms = pipe->trusted_mono_ms + LOOK_MS;
-	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
-		const struct lane *lane = &pipe->set.lanes->lane[l];
-		bool ours;
+	for (int fresh = 0; fresh < 2; fresh++)
+		for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
+			const struct lane *lane = &pipe->set.lanes->lane[l];
+			bool ours;
 
-		if (lane_is_stopped(lane))
-			continue;
-		if (claim_lane(pipe, lane, &ours, err))
-			return -1;
-		if (!ours) {
-			fence(pipe, lane);
-			return 0;
+			if (lane_rests(lane) ||
+			    holds_claim(pipe, lane) == (bool)fresh)
+				continue;
+			if (claim_lane(pipe, lane, &ours, err))
+				return -1;
+			if (!ours) {
+				fence(pipe, lane);
+				return 0;
+			}
 		}
-	}
 	pipe->claimed = true;
 	return 0;
 }
@@ -175,7 +182,7 @@ look(struct pipeline *pipe, bool *ret_ours, struct pj_error *err)
 		const struct lane *lane = &pipe->set.lanes->lane[l];
 		size_t n = lane_sources(pipe, lane, sources, parts);
 
-		if (lane_is_stopped(lane) || n == 0)
+		if (lane_rests(lane) || n == 0)
 			continue;
 		for (size_t i = 0; i < n; i++)
 			rows[i] = *start_of(pipe, parts[i], lane);
@@ -276,7 +283,7 @@ load_units(struct pipeline *pipe, struct pj_error *err)
 
 	for (unsigned l = 0; rc == 0 && l < pipe->set.lanes->n; l++) {
 		u.lane = &pipe->set.lanes->lane[l];
-		if (lane_is_stopped(u.lane))
+		if (lane_rests(u.lane))
 			continue;
 		u.lane->n_units_parked = 0;
 		buf_clear(&u.prefix);
@@ -308,7 +315,7 @@ attach_lanes(struct pipeline *pipe, struct pj_error *err)
 		struct lane *lane = &pipe->set.lanes->lane[l];
 		int32_t before = lane->number;
 
-		if (lane_is_stopped(lane))
+		if (lane_rests(lane))
 			continue;
 		if (generation_attach_live(pipe->set.session, pipe->set.set,
 					   lane->mod, clock_wall_ms(), lane,
@@ -339,7 +346,7 @@ look_at_topics(struct pipeline *pipe, struct pj_error *err)
 		for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
 			struct lane *lane = &pipe->set.lanes->lane[l];
 
-			if (!lane_is_stopped(lane) &&
+			if (!lane_rests(lane) &&
 			    module_reads_topic(lane->mod, faults[i].topic))
 				core_stop_lane(pipe->core, lane,
 					       &faults[i].why);
@@ -371,9 +378,11 @@ assign(struct pipeline *pipe, struct pj_error *err)
 			       err);
 	for (size_t p = 0; rc == 0 && p < n; p++) {
 		at[p].partition = pipe->parts[p];
-		at[p].next = core_assign(pipe->core, pipe->parts[p],
-					 pipe->starts + p * LANES_MAX,
-					 !pipe->waived[p]);
+		at[p].next = pipeline_begin_of(
+			pipe, p,
+			core_assign(pipe->core, pipe->parts[p],
+				    pipe->starts + p * LANES_MAX,
+				    !pipe->waived[p]));
 		if (pipe->set.until_end)
 			rc = goals_check_start(
 				&pipe->goals, p,
@@ -394,6 +403,7 @@ assign(struct pipeline *pipe, struct pj_error *err)
 static int
 begin_reading(struct pipeline *pipe, struct pj_error *err)
 {
+	pipeline_gather(pipe);
 	/* Fit for what we promise? A person has to change it if not. */
 	if ((!pipe->checked && store_check(pipe->set.session, err)) ||
 	    crashes_begin(&pipe->crashes, pipe->set.ledger, pipe->set.session,
@@ -401,7 +411,7 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 			  err) ||
 	    (pipe->set.follow_live && attach_lanes(pipe, err)) ||
 	    look_at_topics(pipe, err) || find_sources(pipe, err) ||
-	    claim_lanes(pipe, err))
+	    pipeline_split(pipe, err) || claim_lanes(pipe, err))
 		return -1;
 	pipe->checked = true;
 	if (pipe->fenced)
@@ -414,7 +424,7 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 	pipe->reading = true;
 	log_info("reading", "partitions=%zu assignment=%" PRIu32, pipe->n_parts,
 		 pipe->assignment);
-	return 0;
+	return pipeline_start_second(pipe, err);
 }
 
 static void
@@ -442,7 +452,7 @@ pipeline_begin(struct pipeline *pipe, struct pj_error *err)
 	    clock_mono_ms() < pipe->begin_mono_ms)
 		return 0;
 	/* Jobs name their collections by the lanes, which are about to move. */
-	if (core_jobs_out(pipe->core) > 0)
+	if (core_jobs_out(pipe->core) > 0 || pipeline_second_is_leaving(pipe))
 		return 0;
 	if (begin_reading(pipe, err) == 0) {
 		pipe->begin_wait_ms = 0;
@@ -501,6 +511,7 @@ pipeline_assigned(struct pipeline *pipe, const struct source_event *event)
 int
 pipeline_revoked(struct pipeline *pipe, struct pj_error *err)
 {
+	pipeline_stop_second(pipe);
 	if (pipe->reading) {
 		if (pipeline_flush(pipe, REVOKE_FLUSH_MS, err))
 			return -1;
@@ -546,7 +557,7 @@ live_moved(struct pipeline *pipe, bool *ret_moved, struct pj_error *err)
 	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
 		const struct lane *lane = &pipe->set.lanes->lane[l];
 
-		for (size_t i = 0; i < n && !lane_is_stopped(lane); i++)
+		for (size_t i = 0; i < n && !lane_rests(lane); i++)
 			if (strcmp(rows[i].projection, lane->mod->desc->name) ==
 				    0 &&
 			    rows[i].number != lane->number)

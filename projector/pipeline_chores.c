@@ -49,7 +49,8 @@ take_requests(struct pipeline *pipe, const struct store_request *rows, size_t n)
 			find_partition(pipe, rows[i].topic, rows[i].partition);
 		struct lane *lane = find_lane(pipe, rows[i].generation);
 
-		if (part && lane && !is_answered(pipe, rows[i].id))
+		if (part && lane && !lane->elsewhere &&
+		    !is_answered(pipe, rows[i].id))
 			(void)core_request(pipe->core, lane, part, &rows[i]);
 	}
 }
@@ -132,7 +133,7 @@ pipeline_purge(struct pipeline *pipe, struct pj_error *err)
 	for (unsigned i = 0; i < pipe->set.lanes->n; i++) {
 		struct lane *lane = &pipe->set.lanes->lane[i];
 
-		if (!lane_is_stopped(lane) &&
+		if (!lane_rests(lane) &&
 		    purge_lane(&pipe->purge, pipe->set.session, lane, owns,
 			       pipe, pipe->set.set->projector.tombstone_ms,
 			       now_mono_ms, clock_wall_ms(), err))

@@ -73,6 +73,9 @@ pipeline_outage(struct pipeline *pipe, const char *event, int rc,
 /* Tells the log's own tools where we are. */
 void
 pipeline_mirror(struct pipeline *pipe);
+/* Some projection that runs here reads the topic. */
+bool
+pipeline_reads(const struct pipeline *pipe, const char *topic);
 
 /* ---- pipeline_begin.c: assignments ------------------------------------------
  */
@@ -104,6 +107,41 @@ pipeline_check_claims(struct pipeline *pipe, struct pj_error *err)
 /* A rebuilt generation became live: feed that one, from its own positions. */
 int
 pipeline_follow_live(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* ---- pipeline_second.c: the second reader --------------------------------
+ */
+
+/* Before a begin: whoever was to be fed elsewhere and is not yet. */
+void
+pipeline_gather(struct pipeline *pipe);
+/* Who is to be fed elsewhere from now on; before the claims. */
+int
+pipeline_split(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/*
+ * Where to read a partition from, with next as the core says. One that only the
+ * second reader reads: where it ends, as nobody here asks for what it holds.
+ */
+int64_t
+pipeline_begin_of(struct pipeline *pipe, size_t p, int64_t next);
+/* ... is, from now on; after the begin. */
+int
+pipeline_start_second(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Takes back who has caught up; its own error is ours. Once a turn. */
+int
+pipeline_turn_second(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Asks it to end; the partitions are not ours any more. */
+void
+pipeline_stop_second(struct pipeline *pipe);
+/* ... and has not ended yet: no new begin. */
+bool
+pipeline_second_is_leaving(const struct pipeline *pipe);
+/* Asks and waits for it. */
+int
+pipeline_end_second(struct pipeline *pipe, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
 /* ---- pipeline_request.c: what operators ask of parked queues ---------------

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 /* A supervisor's usual ten seconds, and room for what is below us. */
 enum { CUT_AFTER_S = 9 };
 
-volatile sig_atomic_t stop_requested;
+atomic_int stop_requested;
 
 static struct {
 	sem_t asked;

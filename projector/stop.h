@@ -13,9 +13,10 @@
 
 #include <projector/error.h>
 
-#include <signal.h>
+#include <stdatomic.h>
 
-extern volatile sig_atomic_t stop_requested;
+/* Non-zero: asked. Any thread may look. */
+extern atomic_int stop_requested;
 
 /*
  * Installs the handlers and ignores SIGPIPE; once, after log_setup(), before

@@ -5,6 +5,7 @@
 
 #include "lib/log.h"
 #include "projector/admin.h"
+#include "projector/catchup.h"
 #include "projector/host.h"
 #include "projector/pipeline.h"
 #include "projector/stop.h"
@@ -17,6 +18,7 @@ enum { TICK_MS = 1000 };
 struct showing {
 	struct admin *adm; /* NULL: nobody looks */
 	struct meter *met;
+	struct catchup *second;
 };
 
 static int
@@ -30,6 +32,7 @@ tick(void *arg, struct pipeline *pipe, bool *ret_done, struct pj_error *err)
 	if (!show->adm)
 		return 0;
 	fig = meter_read(show->met, pipeline_core(pipe));
+	catchup_add_figures(show->second, fig);
 	fig->reading = pipeline_is_reading(pipe);
 	fig->store_away = pipeline_store_is_away(pipe);
 	admin_publish_take(show->adm, fig);
@@ -73,7 +76,7 @@ run(struct host *host, bool until_end, struct pj_error *err)
 	struct ledger *ledger = NULL;
 	struct watchdog *dog = NULL;
 	struct deadletter *dead = NULL;
-	struct showing show = {NULL, NULL};
+	struct showing show = {NULL, NULL, NULL};
 	struct lanes lanes;
 	struct pipeline_settings settings;
 	int rc = -1;
@@ -87,6 +90,7 @@ run(struct host *host, bool until_end, struct pj_error *err)
 	    host_open_deadletter(host, &dead, err))
 		goto out;
 	point_lanes(host, &lanes);
+	show.second = catchup_new(host, store, &stop_requested);
 	settings = (struct pipeline_settings){
 		.set = host->set,
 		.store = store,
@@ -94,6 +98,7 @@ run(struct host *host, bool until_end, struct pj_error *err)
 		.source = source,
 		.ledger = ledger,
 		.deadletter = dead,
+		.catchup = show.second,
 		.lanes = &lanes,
 		.topics = host->topics,
 		.n_topics = host->n_topics,
@@ -113,6 +118,7 @@ run(struct host *host, bool until_end, struct pj_error *err)
 out:
 	admin_close(show.adm);
 	meter_free(show.met);
+	catchup_free(show.second);
 	watchdog_stop(dog);
 	ledger_close(ledger);
 	deadletter_close(dead);

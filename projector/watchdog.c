@@ -68,6 +68,7 @@ accuse(const struct watchdog *dog, int64_t cpu_ms)
 			  *e.generation ? e.generation : "-", e.topic,
 			  e.partition, e.offset, cpu_ms, dog->seq_wall_ms,
 			  dog->cpu_ms);
+	ledger_accuse(dog->led);
 	end_process();
 }
 

@@ -219,6 +219,8 @@ def with_limit_0_no_record_is_condemned(place):
 
 @test
 def a_stop_within_an_endless_record_is_bounded_and_counts_against_it(place):
+    if BUILD.name == "tsan":
+        return  # it runs handlers at the next system call: never in a loop
     _, before, _ = write_events(place, ["loop"])
     place.settings["projector.fold_cpu_ms"] = "1h"
     place.settings["projector.crash_limit"] = 1

@@ -475,10 +475,59 @@ an_address_that_cannot_be_had_is_an_error_that_names_it(void **state)
 	}
 }
 
+/* Two projections on two partitions; of them, one reader says this. */
+static struct figures *
+half(const bool elsewhere[2], size_t lane, int64_t lag)
+{
+	struct figures *fig = figures_new();
+
+	fig->n_lanes = fig->n_parts = 2;
+	fig->lanes = mem_calloc(2, sizeof(*fig->lanes));
+	fig->parts = mem_calloc(2, sizeof(*fig->parts));
+	fig->lags = mem_calloc(2, sizeof(*fig->lags));
+	for (size_t i = 0; i < 2; i++) {
+		fig->lanes[i].elsewhere = elsewhere[i];
+		fig->lanes[i].applied = elsewhere[i] ? 0 : (uint64_t)lag;
+		strcpy(fig->parts[i].topic, "stock");
+		/* Each reader has its own order. */
+		fig->parts[i].number = (int32_t)(lane ? 1 - i : i);
+		fig->lags[fig->n_lags++] = (struct figures_lag){
+			.lane = lane, .part = i, .events = lag + (int64_t)i};
+	}
+	fig->counts.consumed = 10;
+	fig->held_records = 3;
+	return fig;
+}
+
+static void
+what_two_readers_say_is_put_together(void **state)
+{
+	struct figures *fig = half((bool[]){false, true}, 0, 100);
+	struct figures *second = half((bool[]){true, false}, 1, 500);
+	static const int64_t lags[2][2] = {{100, 501}, {101, 500}};
+
+	(void)state;
+	figures_merge(fig, second);
+	assert_int_equal(fig->lanes[0].applied, 100);
+	assert_int_equal(fig->lanes[1].applied, 500);
+	assert_int_equal(fig->n_lags, 4);
+	/* By partition, then lane. */
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(fig->lags[i].part, i / 2);
+		assert_int_equal(fig->lags[i].lane, i % 2);
+		assert_int_equal(fig->lags[i].events, lags[i / 2][i % 2]);
+	}
+	assert_int_equal(fig->counts.consumed, 20);
+	assert_int_equal(fig->held_records, 6);
+	figures_free(fig);
+	figures_free(second);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_two_readers_say_is_put_together),
 		cmocka_unit_test(
 			lag_is_what_lies_between_stored_position_and_end),
 		cmocka_unit_test(

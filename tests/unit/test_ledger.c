@@ -1,149 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _XOPEN_SOURCE 700
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/ledger_process.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-
-#include "projector/ledger.h"
-#include "tests/support/scratch.h"
-
-static const char STORE[] = "lmdb /somewhere";
-
-static int
-setup(void **state)
-{
-	*state = scratch_make();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	scratch_remove(*state);
-	return 0;
-}
-
-static struct ledger *
-open_for(const char *dir, const char *store)
-{
-	struct ledger *led;
-	struct pj_error err;
-
-	if (ledger_open(dir, store, &led, &err))
-		fail_msg("%s", err.text);
-	return led;
-}
-
-static struct partition stock = {.topic = "stock", .number = 3};
-static const struct lanes lanes = {
-	.lane = {{.index = 0, .generation = "member_coupons.2147483647"},
-		 {.index = 1, .generation = "stock.2"}},
-	.n = 2,
-};
-
-static void
-begin(struct ledger *led, enum step step, int64_t offset)
-{
-	struct record rec = {.partition = &stock, .offset = offset};
-
-	ledger_begin(led, step, step == STEP_DECODE ? NULL : &lanes.lane[1],
-		     &rec);
-}
-
-/* ---- Ways to end --------------------------------------------------------- */
-
-static void
-end_by_segfault(void)
-{
-	volatile int *volatile nowhere = NULL;
-
-	(void)signal(SIGSEGV, SIG_DFL);
-	*nowhere = 1;
-}
-
-static void
-end_by_kill(void)
-{
-	(void)kill(getpid(), SIGKILL);
-}
-
-static void
-end_by_exit(void)
-{
-	_exit(0);
-}
-
-/*
- * A process that opens the ledger, works as told and ends as told; it must not
- * get further than that.
- */
-static int
-run_to_its_end(const char *dir, const char *store,
-	       void (*work)(struct ledger *led), void (*end)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct rlimit none = {0, 0};
-		struct ledger *led;
-		struct pj_error err;
-
-		(void)setrlimit(RLIMIT_CORE, &none);
-		(void)signal(SIGABRT, SIG_DFL);
-		if (ledger_open(dir, store, &led, &err))
-			_exit(99);
-		ledger_lanes(led, &lanes);
-		work(led);
-		end();
-		_exit(98);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) < 97);
-	return status;
-}
-
-static void
-fold_offset_12(struct ledger *led)
-{
-	begin(led, STEP_FOLD, 11);
-	ledger_end(led);
-	begin(led, STEP_DECODE, 12);
-	begin(led, STEP_FOLD, 12);
-}
-
-static void
-fold_and_finish(struct ledger *led)
-{
-	fold_offset_12(led);
-	ledger_end(led);
-}
-
-static void
-assert_found_12(const char *dir)
-{
-	struct ledger *led = open_for(dir, STORE);
-	const struct ledger_entry *e = ledger_found(led, 0);
-
-	assert_non_null(e);
-	assert_string_equal(e->topic, "stock");
-	assert_string_equal(e->generation, "stock.2");
-	assert_int_equal(e->partition, 3);
-	assert_int_equal(e->offset, 12);
-	assert_true(e->pid > 0 && e->pid != getpid());
-	assert_true(e->started_at_ms > 0);
-	assert_null(ledger_found(led, 1));
-	ledger_close(led);
-}
 
 static void
 a_segfault_leaves_the_record_it_happened_in(void **state)
@@ -171,26 +30,6 @@ an_exit_at_once_leaves_the_record_it_happened_in(void **state)
 {
 	(void)run_to_its_end(*state, STORE, fold_offset_12, end_by_exit);
 	assert_found_12(*state);
-}
-
-static void
-end_by_calling_exit(void)
-{
-	exit(0);
-}
-
-static void
-an_exit_within_a_record_is_a_failure_and_leaves_the_record(void **state)
-{
-	int status = run_to_its_end(*state, STORE, fold_offset_12,
-				    end_by_calling_exit);
-
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 1);
-	assert_found_12(*state);
-	status = run_to_its_end(*state, STORE, fold_and_finish,
-				end_by_calling_exit);
-	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void
@@ -279,15 +118,6 @@ what_is_told_anew_is_what_the_ledger_names(void **state)
 /* ---- What is no crash of a record ---------------------------------------- */
 
 static void
-assert_nothing_found(const char *dir, const char *store)
-{
-	struct ledger *led = open_for(dir, store);
-
-	assert_null(ledger_found(led, 0));
-	ledger_close(led);
-}
-
-static void
 an_end_between_records_leaves_nothing(void **state)
 {
 	(void)run_to_its_end(*state, STORE, fold_and_finish, end_by_kill);
@@ -319,61 +149,6 @@ a_clean_end_leaves_nothing(void **state)
 {
 	(void)run_to_its_end(*state, STORE, fold_and_close, end_by_kill);
 	assert_nothing_found(*state, STORE);
-}
-
-static void
-a_chosen_end_leaves_nothing_when_records_still_came_to_their_end(void **state)
-{
-	struct ledger *led = open_for(*state, STORE);
-
-	ledger_mark();
-	fold_offset_12(led);
-	ledger_absolve();
-	/* As _exit() does: the entry stays as it is. */
-	assert_int_equal(led->page->chosen, 1);
-	ledger_close(led);
-	led = open_for(*state, STORE);
-	assert_int_equal(led->page->chosen, 0);
-	ledger_close(led);
-}
-
-static void
-stop_in_another_record(struct ledger *led)
-{
-	begin(led, STEP_FOLD, 11);
-	ledger_mark();
-	fold_offset_12(led);
-	ledger_absolve();
-}
-
-static void
-stop_in_the_same_record(struct ledger *led)
-{
-	fold_offset_12(led);
-	ledger_mark();
-	ledger_absolve();
-}
-
-static void
-stop_between_records(struct ledger *led)
-{
-	fold_and_finish(led);
-	ledger_mark();
-	ledger_absolve();
-	fold_offset_12(led); /* in the instant before the end */
-}
-
-static void
-a_chosen_end_leaves_the_record_that_held_it_up(void **state)
-{
-	(void)run_to_its_end(*state, STORE, stop_in_another_record,
-			     end_by_exit);
-	assert_nothing_found(*state, STORE);
-	(void)run_to_its_end(*state, STORE, stop_between_records, end_by_exit);
-	assert_nothing_found(*state, STORE);
-	(void)run_to_its_end(*state, STORE, stop_in_the_same_record,
-			     end_by_exit);
-	assert_found_12(*state);
 }
 
 /* ---- Files --------------------------------------------------------------- */
@@ -613,8 +388,6 @@ without_a_ledger_nothing_is_written_down(void **state)
 	ledger_close(NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int
 main(void)
 {
@@ -623,15 +396,12 @@ main(void)
 		TEST(an_abort_leaves_the_record_it_happened_in),
 		TEST(a_kill_leaves_the_record_it_happened_in),
 		TEST(an_exit_at_once_leaves_the_record_it_happened_in),
-		TEST(an_exit_within_a_record_is_a_failure_and_leaves_the_record),
 		TEST(an_end_while_decoding_has_no_generation),
 		TEST(an_end_in_a_key_function_says_so),
 		TEST(what_is_told_anew_is_what_the_ledger_names),
 		TEST(an_end_between_records_leaves_nothing),
 		TEST(an_end_before_the_first_record_leaves_nothing),
 		TEST(a_clean_end_leaves_nothing),
-		TEST(a_chosen_end_leaves_nothing_when_records_still_came_to_their_end),
-		TEST(a_chosen_end_leaves_the_record_that_held_it_up),
 		TEST(an_entry_is_found_until_it_is_forgotten),
 		TEST(the_ends_of_several_processes_are_all_found),
 		TEST(an_entry_of_a_process_that_lives_is_not_found),
@@ -646,5 +416,6 @@ main(void)
 		TEST(without_a_ledger_nothing_is_written_down),
 	};
 
+	take_handlers();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

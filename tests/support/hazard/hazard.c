@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct pj_reads reads[] = {
@@ -58,6 +59,13 @@ stand(void)
 		(void)pause();
 }
 
+/* No hazard, but a projection that takes its time: a millisecond. */
+static void
+dawdle(void)
+{
+	(void)nanosleep(&(struct timespec){0, 1000000}, NULL);
+}
+
 /* Until the limit of the address space; what then comes is as with most code.
  */
 static void
@@ -95,7 +103,8 @@ static const struct hazard {
 	{"segfault", segfault}, {"abort", abort},
 	{"exit", leave},	{"exit-at-once", leave_at_once},
 	{"loop", loop},		{"stand", stand},
-	{"leak", leak},		{"recurse", recurse},
+	{"slow", dawdle},	{"leak", leak},
+	{"recurse", recurse},
 };
 
 static void
