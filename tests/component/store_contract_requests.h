@@ -136,6 +136,20 @@ a_request_is_one_however_often_it_is_added_and_ends_once(void **state)
 	expect_requests(fx, -1, "5:1:first ");
 }
 
+static void
+a_request_that_is_removed_is_gone_and_may_be_removed_again(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_request req = request_of(5, 0);
+
+	add_request(fx, 5, 30);
+	add_request(fx, 6, 31);
+	OK(fx, store_request_remove(fx->ses, req.id, &fx->err));
+	expect_requests(fx, -1, "6:0: ");
+	OK(fx, store_request_remove(fx->ses, req.id, &fx->err));
+	expect_requests(fx, -1, "6:0: ");
+}
+
 static void *
 race_requests(void *arg)
 {

@@ -5,6 +5,7 @@
  * (tests/support/mongo.sh starts one).
  */
 #include "tests/component/store_contract_many.h"
+#include "tests/component/store_contract_live.h"
 #include "tests/component/store_contract_owner.h"
 #include "tests/component/store_contract_purge.h"
 #include "tests/component/store_contract_queue.h"
@@ -297,6 +298,10 @@ static const struct CMUnitTest contract[] = {
 	TEST(generations_are_made_once_and_listed_in_order),
 	TEST(one_of_racing_creators_makes_the_generation),
 	TEST(the_live_pointer_moves_from_where_it_is_and_for_one_mover_only),
+	TEST(claims_of_what_is_live_are_counted_in_its_pointer),
+	TEST(a_promotion_moves_the_pointer_over_no_claim),
+	TEST(a_promotion_that_races_with_claims_moves_before_or_not_at_all),
+	TEST(adopted_code_is_in_the_generation_and_in_the_audit),
 	TEST(parked_rows_come_back_whole),
 	TEST(parking_again_keeps_the_first_row),
 	TEST(parked_rows_are_scanned_by_unit_and_coordinates),
@@ -313,6 +318,7 @@ static const struct CMUnitTest contract[] = {
 	TEST(a_request_comes_back_whole),
 	TEST(requests_are_listed_by_state_oldest_first),
 	TEST(a_request_is_one_however_often_it_is_added_and_ends_once),
+	TEST(a_request_that_is_removed_is_gone_and_may_be_removed_again),
 	TEST(of_racing_enders_one_ends_the_request),
 	TEST(what_a_request_says_is_text_of_bounded_length),
 	TEST(crashes_are_counted_by_record_and_forgotten),
