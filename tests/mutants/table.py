@@ -137,6 +137,37 @@ MUTANTS = [
      "test": sim("queues_are_retried_while_records_come"),
      "says": "queues_are_retried_while_records_come"},
 
+    {"name": "rows that no marker names are taken for parked",
+     "file": "projector/parked_marker.c",
+     "old": "			has && item->offset >= first && "
+            "item->offset <= tail;\n",
+     "new": "			has || item->offset >= first;\n",
+     "test": binary("tests/component/test_parked_list"),
+     "says": "rows_below_first_and_beyond_the_tail_do_not_exist"},
+
+    # ---- Generations -----------------------------------------------------
+    {"name": "the live pointer moves over a claim",
+     "file": "lib/store_live.c",
+     "old": "	if (claims)\n"
+            "		row_if(&row, \"claims\", *claims);\n",
+     "new": "	(void)claims;\n",
+     "test": binary("tests/component/test_promotion"),
+     "says": "the_pointer_does_not_move_over_a_claim"},
+    {"name": "the log's end is taken before owners have let go",
+     "file": "projector/promotion.c",
+     "old": "	    asked_mono_ms >= pro->fenced_mono_ms + pro->grace_ms &&\n",
+     "new": "	    asked_mono_ms > 0 &&\n",
+     "test": binary("tests/component/test_promotion"),
+     "says": "an_end_that_was_asked_for_within_the_grace_is_none"},
+    {"name": "an owner without work does not notice that it was fenced",
+     "file": "projector/pipeline_begin.c",
+     "old": "		pipe->lost = !ours;\n",
+     "new": "		pipe->lost = false;\n",
+     "test": {"make": ["all"],
+              "run": "python3 tests/component/test_generations.py "
+                     "an_owner_without_anything_to_do_lets_go_for_a_promotion"},
+     "says": "an_owner_without_anything_to_do_lets_go_for_a_promotion"},
+
     # ---- Skips and sequences (rules 1, 12) -------------------------------
     {"name": "what a document has applied is applied again",
      "file": "projector/fold.c",
