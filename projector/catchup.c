@@ -22,6 +22,8 @@ enum {
 	FIGURES_MS = 1000, /* between what is published */
 	CAUGHT_UP = 10,	   /* within this part of the limit */
 	MEMORY = 2,	   /* this part of projector.memory_bytes */
+	/* The main one waits for it at a rebalance, and modules may be slow. */
+	TURN_RECORDS = 200,
 };
 
 struct catchup {
@@ -211,6 +213,7 @@ catchup_main(void *arg)
 				.tick_ms = TICK_MS,
 				.stop = cu->stop,
 				.quiet = true,
+				.turn_records = TURN_RECORDS,
 			},
 			&cu->err);
 	close_all(cu);

@@ -212,10 +212,12 @@ turn_source(struct pipeline *pipe, struct pj_error *err)
 	/* Held back documents wait for milliseconds, too. */
 	bool busy = core_jobs_out(pipe->core) > 0 || pipe->outage ||
 		    (pipe->reading && !core_is_saved(pipe->core));
+	size_t most =
+		pipe->set.turn_records ? pipe->set.turn_records : POLL_RECORDS;
 	struct source_event event;
 
 	if (source_poll(pipe->set.source, busy ? POLL_BUSY_MS : POLL_IDLE_MS,
-			POLL_RECORDS, &event, err))
+			most, &event, err))
 		return log_is_away(pipe, err);
 	switch (event.kind) {
 	case SOURCE_NOTHING:

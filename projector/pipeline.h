@@ -65,7 +65,8 @@ struct pipeline_settings {
 	void *arg;
 	int tick_ms;
 	const atomic_int *stop; /* non-zero: flush and return */
-	bool quiet; /* totals and progress are told by somebody else */
+	bool quiet;	     /* totals and progress are told by somebody else */
+	size_t turn_records; /* at most, between two looks at stop; 0: many */
 };
 
 /*
