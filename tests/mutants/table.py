@@ -23,7 +23,8 @@ STORE_MONGODB = {
     "make": ["build/release/tests/component/test_store",
              "build/release/tests/component/test_store_mongo",
              "build/release/tests/support/mongo_admin"],
-    "run": "python3 tests/integration/test_store_mongodb.py"}
+    "run": "python3 tests/integration/test_store_mongodb.py "
+           "contract_in_release"}
 
 MUTANTS = [
     # ---- Compare-and-set (rule 3) ----------------------------------------
