@@ -255,7 +255,7 @@ REAL = 'clang-build:600:$(MAKE) --no-print-directory VARIANT=clang DEV=1 all tes
 	'asan-corpora:120:$(call replays,$(SAN_B))' \
 	'sim-30000:600:$(SIM) --seeds 30000' \
 	'sim-local-reads:300:$(SIM) --weakness local-reads --seeds 3000' \
-	'sim-stale-reads:300:$(SIM) --weakness stale-reads --seeds 10000 --world an_old_primary_that_lives_on' \
+	'sim-stale-reads:300:$(SIM) --weakness stale-reads --seeds 3000 --world an_old_primary_that_lives_on' \
 	'asan-sim:600:$(call SAN_RUN,$(SIM)) --seeds 2000' \
 	'new-projection:240:sh tests/support/test_new_projection.sh' \
 	'demo:120:python3 tests/sample/demo.py $(B) --once && echo 1 passed, 0 failed' \

@@ -72,6 +72,8 @@ run_world(const struct world_rules *rules, uint64_t seed)
 	world_init(&world, rules, &modules, seed);
 	world.wire.weakness = opt.weakness;
 	steps = CHAOS_STEPS / 4 + dice_below(&world.dice, CHAOS_STEPS);
+	if (rules->slow)
+		steps *= 3;
 	while (steps-- > 0)
 		world_step(&world);
 	world_settle(&world);

@@ -201,13 +201,30 @@ check_queue(const struct row *row, const struct queue_mark *was,
 			(long long)was->tail);
 }
 
-static void
-check_document(struct row *row, const struct document *before,
-	       const struct document *after)
+/* The lane of a document by its row's name; NULL: it is a unit's. */
+static struct lane *
+lane_of(struct oracle *oracle, const struct row *row, struct pj_str *ret_key)
 {
-	size_t units = strlen(READMODEL_UNITS);
-	bool unit = row->name.len > units &&
-		    memcmp(row->name.ptr, READMODEL_UNITS, units) == 0;
+	for (unsigned i = 0; i < oracle->eyes.lanes.n; i++) {
+		struct lane *lane = &oracle->eyes.lanes.lane[i];
+		size_t len = strlen(lane->generation);
+
+		if (row->name.len > len && row->name.ptr[len] == '/' &&
+		    memcmp(row->name.ptr, lane->generation, len) == 0) {
+			*ret_key = (struct pj_str){row->name.ptr + len + 1,
+						   row->name.len - len - 1};
+			return lane;
+		}
+	}
+	return NULL;
+}
+
+static void
+check_document(struct oracle *oracle, struct row *row,
+	       const struct document *before, const struct document *after)
+{
+	struct pj_str key;
+	struct lane *lane = lane_of(oracle, row, &key);
 
 	if (!after)
 		return;
@@ -230,7 +247,7 @@ check_document(struct row *row, const struct document *before,
 			(int)before->o[i].source,
 			(long long)before->o[i].offset);
 	for (size_t i = 0; before && i < before->n_k; i++)
-		check_queue(row, &before->k[i], after, unit);
+		check_queue(row, &before->k[i], after, !lane);
 	for (size_t i = 0; i < after->n_k; i++)
 		REQUIRE(document_position(after, after->k[i].source) <
 				after->k[i].first,
@@ -240,6 +257,8 @@ check_document(struct row *row, const struct document *before,
 			(long long)document_position(after, after->k[i].source),
 			(int)after->k[i].source, (long long)after->k[i].first);
 	remember(row, after);
+	if (lane)
+		oracle_check_content(oracle, lane, key, after);
 }
 
 /* ---- Checkpoints ------------------------------------------------------ */
@@ -436,7 +455,7 @@ on_commit(void *arg, struct row *row, const void *before, const void *after)
 
 	switch (row->kind) {
 	case ROW_DOCUMENT:
-		check_document(row, before, after);
+		check_document(oracle, row, before, after);
 		break;
 	case ROW_CHECKPOINT:
 		check_checkpoint(oracle, before, after);

@@ -25,6 +25,7 @@ struct oracle {
 	struct unit_due *units; /* likewise */
 	struct doubt *doubts;	/* likewise */
 	bool again;		/* what is in doubt has to be taken otherwise */
+	size_t n_contents;	/* looked at, or passed over */
 	size_t n_rows_due;	/* parked rows that have their reason */
 };
 
@@ -57,6 +58,11 @@ oracle_is_covered(const struct document *doc, int32_t source, int64_t offset);
 bool
 oracle_was_covered(const struct oracle *oracle, const struct row *row,
 		   int32_t source, int64_t offset);
+/* The document holds what its positions say (content.c). */
+void
+oracle_check_content(struct oracle *oracle, struct lane *lane,
+		     struct pj_str key, const struct document *doc);
+
 /* What became of a record that does not wait (any more). */
 enum end {
 	END_APPLIED,

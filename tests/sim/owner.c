@@ -210,11 +210,12 @@ static bool
 feed(struct world *w, struct owner *o)
 {
 	size_t l = dice_below(&w->dice, (unsigned)w->n_logs);
-	unsigned n = 1 + dice_below(&w->dice, 6);
+	unsigned n = w->rules->slow ? 1 : 1 + dice_below(&w->dice, 6);
 	const struct log *log = &w->logs[l];
 	size_t from = o->at[l];
 
-	if (o->state != OWNER_READING || !o->has[l])
+	if (o->state != OWNER_READING || !o->has[l] ||
+	    (w->rules->slow && !w->settling && dice_percent(&w->dice, 50)))
 		return false;
 	for (; n && o->at[l] < log->n && !core_is_full(o->core); n--) {
 		core_feed(o->core,

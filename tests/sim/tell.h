@@ -49,6 +49,7 @@
 	X(REQUESTS, "requests", true)                                          \
 	X(RETRIED, "retried", true)                                            \
 	X(DISCARDED, "discarded", true)                                        \
+	X(CONTENTS, "documents compared with their positions", true)           \
 	X(STRANDED, "rows without a queue", false)                             \
 	X(UNAUDITED, "discarded without a trace", false)
 

@@ -37,6 +37,7 @@ struct world_rules {
 	unsigned mends;	    /* likewise: the modules take all events */
 	bool clear;	    /* in the end nothing is left parked */
 	struct log_mix mix;
+	bool slow;   /* records come one by one, and it takes longer */
 	bool tiny;   /* next to no memory */
 	bool atomic; /* a local store: one transaction per batch */
 	bool calm;   /* nobody is in the way: nothing is ever in doubt */
