@@ -18,12 +18,12 @@ is_captured(const struct oracle *oracle, size_t log, size_t event,
 {
 	const struct view *view = &oracle->views[log][event];
 
-	for (size_t e = 0; e <= event && view->ev->key.len; e++) {
+	for (size_t e = 0; e <= event && view->key.len; e++) {
 		const struct view *other = &oracle->views[log][e];
 
-		if (other->ev->key.len != view->ev->key.len ||
-		    memcmp(other->ev->key.ptr, view->ev->key.ptr,
-			   view->ev->key.len) != 0)
+		if (other->key.len != view->key.len ||
+		    memcmp(other->key.ptr, view->key.ptr, view->key.len) !=
+			    0)
 			continue;
 		for (size_t i = 0; i < other->n; i++)
 			if (other->sights[i].lane == lane &&

@@ -89,7 +89,7 @@ judge_head(const struct seen *s)
 				had_queue(s, sight);
 	}
 	if (!wrong_with_it)
-		judge_wrong(s, s->view->ev->key,
+		judge_wrong(s, s->view->key,
 			    "waits, first of its key, and nothing is wrong "
 			    "with it");
 }
@@ -122,14 +122,14 @@ judge_discarded(const struct seen *s)
 bool
 judge_unit(const struct seen *s)
 {
-	struct wait wait = {"key", s->view->ev->key};
+	struct wait wait = {"key", s->view->key};
 	int64_t offset = s->view->ev->offset;
 	const struct document *doc;
 	struct unit_due *u;
 	struct row *row;
 	bool waits;
 
-	if (s->view->ev->key.len == 0)
+	if (s->view->key.len == 0)
 		return false;
 	doc = oracle_unit(s->oracle, s->lane, s->log, wait.unit, -1, &row);
 	waits = oracle_is_covered(doc, s->oracle->w->logs[s->log].source,

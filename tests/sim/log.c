@@ -67,6 +67,17 @@ own_key(struct arena *arena, const struct log *log, int64_t offset)
 	return arena_str(arena, (struct pj_str){key, (size_t)len});
 }
 
+/* Some producers write keys as JSON. */
+static struct pj_str
+quoted(struct arena *arena, struct pj_str key)
+{
+	char text[64];
+	int len =
+		snprintf(text, sizeof(text), "\"%.*s\"", (int)key.len, key.ptr);
+
+	return arena_str(arena, (struct pj_str){text, (size_t)len});
+}
+
 static void
 make_value(struct log *log, struct log_event *ev, struct arena *arena,
 	   struct dice *dice, const struct log_mix *mix)
@@ -123,6 +134,8 @@ log_make(struct log *log, struct arena *arena, struct dice *dice,
 		make_value(log, ev, arena, dice, mix);
 		if (numbered)
 			number(ev, arena, dice, &counts);
+		if (ev->key.ptr && dice_percent(dice, mix->quoted))
+			ev->key = quoted(arena, ev->key);
 	}
 }
 

@@ -36,6 +36,7 @@ struct log_mix {
 	unsigned keyless;   /* of the bad ones: without a key */
 	unsigned heavy;	    /* making documents no store can hold */
 	unsigned numbered;  /* counted by a sequence, with repeats and gaps */
+	unsigned quoted;    /* with a JSON string as key */
 	unsigned toggle;    /* on and off and on again */
 };
 

@@ -344,8 +344,8 @@ check_passed(struct oracle *oracle, unsigned lane, size_t log, size_t event)
 	struct row *row;
 
 	/* With others of its key it may wait, or have waited. */
-	(void)oracle_unit(oracle, lane, log, view->ev->key, -1, &row);
-	if (view->ev->key.len &&
+	(void)oracle_unit(oracle, lane, log, view->key, -1, &row);
+	if (view->key.len &&
 	    oracle_was_covered(oracle, row, oracle->w->logs[log].source,
 			       view->ev->offset))
 		return;

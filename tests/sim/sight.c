@@ -24,14 +24,11 @@ static void
 add_unknown(struct view *view, struct eyes *eyes, const struct lane *lane,
 	    bool healthy, const char *cause)
 {
-	struct pj_str key = view->ev->key;
-	struct pj_str plain = decode_key(eyes->decoder, key);
-
-	if (!healthy && module_is_keyed_by_record(lane->mod) && plain.len)
-		add(view, eyes, lane, SIGHT_DOCUMENT, plain, cause);
+	if (!healthy && module_is_keyed_by_record(lane->mod) && view->key.len)
+		add(view, eyes, lane, SIGHT_DOCUMENT, view->key, cause);
 	else
-		add(view, eyes, lane, key.len ? SIGHT_KEY : SIGHT_LONE, key,
-		    cause);
+		add(view, eyes, lane, view->key.len ? SIGHT_KEY : SIGHT_LONE,
+		    view->key, cause);
 }
 
 /*
@@ -79,7 +76,7 @@ add_routes(struct view *view, struct eyes *eyes, const struct route *routes,
 		case ROUTE_BARRED: /* nobody bars */
 			break;
 		case ROUTE_LONG_KEY:
-			add(view, eyes, r->lane, SIGHT_LONE, view->ev->key,
+			add(view, eyes, r->lane, SIGHT_LONE, view->key,
 			    healthy ? "long document key" : cause);
 			break;
 		}
@@ -102,6 +99,7 @@ view_make(struct view *view, struct eyes *eyes, const struct log *log,
 	size_t n = 0;
 
 	view->ev = ev;
+	view->key = arena_str(eyes->arena, decode_key(eyes->decoder, ev->key));
 	result = decode(eyes->decoder, topic, rec, &event, &cause, &err);
 	view->sequence = result == DECODE_UNREADABLE
 				 ? SEQUENCE_UNKNOWN
@@ -109,8 +107,7 @@ view_make(struct view *view, struct eyes *eyes, const struct log *log,
 	if (event)
 		router_route(eyes->router, event, NULL, NULL, &routes, &n);
 	else if (result == DECODE_SKIP && view->sequence)
-		router_route_sequence(eyes->router, log->topic,
-				      decode_key(eyes->decoder, rec->key),
+		router_route_sequence(eyes->router, log->topic, view->key,
 				      &routes, &n);
 	add_routes(view, eyes, routes, n,
 		   result == DECODE_EVENT || result == DECODE_SKIP, cause);

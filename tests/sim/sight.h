@@ -30,6 +30,7 @@ enum { SIGHTS_MAX = 24, SEQUENCE_UNKNOWN = -1 };
 
 struct view {
 	const struct log_event *ev;
+	struct pj_str key; /* the record's, quoted or not; len 0: none */
 	struct sight sights[SIGHTS_MAX];
 	size_t n;
 	int64_t sequence; /* 0 none; SEQUENCE_UNKNOWN: nobody can read it */

@@ -91,7 +91,7 @@ apply(struct truth *t, struct eyes *eyes, const struct log *log, size_t part,
 static bool
 counts(const struct truth *t, const struct view *view)
 {
-	struct pj_str key = view->ev->key;
+	struct pj_str key = view->key;
 
 	return view->sequence && module_is_keyed_by_record(t->lane->mod) &&
 	       key.len == t->key.len &&

@@ -7,12 +7,12 @@
 	}
 #define BAD                                                                    \
 	{                                                                      \
-		.bad = 10, .tombstone = 4, .keyless = 20                       \
+		.bad = 10, .tombstone = 4, .keyless = 20, .quoted = 10         \
 	}
 #define WORST                                                                  \
 	{                                                                      \
 		.bad = 8, .tombstone = 4, .keyless = 20, .heavy = 6,           \
-		.numbered = 40                                                 \
+		.numbered = 40, .quoted = 10                                   \
 	}
 
 const struct world_rules worlds[] = {
