@@ -22,8 +22,7 @@ is_captured(const struct oracle *oracle, size_t log, size_t event,
 		const struct view *other = &oracle->views[log][e];
 
 		if (other->key.len != view->key.len ||
-		    memcmp(other->key.ptr, view->key.ptr, view->key.len) !=
-			    0)
+		    memcmp(other->key.ptr, view->key.ptr, view->key.len) != 0)
 			continue;
 		for (size_t i = 0; i < other->n; i++)
 			if (other->sights[i].lane == lane &&

@@ -159,9 +159,9 @@ group_tidy(struct world *w)
 			continue;
 		if (!o->joined && tally->step >= o->deaf_until)
 			rejoin(w, o);
-		else if (o->mended != w->mended &&
+		else if (owner_is_outdated(w, o) &&
 			 (w->settling || dice_once_in(&w->dice, 200))) {
-			tell("process %u is replaced by one with new modules",
+			tell("process %u is replaced by a newer one",
 			     o->number);
 			owner_die(w, o);
 		}

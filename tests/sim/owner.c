@@ -40,6 +40,7 @@ owner_new(struct world *w, unsigned number)
 	o->number = number;
 	o->mended = w->mended;
 	o->lanes = w->lanes;
+	o->lanes.n = w->n_lanes_now;
 	o->nonce = set.batch.token_random = dice_roll(&w->dice);
 	for (size_t i = 0; i < w->n_logs; i++) {
 		(void)snprintf(o->parts[i].topic, sizeof(o->parts[i].topic),
@@ -305,11 +306,19 @@ owner_die(struct world *w, struct owner *o)
 	memset(o->has, 0, sizeof(o->has));
 }
 
+bool
+owner_is_outdated(const struct world *w, const struct owner *o)
+{
+	return o->mended != w->mended || o->lanes.n != w->n_lanes_now;
+}
+
 const char *
 owner_unrest(const struct world *w, const struct owner *o)
 {
 	if (o->state == OWNER_DEAD)
 		return o->joined ? "is dead, the group does not know" : NULL;
+	if (owner_is_outdated(w, o))
+		return "has old modules";
 	if (!o->joined)
 		return "is not in the group";
 	if (o->assignment != w->assignment)

@@ -82,6 +82,9 @@ owner_die(struct world *w, struct owner *o);
 /* Forgets its assignment; the core and what is on its way live on. */
 void
 owner_forget(struct world *w, struct owner *o);
+/* Others start with newer modules, or with more of them. */
+bool
+owner_is_outdated(const struct world *w, const struct owner *o);
 /* Why it is not at rest; NULL: it is. */
 const char *
 owner_unrest(const struct world *w, const struct owner *o);

@@ -40,6 +40,7 @@
 	X(REJOINS, "zombies that rejoined", true)                              \
 	X(REBALANCES, "rebalances", true)                                      \
 	X(MOVES, "single partitions moved", true)                              \
+	X(ADDED, "projections added", true)                                    \
 	X(CLAIMS, "claims", true)                                              \
 	X(CLAIMS_LOST, "claims lost to another", true)                         \
 	X(REREADS, "units that made it read again", true)                      \

@@ -104,6 +104,9 @@ world_init(struct world *w, const struct world_rules *rules,
 	add_logs(w, "coupon", 1 + dice_below(&w->dice, 3), events);
 	add_lanes(w);
 	world_settings(w);
+	w->n_lanes_now = w->lanes.n;
+	if (rules->adds)
+		w->n_lanes_now = 1 + dice_below(&w->dice, w->lanes.n);
 	tell_log(w);
 	w->oracle = oracle_new(w);
 	for (unsigned i = 0; i < rules->owners; i++)
@@ -152,6 +155,12 @@ people_step(struct world *w)
 {
 	if (w->rules->requests && dice_once_in(&w->dice, w->rules->requests))
 		requests_ask(w);
+	if (w->n_lanes_now < w->lanes.n &&
+	    dice_once_in(&w->dice, w->rules->adds)) {
+		tell("projections are added: whoever starts has them");
+		w->n_lanes_now = w->lanes.n;
+		met(MET_ADDED);
+	}
 	if (w->rules->mends && !w->mended &&
 	    dice_once_in(&w->dice, w->rules->mends)) {
 		tell("the modules are mended: whoever starts has the new ones");
@@ -189,6 +198,7 @@ world_settle(struct world *w)
 {
 	tell("---- from here on all goes well");
 	w->settling = true;
+	w->n_lanes_now = w->lanes.n;
 	w->wire.faults = 0;
 	if (w->server.cluster.has_stale)
 		cluster_heal(&w->server.cluster);

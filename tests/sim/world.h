@@ -35,6 +35,7 @@ struct world_rules {
 	unsigned again;	    /* likewise: records are delivered again */
 	unsigned requests;  /* likewise: somebody asks for parked records */
 	unsigned mends;	    /* likewise: the modules take all events */
+	unsigned adds;	    /* likewise: projections are added */
 	bool clear;	    /* in the end nothing is left parked */
 	struct log_mix mix;
 	bool slow;   /* records come one by one, and it takes longer */
@@ -52,7 +53,8 @@ struct world {
 	struct wire wire;
 	struct log logs[LOGS_MAX];
 	size_t n_logs;
-	struct lanes lanes; /* as every process has them */
+	struct lanes lanes;   /* all there will be */
+	unsigned n_lanes_now; /* what processes that start have of them */
 	struct core_settings set;
 	struct owner *owners[OWNERS_MAX];
 	size_t n_owners;
