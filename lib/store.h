@@ -113,7 +113,12 @@ enum store_outcome {
 	STORE_PENDING = 0, /* as passed in */
 	STORE_APPLIED, /* durable: this very token is what the store holds */
 	STORE_UNKNOWN, /* read back and compare tokens (verify) */
-	STORE_REFUSED, /* this document can never be stored as it is */
+	/*
+	 * The store will not take this document, whatever comes back: its size,
+	 * its depth, an index or a validator. Indexes and validators depend on
+	 * more than the document: read back (verify) before acting on it.
+	 */
+	STORE_REFUSED,
 };
 
 /* One document to write; only one write per document in a batch. */
@@ -125,6 +130,11 @@ struct store_write {
 	bool insert;		    /* must be absent; else compare-and-set */
 	struct store_token base;    /* compare: `_m.w` the store must hold */
 	enum store_outcome outcome; /* out */
+	/*
+	 * Out, of a refused one: what the store said, which names the index;
+	 * malloc'ed, the caller frees it. NULL: it said nothing.
+	 */
+	char *why;
 };
 
 /* Where a generation goes on reading one topic-partition. */

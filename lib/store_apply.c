@@ -25,8 +25,15 @@ job_writes(struct store_job *job, const struct store_batch *batch)
 	for (size_t i = 0; i < batch->n_writes; i++) {
 		struct store_write *w = &batch->writes[i];
 
-		w->outcome =
-			write_is_possible(w) ? STORE_PENDING : STORE_REFUSED;
+		free(w->why);
+		w->why = NULL;
+		w->outcome = STORE_PENDING;
+		if (write_is_possible(w))
+			continue;
+		w->outcome = STORE_REFUSED;
+		w->why = mem_printf("%zu bytes under a key of %zu: no store "
+				    "keeps that",
+				    w->len, w->key.len);
 	}
 }
 

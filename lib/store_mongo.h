@@ -70,9 +70,15 @@ enum {
 enum pj_error_class
 mongo_error_class(const bson_error_t *error, const bson_t *reply);
 
-/* True: the server will never take this document as it is. */
+/*
+ * True: by this entry of `writeErrors` the server keeps the document out for
+ * what the document is: the same again is refused again.
+ */
 bool
-mongo_is_refusal(int32_t code);
+mongo_is_refusal(const bson_t *write_error);
+/* What the entry says, cut in the middle; malloc'ed. */
+char *
+mongo_refusal_text(const bson_t *write_error);
 
 /* True: the server could not even read the command, for its depth or size. */
 bool

@@ -66,6 +66,14 @@ chunk_set(const struct mongo_chunk *chunk, struct store_write *writes,
 		writes[chunk->at[i]].outcome = outcome;
 }
 
+static void
+write_refuse(struct store_write *w, char *why)
+{
+	free(w->why);
+	w->why = why;
+	w->outcome = STORE_REFUSED;
+}
+
 /* The documents the server says it will never take. */
 static void
 chunk_refuse(const struct mongo_chunk *chunk, struct store_write *writes,
@@ -77,17 +85,21 @@ chunk_refuse(const struct mongo_chunk *chunk, struct store_write *writes,
 	    !bson_iter_recurse(&it, &errors))
 		return;
 	while (bson_iter_next(&errors)) {
-		int64_t index = -1, code = 0;
+		const uint8_t *data;
+		int64_t index = -1;
+		bson_t entry;
+		uint32_t len;
 
-		if (bson_iter_recurse(&errors, &e) &&
-		    bson_iter_find(&e, "index"))
+		if (!BSON_ITER_HOLDS_DOCUMENT(&errors))
+			continue;
+		bson_iter_document(&errors, &len, &data);
+		if (bson_init_static(&entry, data, len) &&
+		    bson_iter_init_find(&e, &entry, "index"))
 			index = bson_iter_as_int64(&e);
-		if (bson_iter_recurse(&errors, &e) &&
-		    bson_iter_find(&e, "code"))
-			code = bson_iter_as_int64(&e);
 		if (index >= 0 && (size_t)index < chunk->n &&
-		    mongo_is_refusal((int32_t)code))
-			writes[chunk->at[index]].outcome = STORE_REFUSED;
+		    mongo_is_refusal(&entry))
+			write_refuse(&writes[chunk->at[index]],
+				     mongo_refusal_text(&entry));
 	}
 }
 
@@ -202,7 +214,7 @@ mongo_send_singly(struct mongo_session *ses, struct store_job *job,
 			continue;
 		if (!mongo_is_command_refusal(err->code))
 			return -1;
-		w->outcome = STORE_REFUSED;
+		write_refuse(w, mem_strdup(err->text));
 	}
 	return 0;
 }

@@ -35,7 +35,7 @@ batch_drop(struct batch *bat)
 	}
 	memset(bat->n_open_units, 0, sizeof(bat->n_open_units));
 	bat->n_parked = bat->n_unparks = 0;
-	bat->n_ready = bat->n_settled = bat->n_drained = 0;
+	bat->n_ready = bat->n_settled = bat->n_drained = bat->n_stuck = 0;
 	bat->in_vain = bat->fenced = bat->reread = false;
 	bat->era++;
 	workset_clear(&bat->work);
@@ -51,6 +51,7 @@ batch_release(struct batch *bat)
 	free(bat->ready);
 	free(bat->settled);
 	free(bat->drained);
+	free(bat->stuck);
 }
 
 /* ---- Entries ----------------------------------------------------------------
@@ -332,6 +333,13 @@ batch_refuse(struct batch *bat, struct entry *e, struct flight *flight)
 {
 	e->refused = flight->recs.n == 1 ? flight->recs.recs[0] : NULL;
 	e->careful = true;
+	free(e->why);
+	e->why = flight->why;
+	flight->why = NULL;
+	if (!flight->revised) {
+		MEM_GROW(bat->stuck, bat->n_stuck, bat->stuck_cap);
+		bat->stuck[bat->n_stuck++] = e;
+	}
 	batch_unfold(e, flight);
 	flight_free(flight);
 	batch_reload(bat, e);

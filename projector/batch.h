@@ -79,6 +79,12 @@ struct batch {
 	/* Entries whose drain has rows, and that have come to its end. */
 	struct entry **drained;
 	size_t n_drained, drained_cap;
+	/*
+	 * Entries that the store does not even take with other metadata: what
+	 * is parked in them cannot be said there. Their lanes have to stop.
+	 */
+	struct entry **stuck;
+	size_t n_stuck, stuck_cap;
 };
 
 void

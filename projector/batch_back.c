@@ -251,6 +251,9 @@ apply_done(struct batch *bat, struct job *job)
 		enum store_outcome outcome = job->batch.writes[i].outcome;
 
 		flight->refused = outcome == STORE_REFUSED;
+		free(flight->why);
+		flight->why = job->batch.writes[i].why;
+		job->batch.writes[i].why = NULL;
 		if (outcome == STORE_APPLIED)
 			flight_landed(bat, e);
 		else if (lane_rests(e->lane))

@@ -21,7 +21,8 @@ batch_queue_unpark(struct batch *bat, struct queued *q);
 /*
  * The document cannot be stored as it is. With several records in the flight,
  * they are folded again one per write; the one that is alone is the one to
- * park. Frees the flight.
+ * park, unless it is parked by this very write: then the entry is stuck. Frees
+ * the flight.
  */
 void
 batch_refuse(struct batch *bat, struct entry *e, struct flight *flight);

@@ -188,12 +188,15 @@ take_off(struct batch *bat, struct entry *e)
 	doc_encode(e->doc, &flight->token, &bytes);
 	flight->bytes = (uint8_t *)buf_detach(&bytes, &flight->len);
 	records_move(&flight->recs, &e->changed);
+	flight->revised = revised;
 	flight->n_begun = e->n_begun;
 	e->n_begun = 0;
 	if (!revised || flight->len <= document_cap(e)) {
 		e->flight = flight;
 		return flight;
 	}
+	flight->why = mem_printf("%zu bytes, over the limit of %zu",
+				 flight->len, document_cap(e));
 	batch_refuse(bat, e, flight);
 	return NULL;
 }

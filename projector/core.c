@@ -155,6 +155,7 @@ core_after_job(struct core *core)
 	}
 	bat->n_ready = 0;
 	core_after_drains(core);
+	core_stop_stuck(core);
 	offsets_settle(core->offsets);
 	workset_evict(&bat->work, core->set.memory_bytes / 2);
 }

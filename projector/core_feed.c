@@ -85,7 +85,8 @@ core_fault(const struct core *core, const struct entry *e,
 	if (rec == e->refused) {
 		(void)pj_error_set(err, PJ_ERROR_INPUT,
 				   "with this event the document cannot be "
-				   "stored");
+				   "stored%s%s",
+				   e->why ? ": " : "", e->why ? e->why : "");
 		return "document cannot be stored";
 	}
 	if (rd->result == DECODE_UNREADABLE)

@@ -123,6 +123,10 @@ void
 core_fold_unit(struct core *core, struct entry *e, struct record *rec,
 	       const struct reading *rd);
 
+/* Stops the lanes of entries that take not even their markers. */
+void
+core_stop_stuck(struct core *core);
+
 /* ---- core_drain.c -----------------------------------------------------------
  */
 

@@ -33,6 +33,34 @@ core_stop_partition(struct core *core, const struct partition *part,
 			core_stop_lane(core, &core->lanes->lane[i], why);
 }
 
+/*
+ * A queue that cannot be marked is none (rule of parking), so the record can
+ * neither be applied nor parked: nothing behind it may go on.
+ */
+void
+core_stop_stuck(struct core *core)
+{
+	struct batch *bat = &core->batch;
+	struct pj_error why;
+
+	while (bat->n_stuck) {
+		const struct entry *e = bat->stuck[--bat->n_stuck];
+
+		(void)pj_error_set(
+			&why, PJ_ERROR_STOP,
+			"projection %s stopped: the store refuses %s %.*s even "
+			"with nothing but metadata changed, so what is at "
+			"fault there cannot be parked; an index or a validator "
+			"of the collection is at fault, mend it and start "
+			"again (%s)",
+			e->lane->mod->desc->name,
+			e->unit ? "the queue" : "document",
+			(int)(e->key.len < 60 ? e->key.len : 60), e->key.ptr,
+			e->why ? e->why : "it did not say why");
+		core_stop_lane(core, e->lane, &why);
+	}
+}
+
 /* One more of its own fault? The bucket holds what RATE_SECONDS allow. */
 static bool
 rate_allows(const struct core *core, struct lane *lane)

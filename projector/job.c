@@ -66,6 +66,8 @@ job_free(struct job *job)
 	if (job->kind == JOB_LOAD)
 		for (size_t i = 0; i < job->n_entries; i++)
 			free(job->docs[i].bson);
+	for (size_t i = 0; i < job->batch.n_writes; i++)
+		free(job->batch.writes[i].why);
 	free(job->entries);
 	free(job->docs);
 	buf_release(&job->keys);

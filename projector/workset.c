@@ -42,6 +42,7 @@ flight_free(struct flight *flight)
 	if (!flight)
 		return;
 	free(flight->bytes);
+	free(flight->why);
 	records_release(&flight->recs);
 	free(flight);
 }
@@ -77,6 +78,7 @@ entry_free(struct entry *e)
 		flight_free(e->flight);
 	doc_free(e->doc);
 	drain_free(e->drain);
+	free(e->why);
 	records_release(&e->changed);
 	records_release(&e->backlog);
 	free((void *)e->key.ptr);

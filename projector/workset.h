@@ -50,8 +50,10 @@ struct flight {
 	size_t len;
 	struct store_token token;
 	struct store_token base;
-	bool insert; /* the store held nothing; base is unused */
+	bool insert;  /* the store held nothing; base is unused */
+	bool revised; /* more than metadata changes with it */
 	bool refused;
+	char *why; /* the store's word on that, or NULL */
 	bool resent;
 	int64_t sent_mono_ms;
 	struct records recs; /* whose changes are in it */
@@ -130,6 +132,7 @@ struct entry {
 	 */
 	bool careful;
 	struct record *refused; /* that one: to be parked, not folded */
+	char *why;		/* the last write was refused, or NULL */
 	/*
 	 * Its parked rows that are not yet durable. Until they are, no write of
 	 * the document goes out: its positions would pass the parked records,

@@ -74,6 +74,8 @@ static struct {
 		unsigned call;
 	} * steps;
 	size_t n_steps, steps_cap;
+	/* A collection that takes nothing: of a validator, say. */
+	const char *barred;
 	/* Of a topic's partition; by the test. */
 	int32_t (*source_of)(const char *topic, int32_t partition);
 } scripted;
@@ -309,12 +311,15 @@ scripted_is_poison(const struct store_write *w)
 }
 
 static inline enum store_outcome
-scripted_write(const struct store_write *w)
+scripted_write(struct store_write *w)
 {
 	struct scripted_doc *doc = scripted_doc(w->collection, w->key);
 
-	if (scripted_is_poison(w))
+	if (scripted_is_poison(w) ||
+	    (scripted.barred && strcmp(scripted.barred, w->collection) == 0)) {
+		w->why = mem_strdup("its index does not take it");
 		return STORE_REFUSED;
+	}
 	if (w->insert ? doc != NULL
 		      : !doc || memcmp(doc->meta.token, w->base.bytes,
 				       STORE_TOKEN_BYTES) != 0)

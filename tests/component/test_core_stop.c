@@ -226,6 +226,66 @@ a_queue_that_is_drained_counts_no_more(void **state)
 	}
 }
 
+/* ---- Not even the marker -------------------------------------------------
+ */
+
+/* A validator that takes no document at all, or one that was there before it.
+ */
+static void
+where_the_store_takes_not_even_a_marker_the_projection_stops(void **state)
+{
+	struct stage *st = *state;
+
+	stage_begin(st);
+	feed(st, STEPS, 0, "a", 1, "");
+	settle(st);
+	scripted.barred = "keyed.1";
+	feed(st, STEPS, 1, "a", 2, "");
+	feed(st, STEPS, 2, "a", 3, "");
+	settle(st);
+	assert_stopped(st, keyed, "document a", "its index does not take it");
+	assert_int_equal(stored(keyed, "a", "_steps"), 1);
+	assert_int_equal(checkpoint(keyed, STEPS), 1);
+	assert_false(lane_is_stopped(calm));
+	assert_int_equal(stored(calm, "a", "count"), 3);
+	assert_int_equal(checkpoint(calm, STEPS), 3);
+	/* The validator is gone: nothing was lost. */
+	scripted.barred = NULL;
+	stage_begin(st);
+	replay(st);
+	settle(st);
+	assert_int_equal(stored(keyed, "a", "_steps"), 123);
+	assert_no_queue("keyed.1", "a", STEPS);
+}
+
+static void
+where_the_store_does_not_take_a_unit_the_projection_stops(void **state)
+{
+	struct stage *st = *state;
+	struct lane *spread = stage_lane(st, &spread_projection);
+
+	stage_begin(st);
+	scripted.barred = READMODEL_UNITS;
+	feed_raw(st, STEPS, 0, "a", "no json");
+	feed_to(st, STEPS, 1, "b", "x", 1);
+	settle(st);
+	feed_raw(st, STEPS, 2, "a", "no json either");
+	settle(st);
+	assert_stopped(st, spread, "the queue", "its index does not take it");
+	assert_null(scripted_doc("spread.1", PJ_STR("x")));
+	assert_int_equal(checkpoint(spread, STEPS), -1);
+	/* Their documents have the record's key. */
+	assert_false(lane_is_stopped(keyed));
+	assert_queue("keyed.1", "a", STEPS, 0, 2, 2);
+	scripted.barred = NULL;
+	stage_begin(st);
+	replay(st);
+	settle(st);
+	assert_queue(READMODEL_UNITS, unit_id(spread, STEPS, "a"), STEPS, 0, 2,
+		     2);
+	assert_int_equal(stored(spread, "x", "_steps"), 1);
+}
+
 /* ---- At any moment
  * ----------------------------------------------------------- */
 
@@ -462,6 +522,8 @@ main(void)
 		TEST(over_so_many_faults_a_second_the_projection_stops),
 		TEST(without_limits_nothing_stops),
 		TEST(a_queue_that_is_drained_counts_no_more),
+		TEST(where_the_store_takes_not_even_a_marker_the_projection_stops),
+		TEST(where_the_store_does_not_take_a_unit_the_projection_stops),
 		TEST(a_stop_at_any_moment_loses_nothing),
 		TEST(a_stopped_projection_is_given_nothing_and_writes_nothing),
 		TEST(a_partition_that_is_another_one_stops_those_that_read_its_topic),

@@ -102,7 +102,7 @@ run_in_vain(struct stage *st)
 	return n;
 }
 
-/* An index or a validator that a person added may keep a document out. */
+/* A store that never says what keeps a document out says nothing of it. */
 static void
 a_write_that_never_has_an_effect_is_repeated_with_pauses(void **state)
 {
@@ -149,6 +149,9 @@ a_repeat_shares_the_fate_of_what_it_repeats(void **state)
 	assert_int_equal(stored(keyed, "a", "_steps"), 1);
 	assert_string_equal(parked(keyed, "document", "a", 1)->cause,
 			    "document cannot be stored");
+	assert_string_equal(parked(keyed, "document", "a", 1)->detail,
+			    "with this event the document cannot be stored: "
+			    "its index does not take it");
 	assert_queue("keyed.1", "a", STEPS, 1, 4, 4);
 	assert_int_equal(checkpoint(keyed, STEPS), 5);
 	assert_true(request(st, keyed, STEPS, "discard", "document", "a", 1));

@@ -338,6 +338,150 @@ a_document_nested_too_deep_is_refused_and_the_others_are_written(void **state)
 	bson_destroy(good);
 }
 
+/*
+ * What a person has added to the collection, a document that is at odds with
+ * it, and what the store then says: which of them it was.
+ */
+static const struct {
+	const char *what, *setup, *at_odds, *says;
+} added[] = {
+	{"a unique index",
+	 "{\"createIndexes\": \"" DOCS "\", \"indexes\": [{\"key\": "
+	 "{\"name\": 1}, \"name\": \"one_name\", \"unique\": true}]}",
+	 "{\"name\": \"taken\"}", "one_name"},
+	{"a unique index of several fields",
+	 "{\"createIndexes\": \"" DOCS "\", \"indexes\": [{\"key\": "
+	 "{\"name\": 1, \"place\": 1}, \"name\": \"one_each\", "
+	 "\"unique\": true}]}",
+	 "{\"name\": \"taken\"}", "one_each"},
+	{"a 2dsphere index",
+	 "{\"createIndexes\": \"" DOCS "\", \"indexes\": [{\"key\": "
+	 "{\"place\": \"2dsphere\"}, \"name\": \"where\"}]}",
+	 "{\"name\": \"x\", \"place\": {\"lat\": 37.5, \"lng\": 127.0}}",
+	 "geo keys"},
+	{"a 2d index",
+	 "{\"createIndexes\": \"" DOCS "\", \"indexes\": [{\"key\": "
+	 "{\"place\": \"2d\"}, \"name\": \"where\"}]}",
+	 "{\"name\": \"x\", \"place\": [37.5, 227.0]}", "interval"},
+	{"an index of two lists",
+	 "{\"createIndexes\": \"" DOCS "\", \"indexes\": [{\"key\": "
+	 "{\"a\": 1, \"b\": 1}, \"name\": \"both\"}]}",
+	 "{\"name\": \"x\", \"a\": [1, 2], \"b\": [1, 2]}", "parallel arrays"},
+	{"a hashed index of a list",
+	 "{\"createIndexes\": \"" DOCS "\", \"indexes\": [{\"key\": "
+	 "{\"a\": \"hashed\"}, \"name\": \"hash\"}]}",
+	 "{\"name\": \"x\", \"a\": [1, 2]}", "hashed"},
+	{"a text index",
+	 "{\"createIndexes\": \"" DOCS "\", \"indexes\": [{\"key\": "
+	 "{\"a\": \"text\"}, \"name\": \"words\"}]}",
+	 "{\"name\": \"x\", \"a\": \"b\", \"language\": \"klingon\"}",
+	 "klingon"},
+	{"a validator",
+	 "{\"collMod\": \"" DOCS "\", \"validator\": {\"$jsonSchema\": "
+	 "{\"properties\": {\"price\": {\"bsonType\": \"int\", "
+	 "\"minimum\": 0}}}}, \"validationAction\": \"error\"}",
+	 "{\"name\": \"x\", \"price\": -1}", "price minimum"},
+	{"a validator that is a query",
+	 "{\"collMod\": \"" DOCS "\", \"validator\": {\"price\": "
+	 "{\"$not\": {\"$lt\": 0}}}}",
+	 "{\"name\": \"x\", \"price\": -1}", "price $lt 0"},
+};
+
+/* The document of fixture's making, with more members. */
+static bson_t *
+doc_with(struct pj_str key, unsigned token, const char *json)
+{
+	bson_t *doc = doc_new(key, token, 0, 1);
+	bson_error_t error;
+	bson_t *more = bson_new_from_json((const uint8_t *)json, -1, &error);
+
+	if (!more)
+		fail_msg("%s: %s", json, error.message);
+	bson_concat(doc, more);
+	bson_destroy(more);
+	return doc;
+}
+
+/* One of several that are written at once. */
+static void
+expect_refused(struct fixture *fx, struct store_write *w, const char *says)
+{
+	bson_t *other = doc_with(PJ_STR("other"), 1, "{\"name\": \"other\"}");
+	struct store_write writes[2] = {
+		*w, insert_of(DOCS, PJ_STR("other"), other)};
+	struct store_batch batch = {.writes = writes, .n_writes = 2};
+
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	assert_int_equal(writes[0].outcome, STORE_REFUSED);
+	assert_non_null(writes[0].why);
+	if (!strstr(writes[0].why, says))
+		fail_msg("'%s' is not in: %s", says, writes[0].why);
+	/* Totals tell nothing of it; it is there. */
+	assert_int_not_equal(writes[1].outcome, STORE_REFUSED);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("other")), 1);
+	assert_null(writes[1].why);
+	free(writes[0].why);
+	bson_destroy(other);
+}
+
+static void
+put(struct fixture *fx, struct pj_str key, const char *json)
+{
+	bson_t *doc = doc_with(key, 1, json);
+
+	assert_int_equal(write_one(fx, insert_of(DOCS, key, doc)),
+			 STORE_APPLIED);
+	bson_destroy(doc);
+}
+
+/* Rule 5: what the document itself is at fault for would be for ever. */
+static void
+what_an_added_index_or_validator_keeps_out_is_refused_by_name(void **state)
+{
+	static const struct pj_str bad = {"bad", 3};
+	struct fixture *fx = *state;
+
+	for (size_t i = 0; i < sizeof(added) / sizeof(added[0]); i++) {
+		bson_t *doc = doc_with(bad, 2, added[i].at_odds);
+		struct store_write w = insert_of(DOCS, bad, doc);
+
+		print_message("%s\n", added[i].what);
+		put(fx, PJ_STR("first"), "{\"name\": \"taken\"}");
+		bson_destroy(run_admin(fx, fx->database, added[i].setup));
+		expect_refused(fx, &w, added[i].says);
+		assert_int_equal(stored_token(fx, fx->ses, DOCS, bad), -1);
+		/* The same over a document that is fine. */
+		put(fx, bad, "{\"name\": \"calm\"}");
+		w = replace_of(DOCS, bad, 1, doc);
+		expect_refused(fx, &w, added[i].says);
+		assert_int_equal(stored_token(fx, fx->ses, DOCS, bad), 1);
+		bson_destroy(run_admin(fx, fx->database,
+				       "{\"drop\": \"" DOCS "\"}"));
+		bson_destroy(doc);
+	}
+}
+
+/* It is another owner's document, or ours: only its token tells. */
+static void
+a_duplicate_id_is_no_refusal_whatever_else_is_unique(void **state)
+{
+	struct fixture *fx = *state;
+	bson_t *a = doc_with(PJ_STR("a"), 1, "{\"name\": \"a\"}");
+	bson_t *again = doc_with(PJ_STR("a"), 2, "{\"name\": \"a\"}");
+	struct store_write w = insert_of(DOCS, PJ_STR("a"), a);
+	struct store_batch batch = {.writes = &w, .n_writes = 1};
+
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	bson_destroy(run_admin(fx, fx->database, added[0].setup));
+	w = insert_of(DOCS, PJ_STR("a"), again);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	assert_int_equal(w.outcome, STORE_UNKNOWN);
+	assert_null(w.why);
+	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("a")), 1);
+	bson_destroy(a);
+	bson_destroy(again);
+}
+
 /* ---- Collections ------------------------------------------------------- */
 
 static void
@@ -513,6 +657,8 @@ main(void)
 		TEST(an_election_is_an_outage),
 		TEST(a_failed_load_gives_nothing),
 		TEST(a_batch_cut_in_the_middle_tells_which_part_is_known),
+		TEST(what_an_added_index_or_validator_keeps_out_is_refused_by_name),
+		TEST(a_duplicate_id_is_no_refusal_whatever_else_is_unique),
 		TEST(a_document_nested_too_deep_is_refused_and_the_others_are_written),
 		TEST(a_generation_brings_an_index_for_each_filter),
 		TEST(deleted_documents_are_found_by_an_index_of_those_alone),

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The store port's contract on a real MongoDB, in release and, when it was
-built, under the sanitizers; and a standalone server, which is refused."""
+built, under the sanitizers; a standalone server, which is refused; and indexes
+and validators that a person has added."""
+import json
 import os
 import pathlib
 import re
@@ -13,6 +15,77 @@ from harness import BUILD, ROOT, SUPPORT, Program, Tests, sh, wait_until
 
 WORK = ROOT / "build" / "integration" / "store"
 CASES = ("test_store", "test_store_mongo")
+
+
+# What was added to the collection, what is at odds with it, what names it.
+ADDED = {
+    "unique": (
+        {"createIndexes": "shop.1", "indexes": [{
+            "key": {"name": 1}, "name": "one_name", "unique": True,
+            "partialFilterExpression": {"name": {"$exists": True}}}]},
+        {"name": "first"}, "one_name",
+        {"dropIndexes": "shop.1", "index": "one_name"}),
+    "geo": (
+        {"createIndexes": "shop.1", "indexes": [{
+            "key": {"location": "2dsphere"}, "name": "where"}]},
+        {"name": "bad", "location": {"lat": 37.5, "lng": 127.0}}, "geo keys",
+        {"dropIndexes": "shop.1", "index": "where"}),
+    "validator": (
+        {"collMod": "shop.1", "validationAction": "error", "validator": {
+            "$jsonSchema": {"properties": {"deliveryTip": {"maximum": 5000}}}}},
+        {"name": "bad", "deliveryTip": 5001}, "deliveryTip maximum",
+        {"collMod": "shop.1", "validator": {}}),
+}
+
+
+class Shops:
+    """The view shop alone, on an archive of one partition."""
+
+    def __init__(self, uri, name):
+        self.dir = WORK / name
+        modules = self.dir / "modules"
+        modules.mkdir(parents=True)
+        shutil.copy(BUILD / "projections" / "shop.so", modules)
+        self.file = self.dir / "events" / "shop" / "0.ndjson"
+        self.file.parent.mkdir(parents=True)
+        self.offset = 0
+        self.uri, self.database = uri, f"added_{name}"
+        self.settings = {
+            "store.type": "mongodb", "store.uri": uri,
+            "store.database": self.database, "projector.modules": modules,
+            "source.dir": self.dir / "events", "projector.admin_listen": ""}
+
+    def happens(self, kind, shop, **data):
+        value = {"eventType": kind, "data": {"shopId": shop, **data},
+                 "occurrenceDateTime": "2026-01-02T03:04:05Z"}
+        line = {"topic": "shop", "partition": 0, "offset": self.offset,
+                "timestamp": 1700000000000, "key": shop, "headers": {},
+                "value": value}
+        with open(self.file, "a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
+        self.offset += 1
+        return self.offset - 1
+
+    def admin(self, command):
+        sh(BUILD / "tests/support/mongo_admin", self.uri, self.database,
+           json.dumps(command))
+
+    def program(self, *args):
+        return Program("projector", args, self.settings, self.dir / "log")
+
+    def says(self, *args):
+        return [json.loads(line)
+                for line in sh(*self.program(*args).argv()).splitlines()]
+
+    def to_the_end(self):
+        run = self.program("run", "--until-end")
+        status = run.start().wait(60)
+        if status != 0:
+            raise AssertionError(f"status {status}: {run.text()[-1500:]}")
+
+    def names(self):
+        return {doc["shopId"]: (doc["name"], doc.get("category"))
+                for doc in self.says("dump", "shop")}
 
 
 class StoreMongodb(Tests):
@@ -52,6 +125,65 @@ class StoreMongodb(Tests):
             raise AssertionError("build/asan is missing: make VARIANT=asan "
                                  "tests")
         self.contract(asan)
+
+    def parks_alone(self, name):
+        added, at_odds, says, removed = ADDED[name]
+        shops = Shops(self.uri, name)
+        shops.happens("ShopRegistered", "1", name="first")
+        shops.to_the_end()
+        shops.admin(added)
+        shops.happens("ShopRegistered", "2", name="second")
+        bad = shops.happens("ShopRegistered", "3", **at_odds)
+        shops.happens("ShopRegistered", "4", name="fourth")
+        shops.happens("ShopInfoChanged", "1", category="more")
+        shops.happens("ShopInfoChanged", "3", category="more")
+        shops.to_the_end()
+        want = {"1": ("first", "more"), "2": ("second", None),
+                "4": ("fourth", None)}
+        if shops.names() != want:
+            raise AssertionError(f"{shops.names()}")
+        rows = shops.says("parked", "list", "shop", "--json")
+        if [(r["key"], r["offset"], r["cause"], r["queued"]) for r in rows] != [
+                ("3", bad, "document cannot be stored", 1)]:
+            raise AssertionError(f"{rows}")
+        shown = sh(*shops.program("parked", "show", "shop", "3").argv())
+        if says not in shown:
+            raise AssertionError(f"{says} is not in: {shown}")
+        # Without it, both are applied on request.
+        shops.admin(removed)
+        run = shops.program("run").start()
+        try:
+            asked = shops.says("parked", "retry", "shop", "--json")
+        finally:
+            run.stop()
+        if [a["state"] for a in asked] != ["done"] or \
+                shops.names() != {**want, "3": (at_odds["name"], "more")}:
+            raise AssertionError(f"{asked} {shops.names()}")
+
+    def test_what_a_unique_index_keeps_out_is_parked_alone(self):
+        self.parks_alone("unique")
+
+    def test_what_a_geo_index_keeps_out_is_parked_alone(self):
+        self.parks_alone("geo")
+
+    def test_what_a_validator_keeps_out_is_parked_alone(self):
+        self.parks_alone("validator")
+
+    def test_a_validator_that_takes_nothing_is_a_named_stop(self):
+        shops = Shops(self.uri, "nothing")
+        shops.happens("ShopRegistered", "1", name="first")
+        shops.to_the_end()
+        shops.admin({"collMod": "shop.1", "validator": {"no": {"$exists": 1}}})
+        shops.happens("ShopInfoChanged", "1", category="more")
+        run = shops.program("run")
+        status = run.start().wait(60)
+        if status != 65 or "document 1" not in run.text() or \
+                "Document failed validation" not in run.text():
+            raise AssertionError(f"status {status}: {run.text()[-1500:]}")
+        shops.admin({"collMod": "shop.1", "validator": {}})
+        shops.to_the_end()
+        if shops.names() != {"1": ("first", "more")}:
+            raise AssertionError(f"{shops.names()}")
 
     def test_standalone_server_is_refused_unless_allowed(self):
         pid_file = WORK / "alone.pid"

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "lib/store_mongo.h"
@@ -112,19 +114,113 @@ a_code_is_the_same_without_a_reply(void **state)
 	assert_int_equal(mongo_error_class(&error, NULL), PJ_ERROR_CONFIG);
 }
 
-static void
-only_the_documents_own_bytes_are_a_refusal(void **state)
+/* ---- Refusals ---------------------------------------------------------- */
+
+static bool
+is_refusal(const char *json)
 {
-	static const int32_t yes[] = {2, 52, 57, 10334, 17280, 17419, 17420};
-	static const int32_t no[] = {0,	 -1, 11000, 121,   112,	  50,
-				     64, 91, 16755, 10107, 987654};
+	bson_error_t error;
+	bson_t *entry = bson_new_from_json((const uint8_t *)json, -1, &error);
+	bool refusal;
+
+	if (!entry)
+		fail_msg("%s: %s", json, error.message);
+	refusal = mongo_is_refusal(entry);
+	bson_destroy(entry);
+	return refusal;
+}
+
+static bool
+code_is_refusal(int32_t code)
+{
+	char json[64];
+
+	(void)snprintf(json, sizeof(json), "{\"index\": 0, \"code\": %d}",
+		       (int)code);
+	return is_refusal(json);
+}
+
+static void
+what_keeps_a_document_out_for_good_is_a_refusal_and_no_outage_is(void **state)
+{
+	static const int32_t yes[] = {
+		2,   52,    57,	   10334, 17280, 17419, 17420, /* its bytes */
+		121,					       /* validator */
+		171, 13027, 16755, 16766, 16804, 17262,	       /* indexes */
+	};
+	static const int32_t no[] = {0,	 -1, 11000, 112,   50,
+				     64, 91, 189,   10107, 987654};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
-		assert_true(mongo_is_refusal(yes[i]));
+		assert_true(code_is_refusal(yes[i]));
 	for (i = 0; i < sizeof(no) / sizeof(no[0]); i++)
-		assert_false(mongo_is_refusal(no[i]));
+		assert_false(code_is_refusal(no[i]));
+	assert_false(is_refusal("{}"));
+}
+
+/* One of `_id` is another owner's write, or our own that was not told of. */
+static void
+a_duplicate_key_is_a_refusal_by_any_index_but_that_of_the_id(void **state)
+{
+	static const struct {
+		const char *pattern;
+		bool refusal;
+	} cases[] = {
+		{"{\"_id\": 1}", false},
+		{"{\"name\": 1}", true},
+		{"{\"_id\": 1, \"name\": 1}", true},
+		{"{\"name\": 1, \"_id\": 1}", true},
+		{"{\"_id.x\": 1}", true},
+		{"{}", false},
+		{"1", false},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char json[160];
+
+		(void)snprintf(json, sizeof(json),
+			       "{\"code\": 11000, \"keyPattern\": %s}",
+			       cases[i].pattern);
+		if (is_refusal(json) != cases[i].refusal)
+			fail_msg("%s", json);
+	}
+}
+
+/* What the server says of a document whole may be megabytes. */
+static void
+a_refusal_is_told_with_its_beginning_and_its_end(void **state)
+{
+	enum { LEN = 5000 };
+	char text[LEN + 1] = "", *told;
+	bson_t entry = BSON_INITIALIZER, info, details;
+
+	(void)state;
+	for (int i = 0; i < LEN / 2; i++)
+		memcpy(text + (size_t)2 * (size_t)i, "\xc3\xa9", 3);
+	memcpy(text, "Can't extract geo keys: ", 24);
+	memcpy(text + LEN - 10, " at index!", 11);
+	bson_append_utf8(&entry, "errmsg", -1, text, -1);
+	bson_append_document_begin(&entry, "errInfo", -1, &info);
+	bson_append_document_begin(&info, "details", -1, &details);
+	bson_append_utf8(&details, "operatorName", -1, "$jsonSchema", -1);
+	bson_append_document_end(&info, &details);
+	bson_append_document_end(&entry, &info);
+	told = mongo_refusal_text(&entry);
+	assert_true(strlen(told) < 270);
+	assert_true(bson_utf8_validate(told, strlen(told), false));
+	assert_int_equal(strncmp(told, "Can't extract geo keys: ", 24), 0);
+	assert_non_null(strstr(told, "\xc3\xa9 ... \xc3\xa9"));
+	assert_non_null(strstr(told, " at index!: $jsonSchema"));
+	free(told);
+	bson_destroy(&entry);
+	told = mongo_refusal_text(
+		&(bson_t)BSON_INITIALIZER); /* it may say nothing */
+	assert_string_equal(told, "error 0");
+	free(told);
 }
 
 /* ---- URIs -------------------------------------------------------------- */
@@ -237,7 +333,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_code_has_its_class),
 		cmocka_unit_test(a_code_is_the_same_without_a_reply),
-		cmocka_unit_test(only_the_documents_own_bytes_are_a_refusal),
+		cmocka_unit_test(
+			what_keeps_a_document_out_for_good_is_a_refusal_and_no_outage_is),
+		cmocka_unit_test(
+			a_duplicate_key_is_a_refusal_by_any_index_but_that_of_the_id),
+		cmocka_unit_test(
+			a_refusal_is_told_with_its_beginning_and_its_end),
 		cmocka_unit_test(a_uri_against_the_protocol_is_refused_by_name),
 		cmocka_unit_test(
 			a_uri_that_says_what_the_protocol_does_is_accepted),
