@@ -83,7 +83,8 @@ is_discard_of(const struct store_request *req, const char *generation,
 	       strcmp(req->generation, generation) == 0 &&
 	       strcmp(req->unit_type, wait->type) == 0 &&
 	       req->unit_len == wait->unit.len &&
-	       memcmp(req->unit, wait->unit.ptr, req->unit_len) == 0;
+	       (req->unit_len == 0 ||
+		memcmp(req->unit, wait->unit.ptr, req->unit_len) == 0);
 }
 
 static bool

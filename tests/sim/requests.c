@@ -27,7 +27,8 @@ same_queue(const struct store_parked *a, const struct store_parked *b)
 	       strcmp(a->generation, b->generation) == 0 &&
 	       strcmp(a->unit_type, b->unit_type) == 0 &&
 	       a->unit.len == b->unit.len &&
-	       memcmp(a->unit.ptr, b->unit.ptr, a->unit.len) == 0 &&
+	       (a->unit.len == 0 ||
+		memcmp(a->unit.ptr, b->unit.ptr, a->unit.len) == 0) &&
 	       /* Alone is alone. */
 	       (strcmp(a->unit_type, "record") != 0 || a->offset == b->offset);
 }
@@ -115,16 +116,18 @@ was_asked(const struct world *w, const struct store_parked *of,
 			row->kind == ROW_REQUEST
 				? cluster_committed(cluster, row)
 				: NULL;
-		const struct store_request *req = &content->req;
+		const struct store_request *req =
+			content ? &content->req : NULL;
 
-		if (content && req->offset == of->offset &&
+		if (req && req->offset == of->offset &&
 		    strcmp(req->action, action) == 0 &&
 		    strcmp(req->generation, of->generation) == 0 &&
 		    strcmp(req->topic, of->topic) == 0 &&
 		    strcmp(req->unit_type, of->unit_type) == 0 &&
 		    req->partition == of->partition &&
 		    req->unit_len == of->unit.len &&
-		    memcmp(req->unit, of->unit.ptr, of->unit.len) == 0)
+		    (req->unit_len == 0 ||
+		     memcmp(req->unit, of->unit.ptr, req->unit_len) == 0))
 			return true;
 	}
 	return false;

@@ -114,6 +114,15 @@ check_reached(const struct oracle *oracle, const struct lane *lane, size_t l)
 		(int)log->number);
 }
 
+static bool
+is_unit(const struct row *row)
+{
+	static const char units[] = READMODEL_UNITS "/";
+	size_t len = strlen(units);
+
+	return row->name.len > len && memcmp(row->name.ptr, units, len) == 0;
+}
+
 /* Documents nobody expects, and rows without a queue. */
 static void
 count_rest(const struct oracle *oracle)
@@ -127,9 +136,7 @@ count_rest(const struct oracle *oracle)
 		const struct truth *t = oracle->truths;
 
 		n += row->kind == ROW_PARKED && content;
-		if (row->kind != ROW_DOCUMENT || !content ||
-		    memcmp(row->name.ptr, READMODEL_UNITS,
-			   strlen(READMODEL_UNITS)) == 0)
+		if (row->kind != ROW_DOCUMENT || !content || is_unit(row))
 			continue;
 		while (t &&
 		       server_document_row(&oracle->w->server,
