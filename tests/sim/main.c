@@ -35,6 +35,9 @@ enum {
 	FAILURES_MAX = 50,
 	/* Below that a thing may not be met by chance. */
 	WHOLE_RUN_SEEDS = 2000,
+	/* Met less often in a whole run, it may not be met by the next one: a
+	 * world has to bring it about. */
+	MET_LEAST = 20,
 	SEED_CPU_S = 60,
 };
 
@@ -168,7 +171,7 @@ run_seeds(const struct world_rules *rules, uint64_t from, uint64_t n)
 
 /* ---- The whole -------------------------------------------------------- */
 
-/* False: something never happened that has to. */
+/* False: something hardly ever happened that has to. */
 static bool
 print_tally(bool whole)
 {
@@ -182,10 +185,10 @@ print_tally(bool whole)
 
 	for (size_t i = 0; i < MET_MAX; i++) {
 		printf("%12" PRIu64 " %s\n", tally->met[i], names[i].text);
-		if (whole && names[i].must && tally->met[i] == 0) {
-			printf("FAILED: no %s in the whole run: it proves "
-			       "nothing about them\n",
-			       names[i].text);
+		if (whole && names[i].must && tally->met[i] < MET_LEAST) {
+			printf("FAILED: only %" PRIu64 " %s in the whole run: "
+			       "it proves too little about them\n",
+			       tally->met[i], names[i].text);
 			all = false;
 		}
 	}

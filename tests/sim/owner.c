@@ -142,6 +142,17 @@ static const char *const kinds[] = {
 	[JOB_ROWS] = "look at a queue",
 };
 
+/* It was told so by what came back, or found out when it had to write. */
+static void
+read_again(struct owner *o)
+{
+	if (!core_must_reread(o->core) || core_is_fenced(o->core))
+		return;
+	tell("process %u reads again", o->number);
+	core_drop(o->core);
+	claim_again(o);
+}
+
 static bool
 ask(struct world *w, struct owner *o)
 {
@@ -150,8 +161,11 @@ ask(struct world *w, struct owner *o)
 	if (o->n_errands == ERRANDS_MAX)
 		return false;
 	job = core_next_job(o->core, w->now_mono_ms);
-	if (!job)
+	if (!job) {
+		met_n(MET_LATE_UNITS, core_must_reread(o->core));
+		read_again(o);
 		return false;
+	}
 	for (size_t i = 0; i < job->batch.n_checkpoints; i++)
 		check_offer(w, o, &job->batch.checkpoints[i]);
 	tell("process %u: %s of %zu documents, %zu rows, %zu positions, %zu "
@@ -174,11 +188,8 @@ give_back(struct world *w, struct owner *o, size_t i)
 	REQUIRE(core_job_done(o->core, errand.job, w->now_mono_ms, w->now_at_ms,
 			      &outage, &err) == 0,
 		"core_job_done: %s", err.text);
-	if (core_must_reread(o->core) && !core_is_fenced(o->core)) {
-		tell("process %u reads again", o->number);
-		core_drop(o->core);
-		claim_again(o);
-	}
+	met_n(MET_TAKEN_UNITS, core_must_reread(o->core));
+	read_again(o);
 	if (!core_is_fenced(o->core))
 		return true;
 	tell("process %u is fenced", o->number);

@@ -41,9 +41,12 @@
 	X(REBALANCES, "rebalances", true)                                      \
 	X(MOVES, "single partitions moved", true)                              \
 	X(ADDED, "projections added", true)                                    \
+	X(LEAPS, "leaps of the clock", true)                                   \
 	X(CLAIMS, "claims", true)                                              \
 	X(CLAIMS_LOST, "claims lost to another", true)                         \
-	X(REREADS, "units that made it read again", true)                      \
+	X(TAKEN_UNITS, "units that somebody else had written", true)           \
+	X(LATE_UNITS, "units that came too late to be new", true)              \
+	X(REREADS, "readings begun again for them", true)                      \
 	X(REDELIVERED, "records delivered again", true)                        \
 	X(PARKINGS, "parkings", true)                                          \
 	X(QUEUED, "queued behind them", true)                                  \

@@ -116,6 +116,23 @@ world_init(struct world *w, const struct world_rules *rules,
 
 /* ---- Steps ------------------------------------------------------------ */
 
+/* A store that was away, a machine that slept: what was read is old by now. */
+enum { LEAP_MS = 6 * 60 * 1000 };
+
+static void
+clocks_step(struct world *w)
+{
+	w->now_mono_ms += dice_below(&w->dice, 20);
+	w->now_at_ms += dice_below(&w->dice, 20);
+	if (w->settling || !w->rules->leaps ||
+	    !dice_once_in(&w->dice, w->rules->leaps))
+		return;
+	tell("six minutes go by");
+	w->now_mono_ms += LEAP_MS;
+	w->now_at_ms += LEAP_MS;
+	met(MET_LEAPS);
+}
+
 /* A driver stays with the primary it knows until it hears of another. */
 static void
 cluster_fails_over(struct world *w)
@@ -175,8 +192,7 @@ world_step(struct world *w)
 
 	tally->step++;
 	met(MET_STEPS);
-	w->now_mono_ms += dice_below(&w->dice, 20);
-	w->now_at_ms += dice_below(&w->dice, 20);
+	clocks_step(w);
 	if (!w->settling) {
 		group_misfortune(w);
 		people_step(w);

@@ -36,6 +36,7 @@ struct world_rules {
 	unsigned requests;  /* likewise: somebody asks for parked records */
 	unsigned mends;	    /* likewise: the modules take all events */
 	unsigned adds;	    /* likewise: projections are added */
+	unsigned leaps;	    /* likewise: everybody stands still for minutes */
 	bool clear;	    /* in the end nothing is left parked */
 	struct log_mix mix;
 	bool slow;   /* records come one by one, and it takes longer */
