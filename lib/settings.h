@@ -56,7 +56,8 @@ struct settings {
 		char *type; /* "archive" (default) or "kafka" */
 		char *dir;  /* archive; default ./data/events */
 		char *brokers, *group, *instance_id, *topic_prefix;
-		char *lost_anchor; /* "stop" or "accept" */
+		char *lost_anchor;	      /* "stop" or "accept" */
+		uint32_t transaction_warn_ms; /* 0: nothing is said */
 		/* rdkafka { "fetch.wait.max.ms" = "10" }-like pass-through */
 		struct settings_pair *properties;
 		size_t n_properties;

@@ -60,6 +60,10 @@ static const struct config_key source_keys[] = {
 		 "applied last, and nothing behind it: stop, since nobody can "
 		 "tell whether the topic is still the same, or accept that it "
 		 "is."},
+	{.name = "transaction_warn_ms", .type = CONFIG_MS, .def = "2m",
+	 .max = 86400000, NUMBER(source.transaction_warn_ms),
+	 .text = "kafka: how long an open transaction may hold a partition's "
+		 "records back before that is logged; 0: never."},
 	{.name = "rdkafka", .type = CONFIG_PAIRS, .flags = CONFIG_SECRET,
 	 AT(source.properties),
 	 .counter = offsetof(struct settings, source.n_properties),

@@ -178,6 +178,7 @@ read_parts(struct meter *met, struct core *core, struct figures *fig)
 		part->number = pro->part->number;
 		part->position = pro->next > mark->low ? pro->next : mark->low;
 		part->end = end_of(pro, mark);
+		part->open_ms = open_end_ms(&pro->part->open, clock_mono_ms());
 		for (unsigned l = 0; l < met->lanes->n; l++)
 			if (pro->lane[l].reads &&
 			    !met->lanes->lane[l].elsewhere)

@@ -38,6 +38,7 @@ struct figures_part {
 	int32_t number;
 	int64_t position; /* all below is durable */
 	int64_t end;	  /* of the log, as far as it is known */
+	int64_t open_ms;  /* for so long a transaction holds back the rest */
 };
 
 /* A projection on a partition of a topic it reads. */

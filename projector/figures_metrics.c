@@ -198,6 +198,21 @@ write_parts(const struct figures *fig, struct buf *out)
 }
 
 static void
+write_open(const struct figures *fig, struct buf *out)
+{
+	family(out, "partition_transaction_open_seconds", "gauge",
+	       "For how long an open transaction has held back all that the "
+	       "log has behind partition_end; 0: none does.");
+	for (size_t i = 0; i < fig->n_parts; i++) {
+		buf_addstr(out, PREFIX "partition_transaction_open_seconds{");
+		part_labels(out, &fig->parts[i]);
+		buf_printf(out, " %" PRId64 ".%03d\n",
+			   fig->parts[i].open_ms / 1000,
+			   (int)(fig->parts[i].open_ms % 1000));
+	}
+}
+
+static void
 lag_labels(struct buf *out, const struct figures *fig,
 	   const struct figures_lag *lag)
 {
@@ -245,5 +260,6 @@ figures_metrics(const struct figures *fig, const struct figures_now *now,
 	write_counts(fig, out);
 	write_lanes(fig, out);
 	write_parts(fig, out);
+	write_open(fig, out);
 	write_lags(fig, out);
 }

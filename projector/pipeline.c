@@ -318,8 +318,10 @@ turn_tick(struct pipeline *pipe, bool *ret_done, struct pj_error *err)
 	if (*ret_done || now - pipe->tick_mono_ms < pipe->set.tick_ms)
 		return 0;
 	pipe->tick_mono_ms = now;
-	if (pipe->reading)
+	if (pipe->reading) {
 		pipeline_mirror(pipe);
+		pipeline_look_at_ends(pipe);
+	}
 	if (pipe->set.follow_live)
 		rc = pipeline_outage(pipe, "store.away",
 				     pipeline_follow_live(pipe, err), err);

@@ -106,6 +106,39 @@ pipeline_requests(struct pipeline *pipe, struct pj_error *err)
 	return 0;
 }
 
+/* ---- Open transactions -----------------------------------------------------
+ */
+
+void
+pipeline_look_at_ends(struct pipeline *pipe)
+{
+	int64_t now = clock_mono_ms();
+
+	for (size_t p = 0; p < pipe->n_parts; p++) {
+		struct partition *part = pipe->parts[p];
+		enum open_end_news news = open_end_look(
+			&part->open, part->end_seen,
+			source_written(pipe->set.source, part), now,
+			pipe->set.set->source.transaction_warn_ms);
+
+		if (news == OPEN_END_STANDS)
+			log_warn("transaction.hangs",
+				 "topic=%s partition=%" PRId32
+				 " readable=%" PRId64 " written=%" PRId64
+				 " for_s=%" PRId64
+				 " note=\"an open transaction holds back what "
+				 "is "
+				 "behind it\"",
+				 part->topic, part->number, part->open.readable,
+				 part->open.written,
+				 open_end_ms(&part->open, now) / 1000);
+		else if (news == OPEN_END_MOVES)
+			log_info("transaction.ended",
+				 "topic=%s partition=%" PRId32, part->topic,
+				 part->number);
+	}
+}
+
 /* ---- Purges ----------------------------------------------------------------
  */
 

@@ -151,6 +151,9 @@ pipeline_end_second(struct pipeline *pipe, struct pj_error *err)
 int
 pipeline_requests(struct pipeline *pipe, struct pj_error *err)
 	__attribute__((warn_unused_result));
+/* Says which partitions an open transaction holds back; once a tick. */
+void
+pipeline_look_at_ends(struct pipeline *pipe);
 /* Tombstones that nobody needs any more, every PURGE_EVERY_MS. */
 int
 pipeline_purge(struct pipeline *pipe, struct pj_error *err)

@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "projector/open_end.h"
+
 /* One topic-partition as this process reads it; lives as long as the source. */
 struct partition {
 	char topic[250]; /* as the contract names it, without prefix */
@@ -28,7 +30,8 @@ struct partition {
 	 * by the source after everything below was handed out; -1: not said.
 	 */
 	int64_t end_seen;
-	void *pipeline; /* the pipeline's own state of the partition */
+	struct open_end open; /* the pipeline's: what is held back there */
+	void *pipeline;	      /* the pipeline's own state of the partition */
 };
 
 struct record_header {

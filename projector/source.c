@@ -168,8 +168,10 @@ source_assign(struct source *src, const struct source_position *positions,
 	/* The number moves first: a failed attempt leaves no old records. */
 	src->assignment++;
 	forget_stops(src);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		positions[i].partition->end_seen = -1;
+		positions[i].partition->open = (struct open_end){0};
+	}
 	if (src->ops->assign(src, positions, n, err))
 		return -1;
 	src->state = SOURCE_ACTIVE;
@@ -206,6 +208,12 @@ source_watermarks(struct source *src, const struct partition *part,
 {
 	return src->ops->watermarks(src, part, timeout_ms, ret_low, ret_high,
 				    err);
+}
+
+int64_t
+source_written(const struct source *src, const struct partition *part)
+{
+	return src->ops->written ? src->ops->written(src, part) : -1;
 }
 
 static int

@@ -152,6 +152,14 @@ source_watermarks(struct source *src, const struct partition *part,
 		  struct pj_error *err) __attribute__((warn_unused_result));
 
 /*
+ * Next offset to be written, transactions that are open included, when
+ * everything that may be read was handed out; -1 when there is more to read, or
+ * nobody knows. What the last answer of the log said: does not ask.
+ */
+int64_t
+source_written(const struct source *src, const struct partition *part);
+
+/*
  * Every partition of the topics, for status, check and rebuild, by topic and
  * number. The partitions belong to the source; so does the array, until the
  * next call. May take timeout_ms.

@@ -22,6 +22,9 @@ struct source_ops {
 	int (*watermarks)(struct source *src, const struct partition *part,
 			  int timeout_ms, int64_t *ret_low, int64_t *ret_high,
 			  struct pj_error *err);
+	/* See source_written(); NULL: never anything. */
+	int64_t (*written)(const struct source *src,
+			   const struct partition *part);
 	/* Makes every partition known with source_partition(). */
 	int (*discover)(struct source *src, int timeout_ms,
 			struct pj_error *err);

@@ -258,6 +258,7 @@ static const struct source_ops kafka_ops = {
 	.unassign = kafka_unassign,
 	.pause = kafka_pause,
 	.watermarks = kafka_watermarks,
+	.written = kafka_written,
 	.discover = kafka_discover,
 	.describe = kafka_describe,
 	.mirror = kafka_mirror,

@@ -161,6 +161,8 @@ int
 kafka_watermarks(struct source *src, const struct partition *part,
 		 int timeout_ms, int64_t *ret_low, int64_t *ret_high,
 		 struct pj_error *err);
+int64_t
+kafka_written(const struct source *src, const struct partition *part);
 int
 kafka_discover(struct source *src, int timeout_ms, struct pj_error *err);
 /*

@@ -81,6 +81,28 @@ kafka_watermarks(struct source *src, const struct partition *part,
 	return status;
 }
 
+/*
+ * The high watermark of the newest fetch, whatever the isolation level; kept
+ * up to date by the fetches that wait at the last stable offset.
+ */
+int64_t
+kafka_written(const struct source *src, const struct partition *partition)
+{
+	const struct kafka *k = (const struct kafka *)src;
+	const struct kafka_part *part = (const struct kafka_part *)partition;
+	int64_t low, high;
+
+	/* Paused, it knows of nothing new. */
+	if (src->state != SOURCE_ACTIVE || part->stopped || part->paused ||
+	    part->suspect || partition->end_seen < 0 ||
+	    partition->end_seen < part->next ||
+	    rd_kafka_get_watermark_offsets(k->rk,
+					   kafka_topic(k, partition->topic),
+					   partition->number, &low, &high))
+		return -1;
+	return high;
+}
+
 int
 kafka_metadata(struct kafka *k, const char *topic, int timeout_ms,
 	       const struct rd_kafka_metadata **ret_md, struct pj_error *err)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of the broker, of the way to it, and of what it keeps (F5, F7, F20, F25).
 """
+import re
 import subprocess
 
 from drill import Drill
@@ -128,6 +129,49 @@ class Transactions(Drill):
                        "watermarks", self.prefix + topic).splitlines())
 
 
+class Hanging(Transactions):
+    says = "nobody ends a transaction: said and counted, until it is aborted"
+    seconds = 6
+    settings = {"source.transaction_warn_ms": "2s",
+                "projector.admin_listen": "127.0.0.1:0"}
+    short = False
+    OPEN = re.compile(r'partition_transaction_open_seconds\{topic="stock",'
+                      r'partition="\d+"\} (\S+)')
+
+    def publish(self, archive, seconds=None):
+        Drill.publish(self, archive, seconds)
+
+    def inject(self):
+        while self.publishing():
+            self.pause(0.1)
+        if any("transaction." in p.text() for p in self.pair):
+            raise AssertionError("an alarm without a transaction")
+        self.hang("stock")
+        self.make_events(self.dir / "more", 500, self.seed + 1)
+        self.publish(self.dir / "more", 1)
+        wait_until("it is said of every partition", lambda:
+                   self.said("hangs") == self.partitions, 20, 0.2)
+        longest = max(self.open_s())
+        if longest < 2.0:
+            raise AssertionError(f"open for {longest} s, says the metric")
+        self.note(f"said and counted after {longest} s")
+
+    def said(self, what):
+        text = "".join(p.text() for p in self.pair)
+        return len(set(re.findall(
+            rf"event=transaction\.{what} topic=stock (partition=\d+)", text)))
+
+    def open_s(self):
+        return [float(v) for p in self.pair
+                for v in self.OPEN.findall(p.metrics())]
+
+    def settle(self):
+        super().settle()
+        wait_until("its end is said", lambda:
+                   self.said("ended") == self.partitions, 20, 0.2)
+        wait_until("and counted", lambda: max(self.open_s()) == 0, 10, 0.2)
+
+
 class GroupOffsets(Drill):
     faults = "F25"
     says = "the group's offsets are deleted, reset to 0 or far ahead"
@@ -162,5 +206,5 @@ class GroupOffsets(Drill):
 
 
 DRILLS = (BrokerKill, BrokerDown, BrokerPause, BrokerLink, Transactions,
-          GroupOffsets)
+          Hanging, GroupOffsets)
 WORLD = {}

@@ -20,6 +20,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -27,11 +28,11 @@ import sys
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 from frame import (BUILD, HERE, ROOT, SUPPORT, TOPICS, VIEWS, Program, sh,
                    wait_until)
 from oracle import Folded, Log, Looks, compare, in_a_queue
-from parked_causes import parked_row
 from parked_causes import parked_row
 from reference_views import VIEWS as REFERENCE
 from servers import import_pymongo, tool
@@ -92,6 +93,13 @@ class Projector(Program):
                                             int(line.split()[1]) // 1024)
         except OSError:
             pass  # it has ended
+
+    def metrics(self):
+        """The text of its /metrics; needs an admin listener."""
+        address = re.findall(r"listener=admin address=(\S+)", self.text())[-1]
+        with urllib.request.urlopen(f"http://{address}/metrics",
+                                    timeout=10) as got:
+            return got.read().decode()
 
     def reads(self):
         """True when it has begun to read since its last start."""

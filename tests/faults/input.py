@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import time
-import urllib.request
 
 from archive_writer import ArchiveWriter
 from drill import Drill, Projector
@@ -85,13 +84,9 @@ class Hostile(Drill):
 
     def metrics(self, p):
         """{(view, figure): value} of a running projector."""
-        address = re.findall(r"listener=admin address=(\S+)", p.text())[-1]
-        with urllib.request.urlopen(f"http://{address}/metrics",
-                                    timeout=10) as got:
-            text = got.read().decode()
         return {(view, name): int(float(value)) for name, view, value in
                 re.findall(r'projection_(\w+)_total\{projection="(\w+)"[^}]*\} '
-                           r'(\S+)', text)}
+                           r'(\S+)', p.metrics())}
 
 
 class Poison(Drill):
