@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two clocks, in milliseconds. Wall time is for people and for event ages;
+ * The clocks, in milliseconds. Wall time is for people and for event ages;
  * everything that waits or measures uses the monotonic one. Names of wall
- * times end in _at_ms, of monotonic ones in _mono_ms.
+ * times end in _at_ms, of monotonic ones in _mono_ms, of the one that also
+ * counts a machine's sleep in _boot_ms.
  */
 #ifndef LIB_CLOCK_H
 #define LIB_CLOCK_H
@@ -23,6 +24,13 @@ static inline int64_t
 clock_mono_ms(void)
 {
 	return clock_read_ms(CLOCK_MONOTONIC);
+}
+
+/* Goes on while the machine sleeps: for what others count on. */
+static inline int64_t
+clock_boot_ms(void)
+{
+	return clock_read_ms(CLOCK_BOOTTIME);
 }
 
 static inline int64_t

@@ -66,6 +66,14 @@ store_check(struct store_session *ses, struct pj_error *err)
 }
 
 int
+store_sync(struct store_session *ses, struct pj_error *err)
+{
+	const struct store_ops *ops = ses->store->ops;
+
+	return ops->sync ? ops->sync(ses, err) : 0;
+}
+
+int
 store_load(struct store_session *ses, const char *collection,
 	   struct store_doc *docs, size_t n_docs, struct pj_error *err)
 {

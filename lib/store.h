@@ -297,6 +297,15 @@ struct store_owner {
 };
 
 /*
+ * What this store's sessions read after it is not older than what had been
+ * acknowledged before it, whoever wrote that: an old primary that does not know
+ * of its successor yet is not asked. RETRY while no primary can prove itself.
+ */
+int
+store_sync(struct store_session *ses, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/*
  * Takes over the checkpoints of one generation: counts the epoch of each row up
  * and sets its owner (made when absent: next -1, no anchor), majority; then
  * reads all of them back, causally after. *ret_mine false: on some row another

@@ -93,6 +93,8 @@ struct store_ops {
 			    struct pj_error *err);
 	void (*session_close)(struct store_session *ses);
 	int (*check)(struct store_session *ses, struct pj_error *err);
+	/* NULL: every read sees what was written before it anyway. */
+	int (*sync)(struct store_session *ses, struct pj_error *err);
 	int (*load)(struct store_session *ses, const char *collection,
 		    struct store_doc *docs, size_t n_docs,
 		    struct pj_error *err);

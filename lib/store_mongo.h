@@ -26,6 +26,7 @@ enum {
 		10000, /* < socketTimeoutMS: the reply comes first */
 	MONGO_SOCKET_TIMEOUT_MS = 15000,
 	MONGO_SELECTION_TIMEOUT_MS = 5000,
+	MONGO_SYNC_MS = 2000, /* a majority that does not answer is away */
 };
 
 struct mongo_store {
@@ -46,6 +47,7 @@ struct mongo_session {
 	struct store_session base;
 	mongoc_client_t *client;
 	mongoc_client_session_t *causal; /* started by the first command */
+	bool standalone; /* as of the check: there is no majority to ask */
 };
 
 static inline struct mongo_store *
@@ -113,6 +115,9 @@ int
 mongo_read(struct mongo_session *ses, const bson_t *command, bson_t *ret_reply,
 	   const char *what, struct pj_error *err)
 	__attribute__((warn_unused_result));
+
+int
+mongo_sync(struct store_session *ses, struct pj_error *err);
 
 /* What the reply to a write command proves. */
 struct mongo_result {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/readmodel.h"
 #include "lib/store_mongo.h"
 
 void
@@ -121,6 +122,72 @@ mongo_read(struct mongo_session *ses, const bson_t *command, bson_t *ret_reply,
 	mongo_note_time(ses);
 out:
 	bson_destroy(&opts);
+	return ret;
+}
+
+/*
+ * A linearizable read is answered by a primary that a majority has confirmed
+ * after it came (MongoDB manual, "Read Concern linearizable"): the operation
+ * time it gives is behind all that was acknowledged before. It goes without the
+ * session, whose own reads wait for that time from then on.
+ */
+static int
+mongo_linearizable(struct mongo_session *ses, bson_t *ret_reply,
+		   struct pj_error *err)
+{
+	struct mongo_store *store = mongo_store_of(&ses->base);
+	mongoc_read_concern_t *concern = mongoc_read_concern_new();
+	bson_t command = BSON_INITIALIZER, opts = BSON_INITIALIZER, filter;
+	bson_error_t error = {0};
+	int ret = 0;
+
+	mongo_must(
+		bson_append_utf8(&command, "find", -1, READMODEL_LIVE, -1) &&
+		bson_append_document_begin(&command, "filter", -1, &filter) &&
+		bson_append_utf8(&filter, READMODEL_ID, -1, "", 0) &&
+		bson_append_document_end(&command, &filter) &&
+		bson_append_int32(&command, "limit", -1, 1) &&
+		bson_append_int32(&command, "maxTimeMS", -1, MONGO_SYNC_MS) &&
+		mongoc_read_concern_set_level(
+			concern, MONGOC_READ_CONCERN_LEVEL_LINEARIZABLE) &&
+		mongoc_read_concern_append(concern, &opts));
+	if (!mongoc_client_read_command_with_opts(ses->client, store->database,
+						  &command, store->read_prefs,
+						  &opts, ret_reply, &error))
+		ret = mongo_error_set(err, &store->base, "look at the primary",
+				      &error, ret_reply);
+	mongoc_read_concern_destroy(concern);
+	bson_destroy(&command);
+	bson_destroy(&opts);
+	return ret;
+}
+
+int
+mongo_sync(struct store_session *base, struct pj_error *err)
+{
+	struct mongo_session *ses = (struct mongo_session *)base;
+	uint32_t s = 0, i = 0;
+	bson_iter_t it;
+	bson_t reply;
+	int ret;
+
+	if (ses->standalone)
+		return 0;
+	if (mongo_causal(ses, err))
+		return -1;
+	ret = mongo_linearizable(ses, &reply, err);
+	if (ret == 0 && bson_iter_init_find(&it, &reply, "operationTime") &&
+	    BSON_ITER_HOLDS_TIMESTAMP(&it))
+		bson_iter_timestamp(&it, &s, &i);
+	if (ret == 0 && s == 0)
+		ret = pj_error_set(err, PJ_ERROR_RETRY,
+				   "%s: look at the primary: a reply without "
+				   "operationTime",
+				   base->store->name);
+	if (ret == 0)
+		mongoc_client_session_advance_operation_time(ses->causal, s, i);
+	mongo_note_time(ses);
+	bson_destroy(&reply);
 	return ret;
 }
 

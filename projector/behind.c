@@ -38,8 +38,7 @@ behind_positions(struct store_session *ses, const struct lanes *lanes,
 static bool
 counts(const struct lane *lane, const struct partition *part)
 {
-	return !lane_is_stopped(lane) &&
-	       module_reads_topic(lane->mod, part->topic);
+	return !lane_is_out(lane) && module_reads_topic(lane->mod, part->topic);
 }
 
 void
@@ -74,7 +73,7 @@ behind_split(struct lanes *lanes, const int64_t behind[LANES_MAX], int64_t max)
 	for (unsigned l = 0; l < lanes->n; l++) {
 		struct lane *lane = &lanes->lane[l];
 
-		if (lane_is_stopped(lane))
+		if (lane_is_out(lane))
 			continue;
 		lane->elsewhere = behind[l] > max;
 		if (lane->elsewhere)

@@ -33,8 +33,8 @@ behind_positions(struct store_session *ses, const struct lanes *lanes,
 
 /*
  * By lane: how many records it is behind the foremost one, on the partition
- * where that is most. Stopped lanes lag behind nobody and lead nobody. An
- * unknown position (-1) is that of offset 0.
+ * where that is most. Lanes that nobody feeds lag behind nobody and lead
+ * nobody. An unknown position (-1) is that of offset 0.
  */
 void
 behind_measure(const struct lanes *lanes, struct partition *const *parts,

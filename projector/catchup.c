@@ -342,6 +342,9 @@ catchup_take(struct catchup *cu, bool wait, struct lanes *lanes,
 			continue;
 		lanes->lane[l] = cu->lanes.lane[l];
 		lanes->lane[l].elsewhere = false;
+		/* Of partitions that were not ours any more. */
+		if (atomic_load(&cu->stopping))
+			lanes->lane[l].let_go = false;
 	}
 	figures_free(cu->figures);
 	cu->figures = NULL;

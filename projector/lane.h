@@ -42,6 +42,13 @@ struct lane {
 	/* Another reader of this process feeds it (catchup.h): here it rests.
 	 */
 	bool elsewhere;
+	/*
+	 * Somebody else has claimed what it reads: a promotion, or whoever its
+	 * partitions belong to by now (protocol rule 9). Rests until the live
+	 * pointer has moved, or partitions are assigned anew.
+	 */
+	bool let_go;
+	int64_t let_go_mono_ms;
 
 	/* Parked units and queues of documents, as far as we know. */
 	uint64_t n_units_parked;
@@ -69,11 +76,18 @@ lane_is_stopped(const struct lane *lane)
 	return lane->stop.cls != PJ_ERROR_NONE;
 }
 
+/* No reader of this process feeds it. */
+static inline bool
+lane_is_out(const struct lane *lane)
+{
+	return lane->let_go || lane_is_stopped(lane);
+}
+
 /* It takes and writes nothing here. */
 static inline bool
 lane_rests(const struct lane *lane)
 {
-	return lane->elsewhere || lane_is_stopped(lane);
+	return lane->elsewhere || lane_is_out(lane);
 }
 
 #endif

@@ -17,7 +17,8 @@
  * what changes meanwhile is the next batch (no timer).
  *
  *	pipeline.c          the loop
- *	pipeline_begin.c    assignments: claims, positions, what ends them
+ *	pipeline_begin.c    assignments: positions, units, what ends them
+ *	pipeline_claims.c   what the store says we may feed
  *	pipeline_second.c   projections that lag, fed by catchup.c meanwhile
  *	pipeline_chores.c   once a tick: what operators ask of parked queues,
  *	                    purges

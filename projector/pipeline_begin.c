@@ -23,197 +23,7 @@ enum {
 	/* Between tries while the store is away, doubling, with jitter. */
 	BEGIN_FIRST_MS = 100,
 	BEGIN_LAST_MS = 5000,
-	/*
-	 * A fenced process that gets no new assignment is no zombie: who has
-	 * fenced it is gone. It ends, and joins anew when it is started again.
-	 */
-	FENCED_MAX_MS = 60000,
-	LOOK_MS = 1000, /* between looks at our claims */
 };
-
-/* ---- Claims ----------------------------------------------------------------
- */
-
-static struct store_checkpoint *
-start_of(const struct pipeline *pipe, size_t p, const struct lane *lane)
-{
-	return &pipe->starts[p * LANES_MAX + lane->index];
-}
-
-/* The assigned sources that the lane reads, and which partitions they are. */
-static size_t
-lane_sources(const struct pipeline *pipe, const struct lane *lane,
-	     int32_t *ret_sources, size_t *ret_parts)
-{
-	size_t n = 0;
-
-	for (size_t p = 0; p < pipe->n_parts; p++) {
-		if (!module_reads_topic(lane->mod, pipe->parts[p]->topic))
-			continue;
-		ret_sources[n] = pipe->parts[p]->source_index;
-		ret_parts[n++] = p;
-	}
-	return n;
-}
-
-/* Read anew under the claim we have: it must still be ours. */
-static int
-compare_claim(struct pipeline *pipe, const struct lane *lane,
-	      const int32_t *sources, size_t n, struct store_checkpoint *rows,
-	      bool *ret_ours, struct pj_error *err)
-{
-	struct store_checkpoint *all;
-	size_t n_all, found = 0;
-
-	if (store_checkpoints(pipe->set.session, lane->generation, &all, &n_all,
-			      err))
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		for (size_t a = 0; a < n_all; a++)
-			if (all[a].source == sources[i] &&
-			    all[a].epoch == rows[i].epoch) {
-				rows[i] = all[a];
-				found++;
-			}
-	free(all);
-	*ret_ours = found == n;
-	return 0;
-}
-
-/* All that the lane reads has been claimed for it as it is. */
-static bool
-holds_claim(const struct pipeline *pipe, const struct lane *lane)
-{
-	for (size_t p = 0; p < pipe->n_parts; p++) {
-		const struct store_checkpoint *row = start_of(pipe, p, lane);
-
-		if (module_reads_topic(lane->mod, pipe->parts[p]->topic) &&
-		    (row->epoch == 0 ||
-		     strcmp(row->generation, lane->generation) != 0))
-			return false;
-	}
-	return pipe->claimed;
-}
-
-static int
-claim_lane(struct pipeline *pipe, const struct lane *lane, bool *ret_ours,
-	   struct pj_error *err)
-{
-	int32_t *sources = mem_calloc(pipe->n_parts, sizeof(*sources));
-	size_t *parts = mem_calloc(pipe->n_parts, sizeof(*parts));
-	size_t n = lane_sources(pipe, lane, sources, parts);
-	struct store_checkpoint *rows = mem_calloc(n, sizeof(*rows));
-	uint64_t count;
-	int rc;
-
-	for (size_t i = 0; i < n; i++)
-		rows[i] = *start_of(pipe, parts[i], lane);
-	*ret_ours = true;
-	if (n == 0) {
-		rc = 0;
-	} else if (holds_claim(pipe, lane)) {
-		rc = compare_claim(pipe, lane, sources, n, rows, ret_ours, err);
-	} else {
-		memcpy(&count, pipe->owner.bytes + 8, sizeof(count));
-		count++;
-		memcpy(pipe->owner.bytes + 8, &count, sizeof(count));
-		rc = store_claim(pipe->set.session, lane->generation, sources,
-				 n, &pipe->owner, rows, ret_ours, err);
-	}
-	for (size_t i = 0; rc == 0 && *ret_ours && i < n; i++)
-		*start_of(pipe, parts[i], lane) = rows[i];
-	free(sources);
-	free(parts);
-	free(rows);
-	return rc;
-}
-
-static void
-fence(struct pipeline *pipe, const struct lane *lane)
-{
-	log_warn("fenced",
-		 "generation=%s note=\"claimed by another process, waiting for "
-		 "a new assignment\"",
-		 lane ? lane->generation : "");
-	pipeline_stop_second(pipe);
-	pipe->fenced = true;
-	pipe->claimed = false;
-	pipe->fenced_mono_ms = clock_mono_ms();
-}
-
-/* What we had first: a process that is a zombie must not claim anything. */
-static int
-claim_lanes(struct pipeline *pipe, struct pj_error *err)
-{
-	pipe->trusted_mono_ms = clock_mono_ms();
-	pipe->look_mono_ms = pipe->trusted_mono_ms + LOOK_MS;
-	for (int fresh = 0; fresh < 2; fresh++)
-		for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
-			const struct lane *lane = &pipe->set.lanes->lane[l];
-			bool ours;
-
-			if (lane_rests(lane) ||
-			    holds_claim(pipe, lane) == (bool)fresh)
-				continue;
-			if (claim_lane(pipe, lane, &ours, err))
-				return -1;
-			if (!ours) {
-				fence(pipe, lane);
-				return 0;
-			}
-		}
-	pipe->claimed = true;
-	return 0;
-}
-
-/* Every row we have claimed, and still under the epoch we were given? */
-static int
-look(struct pipeline *pipe, bool *ret_ours, struct pj_error *err)
-{
-	int32_t *sources = mem_calloc(pipe->n_parts, sizeof(*sources));
-	size_t *parts = mem_calloc(pipe->n_parts, sizeof(*parts));
-	struct store_checkpoint *rows =
-		mem_calloc(pipe->n_parts, sizeof(*rows));
-	int rc = 0;
-
-	*ret_ours = true;
-	for (unsigned l = 0; rc == 0 && *ret_ours && l < pipe->set.lanes->n;
-	     l++) {
-		const struct lane *lane = &pipe->set.lanes->lane[l];
-		size_t n = lane_sources(pipe, lane, sources, parts);
-
-		if (lane_rests(lane) || n == 0)
-			continue;
-		for (size_t i = 0; i < n; i++)
-			rows[i] = *start_of(pipe, parts[i], lane);
-		rc = compare_claim(pipe, lane, sources, n, rows, ret_ours, err);
-	}
-	free(sources);
-	free(parts);
-	free(rows);
-	return rc;
-}
-
-int
-pipeline_look_at_claims(struct pipeline *pipe, bool *ret_may,
-			struct pj_error *err)
-{
-	int64_t now = clock_mono_ms();
-	bool ours = true;
-	int rc = 0;
-
-	if (pipe->reading && !pipe->lost && now >= pipe->look_mono_ms) {
-		rc = look(pipe, &ours, err);
-		pipe->lost = !ours;
-		/* As of when it was asked for, not of when the answer came. */
-		if (rc == 0)
-			pipe->trusted_mono_ms = now;
-		pipe->look_mono_ms = clock_mono_ms() + LOOK_MS;
-	}
-	*ret_may = !pipe->lost &&
-		   clock_mono_ms() - pipe->trusted_mono_ms <= CLAIM_TRUST_MS;
-	return rc;
-}
 
 /* ---- Parking units ---------------------------------------------------------
  */
@@ -411,10 +221,10 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 			  err) ||
 	    (pipe->set.follow_live && attach_lanes(pipe, err)) ||
 	    look_at_topics(pipe, err) || find_sources(pipe, err) ||
-	    pipeline_split(pipe, err) || claim_lanes(pipe, err))
+	    pipeline_split(pipe, err) || pipeline_claim(pipe, err))
 		return -1;
 	pipe->checked = true;
-	if (pipe->fenced)
+	if (!pipeline_has_work(pipe))
 		return 0;
 	ledger_lanes(pipe->set.ledger, pipe->set.lanes);
 	if (assign(pipe, err)) {
@@ -448,7 +258,7 @@ back_off(struct pipeline *pipe)
 int
 pipeline_begin(struct pipeline *pipe, struct pj_error *err)
 {
-	if (pipe->reading || !pipe->assigned || pipe->fenced ||
+	if (pipe->reading || !pipe->assigned || !pipeline_has_work(pipe) ||
 	    clock_mono_ms() < pipe->begin_mono_ms)
 		return 0;
 	/* Jobs name their collections by the lanes, which are about to move. */
@@ -484,7 +294,9 @@ forget_partitions(struct pipeline *pipe)
 	pipe->starts = NULL;
 	pipe->waived = NULL;
 	pipe->n_parts = 0;
-	pipe->assigned = pipe->claimed = pipe->fenced = false;
+	pipe->assigned = false;
+	for (unsigned l = 0; l < pipe->set.lanes->n; l++)
+		pipe->set.lanes->lane[l].let_go = false;
 }
 
 void
@@ -522,29 +334,9 @@ pipeline_revoked(struct pipeline *pipe, struct pj_error *err)
 	return source_unassign(pipe->set.source, err);
 }
 
-int
-pipeline_check_claims(struct pipeline *pipe, struct pj_error *err)
-{
-	if (pipe->reading && (core_is_fenced(pipe->core) || pipe->lost)) {
-		pipeline_stop_reading(pipe);
-		fence(pipe, NULL);
-	} else if (pipe->reading && core_must_reread(pipe->core)) {
-		log_info("reread",
-			 "note=\"a parking unit was written by somebody else, "
-			 "reading again from the checkpoints\"");
-		pipeline_stop_reading(pipe);
-	}
-	if (pipe->fenced &&
-	    (!pipe->set.follow_live ||
-	     clock_mono_ms() - pipe->fenced_mono_ms > FENCED_MAX_MS))
-		return pj_error_set(err, PJ_ERROR_FATAL,
-				    "another process has claimed what this one "
-				    "reads, and no new assignment comes");
-	return 0;
-}
-
 /* ---- Generations that move --------------------------------------------- */
 
+/* Who promoted it has claimed the old one first: that was no zombie's end. */
 static int
 live_moved(struct pipeline *pipe, bool *ret_moved, struct pj_error *err)
 {
@@ -555,13 +347,17 @@ live_moved(struct pipeline *pipe, bool *ret_moved, struct pj_error *err)
 	if (store_live(pipe->set.session, &rows, &n, err))
 		return -1;
 	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
-		const struct lane *lane = &pipe->set.lanes->lane[l];
+		struct lane *lane = &pipe->set.lanes->lane[l];
 
-		for (size_t i = 0; i < n && !lane_rests(lane); i++)
+		if (lane_is_stopped(lane) || lane->elsewhere)
+			continue;
+		for (size_t i = 0; i < n; i++)
 			if (strcmp(rows[i].projection, lane->mod->desc->name) ==
 				    0 &&
-			    rows[i].number != lane->number)
+			    rows[i].number != lane->number) {
+				lane->let_go = false;
 				*ret_moved = true;
+			}
 	}
 	free(rows);
 	return 0;
@@ -576,16 +372,10 @@ pipeline_follow_live(struct pipeline *pipe, struct pj_error *err)
 		return 0;
 	if (live_moved(pipe, &moved, err))
 		return -1;
-	if (!moved)
+	if (!moved || !pipe->reading)
 		return 0;
-	if (pipe->reading) {
-		if (pipeline_flush(pipe, REVOKE_FLUSH_MS, err))
-			return -1;
-		pipeline_stop_reading(pipe);
-	}
-	/* Who promoted it has fenced the old one first: that was no zombie's
-	 * end. What did not move is compared, not claimed. */
-	pipe->fenced = false;
-	pipe->claimed = true;
+	if (pipeline_flush(pipe, REVOKE_FLUSH_MS, err))
+		return -1;
+	pipeline_stop_reading(pipe);
 	return 0;
 }

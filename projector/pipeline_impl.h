@@ -38,18 +38,10 @@ struct pipeline {
 	bool assigned; /* parts are ours */
 	bool reading;  /* and are being read, from positions of the store */
 	bool checked;  /* the store is fit */
-	bool claimed;  /* starts are ours, as far as we know */
 	bool paused;
 	bool outage; /* the store is away, as far as we know */
-	/*
-	 * Somebody else has claimed what we read. A new assignment ends that,
-	 * or a live pointer that has moved; we never claim again by ourselves
-	 * (protocol rule 9).
-	 */
-	bool fenced;
-	bool lost; /* a look has found that; what is read is to be dropped */
-	int64_t fenced_mono_ms;
-	int64_t trusted_mono_ms;  /* our claims were in place */
+	bool lost;   /* a look has found that; what is read is to be dropped */
+	int64_t trusted_boot_ms;  /* our claims were in place */
 	int64_t look_mono_ms;	  /* next look at them */
 	struct store_owner owner; /* counted up with every claim */
 	struct topics *topics;	  /* whether they are fit to be read */
@@ -92,6 +84,27 @@ pipeline_revoked(struct pipeline *pipe, struct pj_error *err)
 /* Stops reading without giving the assignment back. */
 void
 pipeline_stop_reading(struct pipeline *pipe);
+/* A rebuilt generation became live: feed that one, from its own positions. */
+int
+pipeline_follow_live(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* ---- pipeline_claims.c: what the store says we may feed ---------------------
+ */
+
+/*
+ * Before reading begins: compares what was claimed before, claims the rest.
+ * Lanes whose claims are lost are let go of.
+ */
+int
+pipeline_claim(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Whoever reads it next has to claim it. */
+void
+pipeline_forget_claim(struct pipeline *pipe, const struct lane *lane);
+/* There is a lane to be fed here. */
+bool
+pipeline_has_work(const struct pipeline *pipe);
 /*
  * Whether jobs may go to the store: our claims are in place, as far as can be
  * known. Looks at them when it is time to.
@@ -100,15 +113,13 @@ int
 pipeline_look_at_claims(struct pipeline *pipe, bool *ret_may,
 			struct pj_error *err)
 	__attribute__((warn_unused_result));
-/* Looks whether the core was fenced, or has to read again. */
+/*
+ * Ends reading when a claim was lost, or the core has to read again. FATAL:
+ * what was let go of does not come back.
+ */
 int
 pipeline_check_claims(struct pipeline *pipe, struct pj_error *err)
 	__attribute__((warn_unused_result));
-/* A rebuilt generation became live: feed that one, from its own positions. */
-int
-pipeline_follow_live(struct pipeline *pipe, struct pj_error *err)
-	__attribute__((warn_unused_result));
-
 /* ---- pipeline_second.c: the second reader --------------------------------
  */
 

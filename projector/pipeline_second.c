@@ -42,16 +42,6 @@ fill_in(struct pipeline *pipe, int64_t *next, struct pj_error *err)
 	return 0;
 }
 
-/* Whoever reads it next has to claim it. */
-static void
-forget_claim(struct pipeline *pipe, const struct lane *lane)
-{
-	for (size_t p = 0; p < pipe->n_parts; p++)
-		pipe->starts[p * LANES_MAX + lane->index] =
-			(struct store_checkpoint){.next = -1,
-						  .anchor_offset = -1};
-}
-
 void
 pipeline_gather(struct pipeline *pipe)
 {
@@ -80,7 +70,7 @@ pipeline_split(struct pipeline *pipe, struct pj_error *err)
 		(void)behind_split(lanes, behind, max);
 		for (unsigned l = 0; l < lanes->n; l++)
 			if (lanes->lane[l].elsewhere)
-				forget_claim(pipe, &lanes->lane[l]);
+				pipeline_forget_claim(pipe, &lanes->lane[l]);
 	}
 	free(next);
 	return rc;

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from test_pipeline import BUILD, expect, main
+from test_pipeline import BUILD, VIEWS, expect, main
 
 QUERYAPI = (BUILD / "queryapi" / "queryapi").resolve()
 LISTENS = re.compile(r"event=listen listener=data address=127\.0\.0\.1:(\d+)")
@@ -35,6 +35,16 @@ def generations(place, name="stock"):
 
 def live(place, name="stock"):
     return [n for n, row in generations(place, name).items() if row["live"]]
+
+
+def lags(place):
+    """By projection: events that its live generation is behind."""
+    found = {}
+    for row in place.rows("status"):
+        if row["live"]:
+            found[row["projection"]] = (found.get(row["projection"], 0) +
+                                        row["lag"])  # fmt: skip
+    return found
 
 
 def said(process, words):
@@ -131,6 +141,22 @@ def no_reader_goes_back_when_a_rebuilt_generation_goes_live(place):
     place.stop(process)
 
 
+@test
+def two_projections_are_rebuilt_at_once_and_the_runner_follows_both(place):
+    place.generate(4000)
+    process = running(place)
+    both = [place.start("rebuild", name) for name in ("stock", "sales")]
+    for rebuild in both:
+        place.append(0.1)
+        expect(rebuild.wait(60) == 0, rebuild.log.read_text())
+    for name in ("stock", "sales"):
+        expect(live(place, name) == [2], generations(place, name))
+    place.append()
+    place.wait_for_end()
+    place.check()
+    place.stop(process)
+
+
 # ---- Killed -------------------------------------------------------------------
 
 
@@ -145,6 +171,10 @@ def killed_while_the_live_one_is_held_still_the_same_command_goes_on(place):
     expect(live(place) == [1], generations(place))
     place.wait_for(lambda: said(process, "event=fenced"), "the owner")
     place.append(limit=0.8)
+    # What is held still is this projection, not its siblings.
+    place.wait_for(lambda: [name for name, lag in lags(place).items()
+                            if lag] == ["stock"], "the siblings")
+    place.check([name for name in VIEWS if name != "stock"])
     done = place.run("rebuild", "stock")
     expect("going on with generation 2" in done.stderr, done.stderr)
     expect(live(place) == [2], generations(place))

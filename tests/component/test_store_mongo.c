@@ -191,6 +191,41 @@ a_checkpoint_behind_a_fence_that_cannot_be_looked_at_is_an_outage(void **state)
 	assert_true(batch.fenced);
 }
 
+/* How many linearizable reads the server has had. */
+static int64_t
+linearizable_reads(const struct fixture *fx)
+{
+	bson_t *reply = run_admin(fx, "admin", "{\"serverStatus\": 1}");
+	bson_iter_t it, at;
+	int64_t n = -1;
+
+	if (bson_iter_init(&it, reply) &&
+	    bson_iter_find_descendant(
+		    &it, "readConcernCounters.nonTransactionOps.linearizable",
+		    &at))
+		n = bson_iter_as_int64(&at);
+	bson_destroy(reply);
+	assert_true(n >= 0);
+	return n;
+}
+
+static void
+a_sync_asks_for_a_primary_that_a_majority_confirms(void **state)
+{
+	struct fixture *fx = *state;
+	int64_t before = linearizable_reads(fx);
+
+	OK(fx, store_sync(fx->ses, &fx->err));
+	assert_int_equal(linearizable_reads(fx), before + 1);
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"find\"], "
+		      "\"errorCode\": 50");
+	assert_int_equal(store_sync(fx->ses, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	fail_nothing(fx);
+	OK(fx, store_sync(fx->ses, &fx->err));
+}
+
 static bool
 count_audit(void *arg, const struct store_audit *entry)
 {
@@ -653,6 +688,7 @@ main(void)
 		TEST(rows_without_durability_are_not_reported_as_written),
 		TEST(a_claim_in_doubt_is_an_outage_and_the_next_one_counts),
 		TEST(a_checkpoint_behind_a_fence_that_cannot_be_looked_at_is_an_outage),
+		TEST(a_sync_asks_for_a_primary_that_a_majority_confirms),
 		TEST(a_parked_row_stays_until_its_audit_is_durable),
 		TEST(an_election_is_an_outage),
 		TEST(a_failed_load_gives_nothing),

@@ -161,7 +161,7 @@ MUTANTS = [
      "test": binary("tests/component/test_promotion"),
      "says": "an_end_that_was_asked_for_within_the_grace_is_none"},
     {"name": "an owner without work does not notice that it was fenced",
-     "file": "projector/pipeline_begin.c",
+     "file": "projector/pipeline_claims.c",
      "old": "		pipe->lost = !ours;\n",
      "new": "		pipe->lost = false;\n",
      "test": {"make": ["all"],
