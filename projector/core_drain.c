@@ -319,6 +319,10 @@ start_queued(struct core *core, struct queued *q)
 	if (q->discard && q->rec.offset != drain->offset)
 		refuse(q, "it is not the one to be discarded",
 		       "the queue has moved on");
+	/* It could not be remembered that this one has left. */
+	if (home->unit && doc_is_late_full(home->doc))
+		refuse(q, "too many were retried or given up",
+		       "rebuild the projection");
 	if (drain->refused) {
 		batch_end_queued(&core->batch, q, false);
 		return;

@@ -84,6 +84,15 @@ doc_set_sequence(struct pj_doc *doc, const char *topic, int64_t sequence);
 
 /* ---- Applied out of order (`_m.o`) --------------------------------------- */
 
+/*
+ * Of all sources of one document, or unit; they are never forgotten, and
+ * written with every change of it (750 KB then). What would be one more waits
+ * on.
+ */
+enum { DOC_LATE_MAX = 50000 };
+
+bool
+doc_is_late_full(const struct pj_doc *doc);
 bool
 doc_has_late(const struct pj_doc *doc, int32_t source, int64_t offset);
 void

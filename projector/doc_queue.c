@@ -8,20 +8,47 @@
 #include "projector/doc_data.h"
 
 /* ---- Applied out of order --------------------------------------------------
+ *
+ * No offset is ever taken out again, not even one far below the checkpoint of
+ * its projection, fenced and durable as that may be. A later owner begins at or
+ * above that checkpoint and would not miss it. An earlier one would: it was
+ * paused in the middle of a retry, with the record in memory. Who came after it
+ * has applied the record, moved the checkpoint and, say, taken the offset out.
+ * Going on, the earlier one loses its compare-and-set, loads the document anew
+ * and folds the record again: positions do not judge it, for other keys have
+ * moved them, its epoch is looked at with the next checkpoint only, and its
+ * next compare-and-set holds. Only the offset says that it was there already.
+ *
+ * In a unit the same goes for what was given up, of which no document knows: an
+ * owner that was replaced between its claim and its load of the units would
+ * feed the record from the log, and nothing would catch it.
+ *
+ * So their number is bounded (DOC_LATE_MAX), and found by halving.
  */
 
 /* Index of the offset, or of the first behind it. */
 static uint32_t
 late_index(const struct pj_doc *doc, int32_t source, int64_t offset)
 {
-	uint32_t i = 0;
+	uint32_t low = 0, high = doc->n_late;
 
-	/* Few: only what a retry applied out of order. */
-	while (i < doc->n_late && (doc->late[i].source < source ||
-				   (doc->late[i].source == source &&
-				    doc->late[i].offset < offset)))
-		i++;
-	return i;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		const struct bsonjson_position *at = &doc->late[mid];
+
+		if (at->source < source ||
+		    (at->source == source && at->offset < offset))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+bool
+doc_is_late_full(const struct pj_doc *doc)
+{
+	return doc->n_late >= DOC_LATE_MAX;
 }
 
 bool

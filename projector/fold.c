@@ -210,6 +210,12 @@ fold_late(struct lane *lane, const struct record *rec,
 		return repeated(lane);
 	if (queue && rec->offset > queue->first)
 		return FOLD_QUEUED;
+	if (doc_is_late_full(doc))
+		return pj_error_set(err, PJ_ERROR_INPUT,
+				    "%d records were retried in this document: "
+				    "rebuild the projection",
+				    DOC_LATE_MAX),
+		       FOLD_REJECTED;
 	change = doc_end_late(doc, call_module(lane, ev, doc, err),
 			      pj_event_time_ms(ev), err);
 	name_reason(lane, change, err);

@@ -80,6 +80,35 @@ assert_drained(struct stage *st, int64_t x, int64_t y)
 	assert_int_equal(st->out, 0);
 }
 
+/* The unit of key k knows of so many that it can keep no more. */
+static void
+fill_unit(void)
+{
+	static const struct pj_shape unit_shape[] = {{.name = NULL}};
+	struct pj_str id = {unit_id(spread, STEPS, "k"), 0};
+	struct store_token token = {{0xbb}};
+	struct buf bytes = BUF_INIT;
+	struct scripted_doc *has;
+	struct pj_error err;
+	struct pj_doc *doc;
+
+	id.len = strlen(id.ptr);
+	has = scripted_doc(READMODEL_UNITS, id);
+	if (doc_load(unit_shape, id, has->bson, has->len, &doc, &err))
+		fail_msg("%s", err.text);
+	for (int64_t i = 0; i < DOC_LATE_MAX; i++)
+		doc_set_late(doc, FIRST_SOURCE + STEPS, 1000000 + i);
+	doc_encode(doc, &token, &bytes);
+	scripted_put(has, &(struct store_write){
+				  .collection = READMODEL_UNITS,
+				  .key = id,
+				  .bson = (uint8_t *)bytes.data,
+				  .len = bytes.len,
+			  });
+	buf_release(&bytes);
+	doc_free(doc);
+}
+
 /* ---- Retried ----------------------------------------------------------------
  */
 
@@ -110,6 +139,32 @@ a_key_is_drained_in_order_and_never_applied_by_a_replay(void **state)
 	settle(st);
 	assert_drained(st, 15246, 3);
 	assert_int_equal(scripted.n_rows, 0);
+}
+
+static void
+a_unit_that_can_remember_no_more_lets_none_out(void **state)
+{
+	static const char *const actions[] = {"retry", "discard"};
+	struct stage *st = *state;
+
+	stage_begin(st);
+	park_three(st);
+	fill_unit();
+	stage_begin(st);
+	replay(st);
+	settle(st);
+	st->n_undecodable = 0;
+	for (size_t i = 0; i < COUNT(actions); i++) {
+		assert_true(
+			request(st, spread, STEPS, actions[i], "key", "k", 1));
+		settle(st);
+		assert_non_null(strstr(answer(st, STORE_REQ_FAILED),
+				       "rebuild the projection"));
+	}
+	assert_int_equal(stored(spread, "x", "_steps"), 15);
+	assert_queue(READMODEL_UNITS, unit_id(spread, STEPS, "k"), STEPS, 1, 3,
+		     3);
+	assert_int_equal(scripted.n_rows, 3);
 }
 
 static void
@@ -518,6 +573,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_key_is_drained_in_order_and_never_applied_by_a_replay),
+		TEST(a_unit_that_can_remember_no_more_lets_none_out),
 		TEST(the_unit_moves_on_only_when_the_document_has_landed),
 		TEST(live_records_of_the_key_queue_behind_meanwhile),
 		TEST(a_lone_record_is_drained_too),

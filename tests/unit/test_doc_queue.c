@@ -208,6 +208,32 @@ late_offsets_are_kept_per_source_and_once(void **state)
 	doc_free(doc);
 }
 
+/* Halving finds what was put in in any order, and nothing else. */
+static void
+late_offsets_are_found_among_many(void **state)
+{
+	enum { MANY = 20000 };
+	struct pj_doc *doc = doc_new(ops_shape, PJ_STR("k"));
+
+	(void)state;
+	/* 7 shares no factor with it: each once, never ascending. */
+	for (int64_t i = 0; i < MANY; i++)
+		doc_set_late(doc, 4, i * 7 % MANY * 2);
+	doc_set_late(doc, 3, 5);
+	doc_set_late(doc, 5, 5);
+	doc = reload(doc);
+	for (int64_t i = 0; i < MANY; i++) {
+		assert_true(doc_has_late(doc, 4, 2 * i));
+		assert_false(doc_has_late(doc, 4, 2 * i + 1));
+		assert_false(doc_has_late(doc, 3, 2 * i));
+	}
+	assert_false(doc_has_late(doc, 4, -1));
+	assert_true(doc_has_late(doc, 3, 5));
+	assert_true(doc_has_late(doc, 5, 5));
+	assert_false(doc_is_late_full(doc));
+	doc_free(doc);
+}
+
 /* ---- Written --------------------------------------------------------------
  */
 
@@ -515,6 +541,7 @@ main(void)
 		cmocka_unit_test(
 			queueing_revises_nothing_and_moves_no_position),
 		cmocka_unit_test(late_offsets_are_kept_per_source_and_once),
+		cmocka_unit_test(late_offsets_are_found_among_many),
 		cmocka_unit_test(the_metadata_has_the_declared_layout),
 		cmocka_unit_test(what_is_empty_is_not_written),
 		cmocka_unit_test(

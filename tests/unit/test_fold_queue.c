@@ -498,6 +498,24 @@ a_late_record_that_is_refused_leaves_nothing(void **state)
 	assert_int_equal(late(b, 20, GO), FOLD_CHANGED);
 }
 
+/* They are never forgotten, so there is an end of them. */
+static void
+a_document_takes_so_many_late_records_and_no_more(void **state)
+{
+	struct bench *b = *state;
+
+	for (int64_t i = 0; i < DOC_LATE_MAX - 1; i++)
+		doc_set_late(b->doc, SOURCE, 100 + i);
+	assert_int_equal(late(b, 20, GO), FOLD_CHANGED);
+	assert_true(doc_is_late_full(b->doc));
+	assert_int_equal(late(b, 21, GO), FOLD_REJECTED);
+	assert_int_equal(b->err.cls, PJ_ERROR_INPUT);
+	assert_non_null(strstr(b->err.text, "rebuild"));
+	assert_false(doc_has_late(b->doc, SOURCE, 21));
+	/* Those that it knows are no more. */
+	assert_int_equal(late(b, 20, GO), FOLD_REPEATED);
+}
+
 static void
 a_late_record_waits_for_those_before_it_in_its_document(void **state)
 {
@@ -547,6 +565,7 @@ main(void)
 		TEST(discarding_a_repeat_does_not_set_the_sequence_back),
 		TEST(where_the_document_key_is_another_no_sequence_is_kept),
 		TEST(a_late_record_is_judged_by_the_late_offsets_alone),
+		TEST(a_document_takes_so_many_late_records_and_no_more),
 		TEST(a_late_record_that_changes_nothing_is_remembered_all_the_same),
 		TEST(a_late_record_that_is_refused_leaves_nothing),
 		TEST(a_late_record_waits_for_those_before_it_in_its_document),
