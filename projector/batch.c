@@ -138,6 +138,7 @@ void
 batch_changed(struct batch *bat, struct entry *e, struct record *rec)
 {
 	records_add(&e->changed, rec);
+	lane_tally_move(&e->tally, &e->lane->folded);
 	if (e->list == LIST_NONE)
 		workset_move(&bat->work, e,
 			     e->rows ? LIST_ROWS : batch_dirty_list(bat, e));
@@ -147,12 +148,16 @@ batch_changed(struct batch *bat, struct entry *e, struct record *rec)
 bool
 batch_unchanged(struct entry *e, struct record *rec)
 {
-	if (e->changed.n)
+	if (e->changed.n) {
 		records_add(&e->changed, rec);
-	else if (e->flight)
+		lane_tally_move(&e->tally, &e->lane->folded);
+	} else if (e->flight) {
 		records_add(&e->flight->recs, rec);
-	else
+		lane_tally_move(&e->flight->tally, &e->lane->folded);
+	} else {
+		lane_count(e->lane, &e->lane->folded);
 		return false;
+	}
 	return true;
 }
 
@@ -308,14 +313,14 @@ batch_unfold(struct entry *e, struct flight *flight)
 
 	if (flight) {
 		records_move(&again, &flight->recs);
-		e->n_begun += flight->n_begun;
+		lane_tally_move(&e->tally, &flight->tally);
 	}
 	records_move(&again, &e->changed);
 	records_move(&again, &e->backlog);
 	e->backlog = again;
 	/* Folded again, they begin again. */
-	e->lane->n_units_parked -= e->n_begun;
-	e->n_begun = 0;
+	e->lane->n_units_parked -= e->tally.begun;
+	e->tally = (struct lane_tally){0};
 }
 
 void
@@ -364,6 +369,7 @@ batch_drop_lane(struct batch *bat, const struct lane *lane)
 			continue;
 		give_back(bat, &e->changed);
 		give_back(bat, &e->backlog);
+		e->tally = (struct lane_tally){0};
 		/* Under way: what becomes of it is seen when it is back. */
 		if (e->list == LIST_SENT || e->list == LIST_LOADING ||
 		    e->list == LIST_DRAINING)

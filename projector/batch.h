@@ -56,6 +56,7 @@ struct batch {
 	size_t n_unparks, unparks_cap;
 	struct queueds queued; /* all that are in entries' lists */
 	uint64_t n_writes, n_conflicts, n_verified;
+	uint64_t n_rows_parked, n_rows_queued; /* in a queue, durably */
 	bool in_vain; /* bytes sent again had no effect again: pause */
 	bool fenced;  /* somebody else has claimed what was ours (rule 9) */
 	/*

@@ -58,6 +58,8 @@ batch_settle(struct batch *bat, struct entry *e)
 		batch_mark_ready(bat, e);
 	else if (!e->backlog.n && !e->changed.n)
 		e->careful = false;
+	if (e->list == LIST_NONE && !e->backlog.n && e->n_told)
+		workset_forget_told(e);
 }
 
 static void
@@ -68,6 +70,9 @@ flight_landed(struct batch *bat, struct entry *e)
 	batch_won(bat, e);
 	for (size_t i = 0; i < flight->recs.n; i++)
 		batch_done(bat, flight->recs.recs[i]);
+	bat->n_rows_parked += flight->tally.parked;
+	bat->n_rows_queued += flight->tally.queued;
+	lane_count(e->lane, &flight->tally);
 	e->base = flight->token;
 	e->stored = true;
 	e->flight = NULL;

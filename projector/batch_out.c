@@ -189,8 +189,7 @@ take_off(struct batch *bat, struct entry *e)
 	flight->bytes = (uint8_t *)buf_detach(&bytes, &flight->len);
 	records_move(&flight->recs, &e->changed);
 	flight->revised = revised;
-	flight->n_begun = e->n_begun;
-	e->n_begun = 0;
+	lane_tally_move(&flight->tally, &e->tally);
 	if (!revised || flight->len <= document_cap(e)) {
 		e->flight = flight;
 		return flight;

@@ -129,14 +129,18 @@ core_next_job(struct core *core, int64_t now_mono_ms)
 }
 
 static void
-core_tell_durable(struct core *core, const struct job *job)
+core_tell_parked(struct core *core, const struct job *job)
 {
-	if (job->rc || job->era != core->batch.era ||
-	    !core->hooks.parked_durable)
+	if (job->rc || job->era != core->batch.era || !core->hooks.parked)
 		return;
-	for (size_t i = 0; i < job->n_parked; i++)
-		core->hooks.parked_durable(core->hooks.arg,
+	for (size_t i = 0; i < job->n_parked; i++) {
+		const struct record *rec = job->parked[i]->rec;
+
+		if (workset_tell(job->parked[i]->entry,
+				 rec->partition->source_index, rec->offset))
+			core->hooks.parked(core->hooks.arg,
 					   &job->batch.parked[i]);
+	}
 }
 
 static void
@@ -175,7 +179,7 @@ core_job_done(struct core *core, struct job *job, int64_t now_mono_ms,
 		core->apply_out--;
 	else
 		core->load_out--;
-	core_tell_durable(core, job);
+	core_tell_parked(core, job);
 	if (batch_job_done(&core->batch, job, err))
 		return -1;
 	if (failed && told.cls != PJ_ERROR_RETRY) {
@@ -249,6 +253,8 @@ core_counts(const struct core *core)
 {
 	struct core_counts counts = core->counts;
 
+	counts.parked = core->batch.n_rows_parked;
+	counts.queued = core->batch.n_rows_queued;
 	counts.writes = core->batch.n_writes;
 	counts.conflicts = core->batch.n_conflicts;
 	counts.verified = core->batch.n_verified;

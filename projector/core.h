@@ -56,10 +56,12 @@ struct core_settings {
 /* What the core tells while it is called. Any may be NULL. */
 struct core_hooks {
 	void *arg;
-	/* A record is parked; its row is not durable yet. */
+	/*
+	 * A record is parked, its row is durable. Once, however often its
+	 * document is lost to others and it is parked again; once more after a
+	 * crash, and when everything is read again.
+	 */
 	void (*parked)(void *arg, const struct store_parked *row);
-	/* ... and now it is. */
-	void (*parked_durable)(void *arg, const struct store_parked *row);
 	void (*lane_stopped)(void *arg, const struct lane *lane);
 	/* A document loses every write to another owner. */
 	void (*losing)(void *arg, const struct lane *lane, struct pj_str key,
@@ -80,7 +82,7 @@ struct core_hooks {
 struct core_counts {
 	uint64_t consumed;
 	uint64_t skipped; /* types no table lists, or nobody reads */
-	uint64_t parked;  /* rows: one per record and lane */
+	uint64_t parked;  /* durably: one per record and queue */
 	uint64_t queued;  /* of those: behind another one */
 	uint64_t retried, discarded;
 	uint64_t writes, conflicts, verified;

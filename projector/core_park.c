@@ -148,19 +148,16 @@ core_park(struct core *core, struct entry *e, struct record *rec,
 		batch_done(&core->batch, rec);
 		return;
 	}
-	core->counts.parked++;
+	lane->folded = (struct lane_tally){.parked = 1};
 	if (queue) {
-		core->counts.queued++;
-		lane->n_queued++;
+		lane->folded.queued = 1;
 	} else {
+		lane->folded.begun = 1;
 		lane->n_units_parked++;
-		e->n_begun++;
 	}
 	row = parked_new(lane, rec, ev, type, unit, cause, detail,
 			 core->batch.now_at_ms);
 	doc_enqueue(e->doc, source, rec->offset);
-	if (core->hooks.parked)
-		core->hooks.parked(core->hooks.arg, &row->row);
 	batch_park_take(&core->batch, row, e);
 	batch_changed(&core->batch, e, rec);
 	workset_count(&core->batch.work, e);

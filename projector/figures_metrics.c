@@ -141,8 +141,7 @@ write_lanes(const struct figures *fig, struct buf *out)
 		lane_sample(out, "projection_generation", &fig->lanes[i],
 			    (uint64_t)fig->lanes[i].generation);
 	family(out, "projection_applied_total", "counter",
-	       "Folds that changed a document; after a lost write an event is "
-	       "folded again.");
+	       "Events that changed their document, durably.");
 	for (size_t i = 0; i < fig->n_lanes; i++)
 		lane_sample(out, "projection_applied_total", &fig->lanes[i],
 			    fig->lanes[i].applied);

@@ -9,7 +9,7 @@
 static enum fold_outcome
 repeated(struct lane *lane)
 {
-	lane->n_repeated++;
+	lane->folded.repeated++;
 	return FOLD_REPEATED;
 }
 
@@ -70,7 +70,7 @@ apply_sequence(struct lane *lane, const struct record *rec, int64_t sequence,
 		return outcome;
 	doc_set_position(doc, rec->partition->source_index, rec->offset);
 	doc_set_sequence(doc, rec->partition->topic, sequence);
-	lane->n_unchanged++;
+	lane->folded.unchanged++;
 	return FOLD_CHANGED;
 }
 
@@ -129,9 +129,9 @@ apply_event(struct lane *lane, const struct record *rec,
 	if (sequence)
 		doc_set_sequence(doc, rec->partition->topic, sequence);
 	if (change == DOC_CHANGED)
-		lane->n_applied++;
+		lane->folded.applied++;
 	else
-		lane->n_unchanged++;
+		lane->folded.unchanged++;
 	return change == DOC_CHANGED || sequence ? FOLD_CHANGED
 						 : FOLD_UNCHANGED;
 }
@@ -223,9 +223,9 @@ fold_late(struct lane *lane, const struct record *rec,
 		return FOLD_REJECTED;
 	doc_set_late(doc, source, rec->offset);
 	if (change == DOC_CHANGED)
-		lane->n_applied++;
+		lane->folded.applied++;
 	else
-		lane->n_unchanged++;
+		lane->folded.unchanged++;
 	return FOLD_CHANGED;
 }
 

@@ -24,6 +24,13 @@ enum step {
 
 enum { LANES_MAX = 64 };
 
+/* What came of folding, until it is durable: it may have to be done again. */
+struct lane_tally {
+	uint32_t applied, unchanged, repeated;
+	uint32_t parked, queued; /* as in struct lane */
+	uint32_t begun;		 /* queues */
+};
+
 struct lane {
 	const struct module *mod;
 	int32_t number; /* of the generation */
@@ -56,11 +63,14 @@ struct lane {
 	double park_tokens;
 	int64_t park_mono_ms;
 
-	/* Since start, for people. */
+	/* Of the fold that is under way; fold.c adds, batch.c takes it. */
+	struct lane_tally folded;
+
+	/* Since start and durable, for people: once per event and document. */
 	uint64_t n_applied;
 	uint64_t n_unchanged;
 	uint64_t n_repeated; /* offsets or sequences applied already */
-	uint64_t n_parked;   /* rows: of their own fault, and behind them */
+	uint64_t n_parked;   /* records: of their own fault, and behind them */
 	uint64_t n_queued;   /* the latter */
 	uint64_t n_retried, n_discarded;
 };
@@ -69,6 +79,30 @@ struct lanes {
 	struct lane lane[LANES_MAX];
 	unsigned n;
 };
+
+static inline void
+lane_tally_move(struct lane_tally *to, struct lane_tally *from)
+{
+	to->applied += from->applied;
+	to->unchanged += from->unchanged;
+	to->repeated += from->repeated;
+	to->parked += from->parked;
+	to->queued += from->queued;
+	to->begun += from->begun;
+	*from = (struct lane_tally){0};
+}
+
+/* It is durable, or nothing has to be. */
+static inline void
+lane_count(struct lane *lane, struct lane_tally *done)
+{
+	lane->n_applied += done->applied;
+	lane->n_unchanged += done->unchanged;
+	lane->n_repeated += done->repeated;
+	lane->n_parked += done->parked;
+	lane->n_queued += done->queued;
+	*done = (struct lane_tally){0};
+}
 
 static inline bool
 lane_is_stopped(const struct lane *lane)

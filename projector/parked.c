@@ -74,7 +74,6 @@ parked_new(struct lane *lane, struct record *rec, const struct pj_event *ev,
 	}
 	p->row.headers = p->headers;
 	rec->pending++;
-	lane->n_parked++;
 	return p;
 }
 

@@ -376,13 +376,6 @@ on_parked(void *arg, const struct store_parked *row)
 	struct pipeline *pipe = arg;
 
 	report_parked(&pipe->report, row);
-}
-
-static void
-on_parked_durable(void *arg, const struct store_parked *row)
-{
-	struct pipeline *pipe = arg;
-
 	deadletter_send(pipe->set.deadletter, row);
 }
 
@@ -473,7 +466,6 @@ pipeline_init(struct pipeline *pipe, const struct pipeline_settings *settings,
 	const struct core_hooks hooks = {
 		.arg = pipe,
 		.parked = on_parked,
-		.parked_durable = on_parked_durable,
 		.lane_stopped = on_lane_stopped,
 		.losing = on_losing,
 		.condemns = on_condemns,

@@ -79,6 +79,7 @@ entry_free(struct entry *e)
 	doc_free(e->doc);
 	drain_free(e->drain);
 	free(e->why);
+	free(e->told);
 	records_release(&e->changed);
 	records_release(&e->backlog);
 	free((void *)e->key.ptr);
@@ -243,4 +244,45 @@ workset_evict(struct workset *set, size_t max_memory)
 		if (e->list == LIST_NONE && !e->drain && !e->unit)
 			workset_drop(set, e);
 	}
+}
+
+/* ---- Rows that were told of ---------------------------------------------- */
+
+static bool
+is_before(const struct bsonjson_position *at, int32_t source, int64_t offset)
+{
+	return at->source < source ||
+	       (at->source == source && at->offset < offset);
+}
+
+bool
+workset_tell(struct entry *e, int32_t source, int64_t offset)
+{
+	uint32_t low = 0, high = e->n_told;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (is_before(&e->told[mid], source, offset))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low < e->n_told && e->told[low].source == source &&
+	    e->told[low].offset == offset)
+		return false;
+	MEM_GROW(e->told, e->n_told, e->cap_told);
+	memmove(e->told + low + 1, e->told + low,
+		(e->n_told - low) * sizeof(*e->told));
+	e->told[low] = (struct bsonjson_position){source, offset};
+	e->n_told++;
+	return true;
+}
+
+void
+workset_forget_told(struct entry *e)
+{
+	free(e->told);
+	e->told = NULL;
+	e->n_told = e->cap_told = 0;
 }

@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "lib/bsonjson.h"
 #include "lib/store.h"
 #include "projector/doc.h"
 #include "projector/lane.h"
@@ -56,8 +57,8 @@ struct flight {
 	char *why; /* the store's word on that, or NULL */
 	bool resent;
 	int64_t sent_mono_ms;
-	struct records recs; /* whose changes are in it */
-	unsigned n_begun;    /* queues that begin with it */
+	struct records recs;	 /* whose changes are in it */
+	struct lane_tally tally; /* and what they come to */
 };
 
 void
@@ -140,8 +141,14 @@ struct entry {
 	 */
 	unsigned rows;
 	bool open; /* a unit that counts in the batch's n_open_units */
-	/* Queues begun in doc and not yet sent: a reload forgets them. */
-	unsigned n_begun;
+	struct lane_tally
+		tally; /* of doc and not yet sent: a reload forgets it */
+	/*
+	 * Whose rows were durable before, ascending: while anything is under
+	 * way, they may be folded, and parked, once more.
+	 */
+	struct bsonjson_position *told;
+	uint32_t n_told, cap_told;
 	struct drain *drain; /* NULL: nobody asked */
 
 	/* Protocol rule 7; of a document that others write, too. */
@@ -193,6 +200,12 @@ workset_move(struct workset *set, struct entry *e, enum entry_list list);
 /* Counts the document's memory anew, after a fold or a load. */
 void
 workset_count(struct workset *set, struct entry *e);
+/* The row of this record is durable: true, when that is news. */
+bool
+workset_tell(struct entry *e, int32_t source, int64_t offset);
+/* Nothing is under way: what comes now is new. */
+void
+workset_forget_told(struct entry *e);
 /*
  * Drops documents that nothing is under way for, oldest first, down to max.
  * Units stay: they are the table of what has to queue, and of what has.

@@ -64,7 +64,7 @@ struct stage {
 		int64_t offset;
 	} begun;
 	unsigned n_begun[STEP_FOLD + 1];
-	unsigned told_parked, told_durable, told_stopped, told_losing;
+	unsigned told_parked, told_stopped, told_losing;
 	struct pj_error outage; /* of the last job */
 };
 
@@ -82,17 +82,9 @@ stage_on_parked(void *arg, const struct store_parked *row)
 	struct stage *st = arg;
 
 	assert_non_null(row->cause);
-	st->told_parked++;
-}
-
-static inline void
-stage_on_durable(void *arg, const struct store_parked *row)
-{
-	struct stage *st = arg;
-
 	assert_non_null(scripted_row(row->generation, row->unit_type, row->unit,
 				     row->topic, row->partition, row->offset));
-	st->told_durable++;
+	st->told_parked++;
 }
 
 static inline void
@@ -246,7 +238,6 @@ stage_begin(struct stage *st)
 	const struct core_hooks hooks = {
 		.arg = st,
 		.parked = stage_on_parked,
-		.parked_durable = stage_on_durable,
 		.lane_stopped = stage_on_stopped,
 		.losing = stage_on_losing,
 		.condemns = stage_condemns,

@@ -163,6 +163,43 @@ a_repeat_shares_the_fate_of_what_it_repeats(void **state)
 	assert_int_equal(stored(keyed, "a", "_steps"), 1);
 }
 
+/*
+ * A document that is refused is folded again, record by record; what of it was
+ * unchanged or repeated hangs on the same write.
+ */
+static void
+an_event_counts_when_it_is_durable_and_once(void **state)
+{
+	struct stage *st = *state;
+	struct job *job;
+
+	stage_begin(st);
+	feed_numbered(st, STEPS, 0, "a", 1, 1);
+	feed_raw(st, STEPS, 1, "a",
+		 "{\"eventType\":\"Step\",\"data\":{\"id\":\"a\",\"n\":2,"
+		 "\"text\":\"" SCRIPTED_POISON "\"}}");
+	feed_numbered(st, WORDS, 0, "a", 3, 1);
+	feed_numbered(st, WORDS, 1, "a", 4, 1);
+	feed_raw(st, WORDS, 2, "a",
+		 "{\"eventType\":\"Idle\",\"data\":{\"id\":\"a\"}}");
+	while ((job = next_apply(st)) && !writes(job, "a"))
+		finish(st, job, FINE);
+	assert_non_null(job);
+	assert_int_equal(keyed->n_applied, 0);
+	assert_int_equal(keyed->n_repeated, 0);
+	assert_int_equal(keyed->n_unchanged, 0);
+	finish(st, job, FINE);
+	settle(st);
+	assert_int_equal(keyed->n_applied, 2);
+	assert_int_equal(keyed->n_repeated, 1);
+	assert_int_equal(keyed->n_unchanged, 1);
+	assert_int_equal(keyed->n_parked, 1);
+	/* Where nothing is under way there is nothing to wait for. */
+	feed_numbered(st, WORDS, 3, "a", 4, 1);
+	assert_int_equal(keyed->n_repeated, 2);
+	settle(st);
+}
+
 static void
 one_document_that_cannot_be_stored_holds_back_no_other(void **state)
 {
@@ -434,6 +471,7 @@ main(void)
 		TEST(a_write_without_effect_is_sent_again_byte_for_byte),
 		TEST(a_write_that_never_has_an_effect_is_repeated_with_pauses),
 		TEST(a_repeat_shares_the_fate_of_what_it_repeats),
+		TEST(an_event_counts_when_it_is_durable_and_once),
 		TEST(one_document_that_cannot_be_stored_holds_back_no_other),
 		TEST(an_insert_is_sent_within_five_minutes_of_its_load_or_not_at_all),
 		TEST(an_insert_that_is_sent_again_is_as_young),

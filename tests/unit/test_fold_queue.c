@@ -236,7 +236,7 @@ what_comes_behind_a_queue_is_neither_applied_nor_tried(void **state)
 			 FOLD_QUEUED);
 	assert_int_equal(feed(b, 7, GO, 2), FOLD_REPEATED);
 	assert_same_as(b, &before);
-	assert_int_equal(b->lane.n_applied, 1);
+	assert_int_equal(b->lane.folded.applied, 1);
 }
 
 static void
@@ -480,8 +480,8 @@ a_late_record_that_changes_nothing_is_remembered_all_the_same(void **state)
 	assert_int_equal(pj_doc_state(b->doc), PJ_DOC_UNKNOWN);
 	assert_false(doc_is_revised(b->doc));
 	assert_true(doc_has_late(b->doc, SOURCE, 20));
-	assert_int_equal(b->lane.n_unchanged, 1);
-	assert_int_equal(b->lane.n_applied, 0);
+	assert_int_equal(b->lane.folded.unchanged, 1);
+	assert_int_equal(b->lane.folded.applied, 0);
 }
 
 static void

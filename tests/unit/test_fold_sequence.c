@@ -238,8 +238,8 @@ a_repeat_is_skipped_and_counted(void **state)
 	assert_int_equal(feed(&b, ERASE, 1), FOLD_REPEATED);
 	assert_int_equal(count_of(&b), 2);
 	assert_int_equal(doc_sequence(b.doc, "steps"), 2);
-	assert_int_equal(b.lane.n_repeated, 2);
-	assert_int_equal(b.lane.n_applied, 2);
+	assert_int_equal(b.lane.folded.repeated, 2);
+	assert_int_equal(b.lane.folded.applied, 2);
 	doc_free(b.doc);
 }
 
@@ -272,8 +272,8 @@ what_changes_nothing_advances_and_is_written(void **state)
 	(void)state;
 	bench_open(&b);
 	assert_int_equal(feed(&b, STAY, 1), FOLD_CHANGED);
-	assert_int_equal(b.lane.n_unchanged, 1);
-	assert_int_equal(b.lane.n_applied, 0);
+	assert_int_equal(b.lane.folded.unchanged, 1);
+	assert_int_equal(b.lane.folded.applied, 0);
 	assert_int_equal(pj_doc_state(b.doc), PJ_DOC_UNKNOWN);
 	assert_int_equal(bench_store(&b).state, READMODEL_META_ONLY);
 	assert_int_equal(pj_doc_state(b.doc), PJ_DOC_UNKNOWN);
