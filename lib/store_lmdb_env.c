@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/dir.h"
 #include "lib/mem.h"
 #include "lib/store_lmdb.h"
 
@@ -204,27 +205,6 @@ out:
 
 /* ---- Open and close ---------------------------------------------------- */
 
-/* mkdir -p */
-static int
-lmdb_make_dir(const char *path)
-{
-	char *copy = mem_strdup(path);
-	char *at = copy;
-	int rc = 0;
-
-	do {
-		at = strchr(at + 1, '/');
-		if (at)
-			*at = '\0';
-		if (mkdir(copy, 0770) && errno != EEXIST)
-			rc = errno;
-		if (at)
-			*at = '/';
-	} while (at && !rc);
-	free(copy);
-	return rc;
-}
-
 static uint64_t
 lmdb_round_map(uint64_t bytes)
 {
@@ -334,7 +314,7 @@ lmdb_env_open(const char *path, uint64_t map_bytes, bool read_only,
 	struct stat st;
 	int ret, rc;
 
-	rc = read_only ? 0 : lmdb_make_dir(path);
+	rc = read_only ? 0 : dir_make(path);
 	if (rc)
 		return lmdb_fail(path, "cannot make the directory", rc, err);
 	if (stat(path, &st)) {

@@ -17,6 +17,7 @@
 
 #include "lib/cli.h"
 #include "lib/clock.h"
+#include "lib/dir.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -221,27 +222,6 @@ watch_ends(void)
 
 /* ---- Files --------------------------------------------------------------- */
 
-/* mkdir -p */
-static int
-make_dir(const char *path)
-{
-	char *copy = mem_strdup(path);
-	char *at = copy;
-	int rc = 0;
-
-	do {
-		at = strchr(at + 1, '/');
-		if (at)
-			*at = '\0';
-		if (mkdir(copy, 0770) && errno != EEXIST)
-			rc = errno;
-		if (at)
-			*at = '/';
-	} while (at && !rc);
-	free(copy);
-	return rc;
-}
-
 /* Distinct per store; what a name is made of stays unsaid (it may be secret).
  */
 static uint64_t
@@ -394,7 +374,7 @@ ledger_open(const char *dir, const char *store, struct ledger **ret_led,
 {
 	struct ledger *led;
 	char *prefix;
-	int rc = make_dir(dir);
+	int rc = dir_make(dir);
 
 	if (rc)
 		return pj_error_set(err, PJ_ERROR_CONFIG,

@@ -8,18 +8,16 @@ The module of tests/support/hazard is the slow one here: a millisecond for each
 event. It is added beside a bundled one that is at the end of the log already.
 """
 
-import contextlib
 import json
 import re
 import shutil
 import signal
 import sys
-import tempfile
 import time
-import traceback
 import urllib.request
 
-from test_hazard import BUILD, Place, expect
+from test_hazard import Place
+from test_pipeline import BUILD, expect, main
 
 LIMIT = 300
 TESTS = []
@@ -28,7 +26,8 @@ TESTS = []
 def test(old_events):
     """With so many events before; a millisecond each to the new projection."""
     def add(function):
-        TESTS.append((function, old_events))
+        function.old_events = old_events
+        TESTS.append(function)
         return function
     return add
 
@@ -194,31 +193,6 @@ def figures_are_of_both_readers(shop):
     shop.stop()
 
 
-# ---- Main ------------------------------------------------------------------
-
-
-def main():
-    failed = passed = 0
-    for function, old_events in TESTS:
-        if sys.argv[1:] and function.__name__ not in sys.argv[1:]:
-            continue
-        began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="shopview-catchup-") as directory:
-            try:
-                with contextlib.closing(Shop(directory, old_events)) as shop:
-                    function(shop)
-            except Exception:
-                failed += 1
-                print(f"FAILED {function.__name__}")
-                traceback.print_exc(file=sys.stdout)
-            else:
-                passed += 1
-                spent = time.monotonic() - began
-                print(f"ok     {function.__name__} ({spent:.1f} s)")
-        sys.stdout.flush()
-    print(f"{passed} passed, {failed} failed")
-    return failed != 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(TESTS, lambda function, directory:
+                  Shop(directory, function.old_events)))  # fmt: skip

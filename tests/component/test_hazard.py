@@ -19,13 +19,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-import traceback
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build" / "release"))
-PROJECTOR = (BUILD / "projector" / "projector").resolve()
+from test_pipeline import BUILD, PROJECTOR, expect, main
+
 LIMIT = 2
 PARTITIONS = 2
 WORDS = ["segfault", "abort", "exit", "exit-at-once", "loop", "stand",
@@ -39,11 +36,6 @@ TESTS = []
 def test(function):
     TESTS.append(function)
     return function
-
-
-def expect(condition, *what):
-    if not condition:
-        raise AssertionError(" ".join(str(part) for part in what))
 
 
 class Place:
@@ -248,31 +240,5 @@ def wait_until_busy(process):
         time.sleep(0.05)
 
 
-# ---- Main ------------------------------------------------------------------
-
-
-def main():
-    failed = passed = 0
-    for function in TESTS:
-        if sys.argv[1:] and function.__name__ not in sys.argv[1:]:
-            continue
-        began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="shopview-hazard-") as directory:
-            try:
-                with contextlib.closing(Place(directory)) as place:
-                    function(place)
-            except Exception:
-                failed += 1
-                print(f"FAILED {function.__name__}")
-                traceback.print_exc(file=sys.stdout)
-            else:
-                passed += 1
-                spent = time.monotonic() - began
-                print(f"ok     {function.__name__} ({spent:.1f} s)")
-        sys.stdout.flush()
-    print(f"{passed} passed, {failed} failed")
-    return failed != 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(TESTS, lambda _, directory: Place(directory)))

@@ -550,24 +550,25 @@ def two_modules_that_claim_one_name_are_a_named_stop(place):
 # ---- Main ------------------------------------------------------------------
 
 
-def run_one(function, seed):
-    with tempfile.TemporaryDirectory(prefix="shopview-pipeline-") as directory:
-        place = Place(directory, seed)
-        with contextlib.closing(place):
+def run_one(function, make_place):
+    with tempfile.TemporaryDirectory(prefix="shopview-") as directory:
+        with contextlib.closing(make_place(function, directory)) as place:
             function(place)
 
 
-def main(tests):
+def main(tests, make_place=None):
+    """All of them, or those named; make_place(function, directory)."""
     args, seed = sys.argv[1:], 20261121
     if args[:1] == ["--seed"]:
         seed, args = int(args[1]), args[2:]
+    make_place = make_place or (lambda _, directory: Place(directory, seed))
     failed = passed = 0
     for function in tests:
         if args and function.__name__ not in args:
             continue
         began = time.monotonic()
         try:
-            run_one(function, seed)
+            run_one(function, make_place)
         except Exception:
             failed += 1
             print(f"FAILED {function.__name__} (--seed {seed})")
