@@ -261,7 +261,15 @@ void
 batch_drain_take(struct batch *bat, struct entry *e, struct drain *drain)
 {
 	e->drain = drain;
-	if (e->list == LIST_NONE)
+	if (e->list != LIST_NONE)
+		return;
+	/*
+	 * Others may have written the document since it came, and what is
+	 * refused writes nothing that would tell (protocol rule 1).
+	 */
+	if (!e->unit)
+		batch_reload(bat, e);
+	else
 		batch_settle(bat, e);
 }
 

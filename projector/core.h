@@ -66,6 +66,9 @@ struct core_hooks {
 	/* A document loses every write to another owner. */
 	void (*losing)(void *arg, const struct lane *lane, struct pj_str key,
 		       unsigned losses);
+	/* The key came by another partition of the topic before. */
+	void (*strayed)(void *arg, const struct lane *lane, struct pj_str key,
+			const struct record *rec);
 	/*
 	 * True when the record has ended the process too often in this step to
 	 * be tried again (lane NULL: STEP_DECODE); one out of a queue
@@ -85,6 +88,7 @@ struct core_counts {
 	uint64_t parked;  /* durably: one per record and queue */
 	uint64_t queued;  /* of those: behind another one */
 	uint64_t retried, discarded;
+	uint64_t strayed; /* folds of keys that changed their partition */
 	uint64_t writes, conflicts, verified;
 };
 

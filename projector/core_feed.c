@@ -102,6 +102,28 @@ core_fault(const struct core *core, const struct entry *e,
 	return NULL;
 }
 
+/*
+ * Producers that place one key in different partitions: nothing is lost, but
+ * between partitions there is no order. A document that is keyed by the record
+ * has one source for each topic; where there is one too many is seen without
+ * knowing the sources of other processes.
+ */
+static void
+look_for_stray(struct core *core, const struct entry *e,
+	       const struct record *rec)
+{
+	bool known;
+	uint32_t n =
+		doc_n_sources(e->doc, rec->partition->source_index, &known);
+
+	if (known || n < module_n_topics(e->lane->mod) ||
+	    !module_is_keyed_by_record(e->lane->mod))
+		return;
+	core->counts.strayed++;
+	if (core->hooks.strayed)
+		core->hooks.strayed(core->hooks.arg, e->lane, e->key, rec);
+}
+
 static enum fold_outcome
 try_record(struct core *core, struct entry *e, struct record *rec,
 	   const struct reading *rd, const char **ret_cause,
@@ -109,6 +131,7 @@ try_record(struct core *core, struct entry *e, struct record *rec,
 {
 	enum fold_outcome outcome;
 
+	look_for_stray(core, e, rec);
 	*ret_cause = core_fault(core, e, rec, rd, err);
 	if (*ret_cause) {
 		outcome = fold_place(e->lane, rec, e->doc);

@@ -98,6 +98,15 @@ doc_has_applied(const struct pj_doc *doc, int32_t source, int64_t offset)
 	       offset <= doc->positions[i].offset;
 }
 
+uint32_t
+doc_n_sources(const struct pj_doc *doc, int32_t source, bool *ret_known)
+{
+	uint32_t i = position_index(doc, source);
+
+	*ret_known = i < doc->n_positions && doc->positions[i].source == source;
+	return doc->n_positions;
+}
+
 void
 doc_set_position(struct pj_doc *doc, int32_t source, int64_t offset)
 {

@@ -40,6 +40,10 @@ doc_free(struct pj_doc *doc);
 bool
 doc_has_applied(const struct pj_doc *doc, int32_t source, int64_t offset);
 
+/* How many sources have fed it; *ret_known: this one is among them. */
+uint32_t
+doc_n_sources(const struct pj_doc *doc, int32_t source, bool *ret_known);
+
 enum doc_change {
 	DOC_UNCHANGED, /* nothing to write */
 	DOC_CHANGED,

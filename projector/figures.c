@@ -286,6 +286,7 @@ figures_merge(struct figures *fig, const struct figures *second)
 	fig->counts.queued += second->counts.queued;
 	fig->counts.retried += second->counts.retried;
 	fig->counts.discarded += second->counts.discarded;
+	fig->counts.strayed += second->counts.strayed;
 	fig->counts.writes += second->counts.writes;
 	fig->counts.conflicts += second->counts.conflicts;
 	fig->counts.verified += second->counts.verified;

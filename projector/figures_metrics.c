@@ -82,6 +82,11 @@ write_counts(const struct figures *fig, struct buf *out)
 	    c->skipped);
 	one(out, "records_parked_total", "counter",
 	    "Records parked, counted once per projection.", c->parked);
+	one(out, "keys_strayed_total", "counter",
+	    "Events of keys that came by another partition of their topic "
+	    "before: producers that disagree where a key belongs break its "
+	    "order.",
+	    c->strayed);
 	one(out, "writes_total", "counter",
 	    "Document writes sent to the store.", c->writes);
 	one(out, "write_conflicts_total", "counter",

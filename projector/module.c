@@ -290,6 +290,16 @@ module_is_keyed_by_record(const struct module *mod)
 	return true;
 }
 
+size_t
+module_n_topics(const struct module *mod)
+{
+	size_t n = 0;
+
+	while (mod->desc->reads[n].topic)
+		n++;
+	return n;
+}
+
 bool
 module_reads_topic(const struct module *mod, const char *topic)
 {

@@ -74,6 +74,10 @@ module_reads(const struct module *mod, const struct pj_event *ev);
 bool
 module_is_keyed_by_record(const struct module *mod);
 
+/* How many topics it reads. */
+size_t
+module_n_topics(const struct module *mod);
+
 /* True when the module reads the topic at all. */
 bool
 module_reads_topic(const struct module *mod, const char *topic);

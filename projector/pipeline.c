@@ -405,6 +405,15 @@ on_losing(void *arg, const struct lane *lane, struct pj_str key,
 		 log_quote(text, sizeof(text), key.ptr, key.len), losses);
 }
 
+static void
+on_strayed(void *arg, const struct lane *lane, struct pj_str key,
+	   const struct record *rec)
+{
+	struct pipeline *pipe = arg;
+
+	report_strayed(&pipe->report, lane, key, rec);
+}
+
 static bool
 on_condemns(void *arg, enum step step, const struct lane *lane,
 	    const struct record *rec)
@@ -468,6 +477,7 @@ pipeline_init(struct pipeline *pipe, const struct pipeline_settings *settings,
 		.parked = on_parked,
 		.lane_stopped = on_lane_stopped,
 		.losing = on_losing,
+		.strayed = on_strayed,
 		.condemns = on_condemns,
 		.begins = on_begins,
 		.ends = on_ends,

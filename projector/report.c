@@ -35,6 +35,24 @@ report_outage(struct log_gate *gate, const char *event,
 			 missed);
 }
 
+void
+report_strayed(struct report *rep, const struct lane *lane, struct pj_str key,
+	       const struct record *rec)
+{
+	unsigned long missed;
+	char text[512];
+
+	if (log_gate_open(&rep->strayed, LOG_EVERY_MS, &missed))
+		log_warn("key.strayed",
+			 "generation=%s key=%s at=%s/%" PRId32 "@%" PRId64
+			 " repeated=%lu note=\"it came by another partition "
+			 "before: its order is lost\"",
+			 lane->generation,
+			 log_quote(text, sizeof(text), key.ptr, key.len),
+			 rec->partition->topic, rec->partition->number,
+			 rec->offset, missed);
+}
+
 static bool
 told_already(struct report *rep, const char *what)
 {

@@ -20,7 +20,7 @@
 #include "projector/core.h"
 
 struct report {
-	struct log_gate source, store;
+	struct log_gate source, store, strayed;
 	/* (generation, topic, type, cause) that were told already. */
 	char **told;
 	size_t n_told, told_cap;
@@ -34,6 +34,9 @@ report_release(struct report *rep);
 void
 report_outage(struct log_gate *gate, const char *event,
 	      const struct pj_error *err);
+void
+report_strayed(struct report *rep, const struct lane *lane, struct pj_str key,
+	       const struct record *rec);
 /* core_parked_fn; arg is the report. */
 void
 report_parked(void *arg, const struct store_parked *row);

@@ -64,7 +64,7 @@ struct stage {
 		int64_t offset;
 	} begun;
 	unsigned n_begun[STEP_FOLD + 1];
-	unsigned told_parked, told_stopped, told_losing;
+	unsigned told_parked, told_stopped, told_losing, told_strayed;
 	struct pj_error outage; /* of the last job */
 };
 
@@ -106,6 +106,18 @@ stage_on_losing(void *arg, const struct lane *lane, struct pj_str key,
 	(void)key;
 	(void)losses;
 	st->told_losing++;
+}
+
+static inline void
+stage_on_strayed(void *arg, const struct lane *lane, struct pj_str key,
+		 const struct record *rec)
+{
+	struct stage *st = arg;
+
+	(void)lane;
+	(void)key;
+	(void)rec;
+	st->told_strayed++;
 }
 
 static inline bool
@@ -240,6 +252,7 @@ stage_begin(struct stage *st)
 		.parked = stage_on_parked,
 		.lane_stopped = stage_on_stopped,
 		.losing = stage_on_losing,
+		.strayed = stage_on_strayed,
 		.condemns = stage_condemns,
 		.begins = stage_begins,
 		.ends = stage_ends,
@@ -462,9 +475,11 @@ writes(const struct job *job, const char *key)
 
 /* ---- Somebody else ------------------------------------------------------- */
 
-/* Another owner writes the document: one event of a source of its own. */
+/* Another owner writes the document: one event of a source of its own, of
+ * `steps` when it has a sequence. */
 static inline void
-another_writes(const struct lane *lane, const char *key, int64_t n)
+another_counts(const struct lane *lane, const char *key, int64_t n,
+	       int64_t sequence)
 {
 	static uint8_t counter;
 	struct pj_str name = {key, strlen(key)};
@@ -481,6 +496,8 @@ another_writes(const struct lane *lane, const char *key, int64_t n)
 	doc_begin(doc);
 	assert_int_equal(pj_add(pj_doc_root(doc), "sum", n, &err), 0);
 	(void)doc_end(doc, PJ_DONE, 99, counter, STAGE_AT_MS, &err);
+	if (sequence)
+		doc_set_sequence(doc, "steps", sequence);
 	doc_encode(doc, &token, &bytes);
 	scripted_put(has, &(struct store_write){
 				  .collection = lane->generation,
@@ -490,6 +507,12 @@ another_writes(const struct lane *lane, const char *key, int64_t n)
 			  });
 	buf_release(&bytes);
 	doc_free(doc);
+}
+
+static inline void
+another_writes(const struct lane *lane, const char *key, int64_t n)
+{
+	another_counts(lane, key, n, 0);
 }
 
 /* ---- What the store holds ------------------------------------------------ */

@@ -261,6 +261,26 @@ a_lane_that_stops_during_a_drain_leaves_it_whole(void **state)
 	}
 }
 
+/* A refusal writes nothing that could meet the other's write (rule 1). */
+static void
+a_retry_is_tried_on_what_the_store_holds_now(void **state)
+{
+	struct stage *st = *state;
+
+	stage_begin(st);
+	feed_numbered(st, STEPS, 0, "a", 1, 1);
+	feed_numbered(st, STEPS, 1, "a", 3, 3);
+	settle(st);
+	assert_queue("keyed.1", "a", STEPS, 1, 1, 1);
+	/* The one that is missing comes by another owner's partition. */
+	another_counts(keyed, "a", 0, 2);
+	assert_true(retry(st));
+	settle(st);
+	(void)answer(st, STORE_REQ_DONE);
+	assert_int_equal(stored(keyed, "a", "_steps"), 13);
+	assert_int_equal(scripted.n_rows, 0);
+}
+
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
 
@@ -268,6 +288,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_retry_is_tried_on_what_the_store_holds_now),
 		TEST(a_lost_answer_does_not_apply_twice),
 		TEST(a_conflict_drains_again_on_what_is_there),
 		TEST(a_refusal_that_comes_with_a_conflict_keeps_what_is_behind),
