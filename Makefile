@@ -339,6 +339,7 @@ check-docs: all ## Generated documents are current, links and commands exist
 docs: all ## Regenerate what is generated in docs/
 	@$(B)/projector/projector config --reference > docs/configuration.md
 	@python3 tests/mutants/run.py --write docs/guarantees.md
+	@python3 tests/faults/run.py --write docs/guarantees.md
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18

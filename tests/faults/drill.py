@@ -357,6 +357,19 @@ class Drill:
         wait_until("every checkpoint is at the log's end (I9)",
                    lambda: not self.behind(db), self.settle_s, 0.2)
         self.note(f"caught up {time.monotonic() - begun:.1f} s after the end")
+        if self.has_api:
+            # A client may hear of the store's health ten seconds later.
+            wait_until("the read API serves (I9)", self.is_served, 15, 0.2)
+
+    def is_served(self):
+        client = http.client.HTTPConnection(self.address, timeout=10)
+        try:
+            client.request("GET", f"/v1/{VIEWS[0]}/nobody")
+            return client.getresponse().status == 404
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            client.close()
 
     def revive(self):
         """Somebody has to be there to catch up."""

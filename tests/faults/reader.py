@@ -87,14 +87,18 @@ class Reader:
             revision = item.get("revision")
             if was is None or revision is None:
                 continue
-            # Another generation counts anew; the tag tells that.
-            if revision < was[1] and not self.newer(one, was):
+            # Another generation counts anew; a tag tells that.
+            if revision < was[1] and not self.newer([one, *same], was):
                 self.breach(f"I11 {one}: revision {revision} in a batch "
                             f"after {was}")
 
-    def newer(self, path, was):
-        found = ETAG.search(self.get(path)[1].get("ETag", ""))
-        return bool(found) and int(found[1]) != was[0]
+    def newer(self, paths, was):
+        """Whether the view has moved to another generation. What is deleted
+        has no tag; then any other document of the view tells."""
+        for path in paths:
+            if found := ETAG.search(self.get(path)[1].get("ETag", "")):
+                return int(found[1]) != was[0]
+        return True  # nothing is left that could tell
 
     def run(self, stop):
         while not stop.wait(0.005):

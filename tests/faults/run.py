@@ -3,7 +3,7 @@
 """Runs fault drills, family by family.
 
     run.py [--short] [--seed N] [--times N] [FAMILY | DRILL]...
-    run.py --list | --families
+    run.py --list | --families | --markdown | --write FILE
 
 Without names: all. --short: those that belong to `make test`. Every drill prints
 its seed; --seed gives it back. The last line is 'N passed, N failed'.
@@ -16,11 +16,13 @@ import sys
 import time
 import traceback
 
+import matrix
 from drill import WORK
 from servers import World
 
 FAMILIES = ("processes", "brokers", "cluster", "logs", "input",
-            "generations", "stores", "replicas")
+            "generations", "partitioners", "stores", "replicas", "disks",
+            "endings")
 
 
 def family_of(name):
@@ -67,6 +69,9 @@ def run_one(drill, world, seed, number):
 def run_family(family, drills, args):
     name = family.__name__
     passed = failed = 0
+    if why := getattr(family, "unable", lambda: None)():
+        print(f"skip {name}: {why}", flush=True)
+        return passed, failed
     world = World(WORK / f"{name}-servers", **family.WORLD)
     try:
         world.start()
@@ -88,10 +93,20 @@ def main():
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--families", action="store_true")
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--write", metavar="FILE")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     if args.families:
         print(*FAMILIES)
+        return
+    if args.markdown or args.write:
+        table = matrix.markdown([d for name in FAMILIES
+                                 for d in family_of(name).DRILLS])
+        if args.write:
+            matrix.write(args.write, table)
+        else:
+            print(matrix.BEGIN + table + matrix.END, end="")
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     passed = failed = 0

@@ -15,6 +15,7 @@ import sys
 
 from frame import BUILD, HERE, SUPPORT, sh, wait_until
 from links import Carrier, Link, answers, free_ports
+from loopback import Disk
 
 CACHE = pathlib.Path(os.environ.get("SHOPVIEW_CACHE") or
                      pathlib.Path.home() / ".cache/shopview")
@@ -202,13 +203,16 @@ class Kafka:
 # ---- MongoDB --------------------------------------------------------------
 
 class MongoNode(Node):
-    def __init__(self, number, folder, carrier, ports, names):
+    def __init__(self, number, folder, carrier, ports, names, disk_mib):
         self.port, link = ports
         super().__init__(f"mongo{number}", folder,
                          Link(carrier, link, self.port, names))
         self.number, self.direct = number, None
         self.db = self.dir / "db"
         self.db.mkdir(parents=True)
+        # One of its own, or none.
+        self.disk = Disk(self.dir / "disk.img", self.db, disk_mib) \
+            if disk_mib else None
 
     def argv(self):
         return [CACHE / "mongodb-6.0.5/mongod", "--replSet", "rs0", "--bind_ip",
@@ -258,13 +262,14 @@ class MongoNode(Node):
 class Mongo:
     """A replica set of one or three, and who may be told apart at its links."""
 
-    def __init__(self, folder, carrier, nodes=1):
+    def __init__(self, folder, carrier, nodes=1, disk_mib=0):
         sh(SUPPORT / "mongo.sh", "fetch", timeout=400)
         self.clients = {}  # name → program
         self.through = None
         ports = free_ports(2 * nodes)
         self.nodes = [MongoNode(n, pathlib.Path(folder) / f"mongo{n}", carrier,
-                                ports[2 * n:2 * n + 2], self.names)
+                                ports[2 * n:2 * n + 2], self.names,
+                                disk_mib)
                       for n in range(nodes)]
 
     def names(self):
@@ -314,6 +319,9 @@ class Mongo:
         for node in self.nodes:
             node.link.heal()
             node.resume()
+            if node.disk:
+                node.disk.thaw()
+                node.disk.empty()
             if not node.alive():
                 node.start()
         for node in self.nodes:
@@ -324,19 +332,27 @@ class Mongo:
 
     def stop(self):
         for node in self.nodes:
+            if node.disk:
+                node.disk.thaw()
             node.stop()
+            if node.disk:
+                node.disk.unmount()
 
 
 class World:
     """The servers of one family of drills, and what reads Kafka's log."""
 
-    def __init__(self, folder, kafka_nodes=1, mongo_nodes=1, more=""):
+    def __init__(self, folder, kafka_nodes=1, mongo_nodes=1, more="",
+                 disk_mib=0):
         self.dir = pathlib.Path(folder)
+        for left in self.dir.glob("mongo*/db"):
+            if left.is_mount():
+                sh("umount", left)
         shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir(parents=True)
         self.carrier = Carrier()
         self.kafka = Kafka(self.dir, self.carrier, kafka_nodes, more)
-        self.mongo = Mongo(self.dir, self.carrier, mongo_nodes)
+        self.mongo = Mongo(self.dir, self.carrier, mongo_nodes, disk_mib)
         self.reader = None
 
     def start(self):

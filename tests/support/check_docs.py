@@ -101,6 +101,14 @@ def mutants_are_listed():
         yield "docs/guarantees.md does not list the mutants: make docs"
 
 
+def drills_are_listed():
+    want = subprocess.run(
+        [sys.executable, ROOT / "tests" / "faults" / "run.py", "--markdown"],
+        capture_output=True, text=True, check=True).stdout
+    if want not in read("docs", "guarantees.md"):
+        yield "docs/guarantees.md does not list the drills: make docs"
+
+
 def links_resolve():
     for path in documents():
         text = path.read_text(encoding="utf-8")
@@ -440,7 +448,8 @@ def licence_is_whole():
         yield "LICENSE is not the whole Apache License 2.0"
 
 
-CHECKS = (configuration_is_generated, mutants_are_listed, links_resolve, make_targets_exist,
+CHECKS = (configuration_is_generated, mutants_are_listed,
+          drills_are_listed, links_resolve, make_targets_exist,
           verbs_and_options_exist, settings_exist, paths_exist,
           decision_records_are_whole, log_events_are_documented,
           exit_statuses_are_documented, protected_properties_are_documented,
