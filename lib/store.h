@@ -162,6 +162,8 @@ struct store_parked {
 	const char *cause; /* short, one per kind: "missing field" */
 	const char *detail;
 	int64_t parked_at_ms;
+	/* Out: how often it was refused once more, and when that last was. */
+	int64_t n_refused, refused_at_ms;
 	bool key_null, value_null;
 	struct pj_str key, value;
 	/* Headers as name, value pairs; a null value has ptr NULL. */
@@ -189,6 +191,18 @@ struct store_unpark {
 	int64_t at_ms;
 };
 
+/* A parked row that stays: its record was tried and refused once more. */
+struct store_refusal {
+	const char *generation;
+	const char *unit_type;
+	struct pj_str unit;
+	const char *topic;
+	int32_t partition;
+	int64_t offset;
+	const char *cause, *detail; /* why now */
+	int64_t at_ms;
+};
+
 /* A tombstone to be taken away, by compare: the token it must still hold. */
 struct store_purge {
 	const char *collection;
@@ -207,6 +221,8 @@ struct store_batch {
 	/* Of records whose outcome was durable before this batch. */
 	const struct store_unpark *unparks;
 	size_t n_unparks;
+	const struct store_refusal *refusals;
+	size_t n_refusals;
 	const struct store_purge *purges;
 	size_t n_purges;
 	/*
@@ -219,8 +235,9 @@ struct store_batch {
 
 /*
  * Writes a batch: parked rows (idempotent by generation + unit + coordinates),
- * documents, checkpoints, unparked rows (audit first, then the row goes; one
- * that is not there is no error), purges (one whose token moved is left).
+ * documents, checkpoints, refusals (of rows that are there; a count in doubt
+ * may be one too high), unparked rows (audit first, then the row goes; one that
+ * is not there is no error), purges (one whose token moved is left).
  *
  * A checkpoint is written only where the stored row has the same epoch
  * (protocol rule 8); among those it is monotone: a lower `next` than the stored

@@ -65,6 +65,14 @@ job_checkpoints(struct store_job *job, const struct store_batch *batch)
 				&batch->checkpoints[i]);
 }
 
+static void
+job_refusals(struct store_job *job, const struct store_batch *batch)
+{
+	for (size_t i = 0; i < batch->n_refusals; i++)
+		rows_refusal(store_rows_add(&job->refused),
+			     &batch->refusals[i]);
+}
+
 /* ---- Unparked rows ----------------------------------------------------- */
 
 /* What is to be found out about them before any of them goes. */
@@ -191,6 +199,7 @@ store_apply(struct store_session *ses, struct store_batch *batch,
 		return -1;
 	job_writes(&job, batch);
 	job_checkpoints(&job, batch);
+	job_refusals(&job, batch);
 	if (job_parked(&job, batch, err) || job_unparks(ses, &job, batch, err))
 		goto out;
 	ret = ses->store->ops->apply(ses, &job, err);
@@ -202,6 +211,7 @@ store_apply(struct store_session *ses, struct store_batch *batch,
 out:
 	store_rows_release(&job.parked);
 	store_rows_release(&job.checkpoints);
+	store_rows_release(&job.refused);
 	store_rows_release(&job.audit);
 	store_rows_release(&job.unparked);
 	return ret;

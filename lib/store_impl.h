@@ -72,6 +72,7 @@ struct store_job {
 	struct store_rows parked;
 	struct store_rows checkpoints;
 	size_t n_checkpoints_done; /* out */
+	struct store_rows refused; /* parked rows that are there */
 	/* First the audit, then the parked rows go (ids only). */
 	struct store_rows audit, unparked;
 	const struct store_purge *purges; /* last */

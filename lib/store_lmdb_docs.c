@@ -140,6 +140,8 @@ lmdb_apply_body(MDB_txn *txn, void *arg)
 		rc = lmdb_rows_put(txn, a->checkpoints, &job->checkpoints,
 				   &job->n_checkpoints_done);
 	if (!rc)
+		rc = lmdb_rows_put(txn, a->parked, &job->refused, &made);
+	if (!rc)
 		rc = lmdb_rows_put(txn, a->audit, &job->audit, &made);
 	if (!rc)
 		rc = lmdb_rows_del(txn, a->parked, &job->unparked);
@@ -172,7 +174,7 @@ lmdb_apply_open(struct lmdb_env *env, struct lmdb_applying *a,
 	bool found;
 	size_t i;
 
-	if ((job->parked.n || job->unparked.n) &&
+	if ((job->parked.n || job->unparked.n || job->refused.n) &&
 	    lmdb_database(env, READMODEL_PARKED, true, &a->parked, &found, err))
 		return -1;
 	if (job->checkpoints.n &&

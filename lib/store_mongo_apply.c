@@ -278,6 +278,8 @@ mongo_apply(struct store_session *base, struct store_job *job,
 	    mongo_send_writes(ses, job, err) ||
 	    mongo_rows_write(base, READMODEL_CHECKPOINTS, &job->checkpoints,
 			     &job->n_checkpoints_done, err) ||
+	    mongo_rows_write(base, READMODEL_PARKED, &job->refused, &made,
+			     err) ||
 	    mongo_rows_write(base, READMODEL_AUDIT, &job->audit, &made, err) ||
 	    mongo_rows_delete(base, READMODEL_PARKED, &job->unparked, err) ||
 	    mongo_purge(ses, job, err))

@@ -125,6 +125,32 @@ rows_parked(struct store_row *ret_row, const struct store_parked *parked)
 	parked_begin(ret_row, parked_id(parked), parked);
 }
 
+void
+rows_refusal(struct store_row *ret_row, const struct store_refusal *refusal)
+{
+	*ret_row = (struct store_row){
+		.id = rows_parked_id(refusal->generation, refusal->unit_type,
+				     refusal->unit, refusal->topic,
+				     refusal->partition, refusal->offset)};
+	row_set_text(ret_row, "cause", refusal->cause);
+	row_set_text(ret_row, "detail", refusal->detail);
+	row_set_int64(ret_row, "refusedAt", refusal->at_ms);
+	row_add(ret_row, "refused", 1);
+}
+
+/* Only of a row that was refused once more. */
+static int64_t
+parked_number(const uint8_t *bson, size_t len, const char *field)
+{
+	bson_iter_t it;
+
+	return bson_iter_init_from_data(&it, bson, len) &&
+			       bson_iter_find(&it, field) &&
+			       BSON_ITER_HOLDS_NUMBER(&it)
+		       ? bson_iter_as_int64(&it)
+		       : 0;
+}
+
 static int
 parked_headers(const bson_iter_t *at, struct pj_str **ret_headers,
 	       size_t *ret_n, struct pj_error *err)
@@ -200,6 +226,8 @@ rows_parked_read(const uint8_t *bson, size_t len, struct store_parked *ret,
 	row.key_null = !row.key.ptr;
 	row.value_null = !row.value.ptr;
 	row.headers = *ret_headers;
+	row.n_refused = parked_number(bson, len, "refused");
+	row.refused_at_ms = parked_number(bson, len, "refusedAt");
 	*ret = row;
 	return 0;
 }

@@ -93,6 +93,10 @@ rows_live_read(const uint8_t *bson, size_t len, struct store_live *ret,
 void
 rows_parked(struct store_row *ret_row, const struct store_parked *parked);
 
+/* Of one that is there; borrows its texts. */
+void
+rows_refusal(struct store_row *ret_row, const struct store_refusal *refusal);
+
 /* Where a parked row is, whatever is in it; freed by free(). */
 char *
 rows_parked_id(const char *generation, const char *unit_type,

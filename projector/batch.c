@@ -292,14 +292,14 @@ batch_queue_unpark(struct batch *bat, struct queued *q)
 }
 
 void
-batch_end_queued(struct batch *bat, struct queued *q, bool unpark)
+batch_end_queued(struct batch *bat, struct queued *q, bool rows)
 {
 	struct drain *drain = q->home->drain;
 
 	TAILQ_REMOVE(&bat->queued, q, link);
 	if (drain)
 		drain->n_out--;
-	if (!unpark) {
+	if (!rows) {
 		queued_free(q);
 		return;
 	}

@@ -52,7 +52,7 @@ struct batch {
 	uint32_t era;		    /* jobs of an earlier one are void */
 	struct parked_row **parked; /* not yet sent */
 	size_t n_parked, parked_cap;
-	struct queued **unparks; /* whose rows may go; not yet sent */
+	struct queued **unparks; /* whose rows go or change; not yet sent */
 	size_t n_unparks, unparks_cap;
 	struct queueds queued; /* all that are in entries' lists */
 	uint64_t n_writes, n_conflicts, n_verified;
@@ -150,9 +150,12 @@ batch_drain_take(struct batch *bat, struct entry *e, struct drain *drain);
 /* Takes the record as one of the entry's: not pending yet. */
 void
 batch_add_queued_take(struct batch *bat, struct entry *e, struct queued *q);
-/* Done with: the row goes with the next batch, when that is asked for. */
+/*
+ * Done with: with the next batch its row goes, or, where q->cause says so, is
+ * told why it stays; when that is asked for.
+ */
 void
-batch_end_queued(struct batch *bat, struct queued *q, bool unpark);
+batch_end_queued(struct batch *bat, struct queued *q, bool rows);
 /* What a drain does next, when nothing of its entry is under way. */
 void
 batch_settle(struct batch *bat, struct entry *e);

@@ -304,36 +304,64 @@ apply_job_parked(struct batch *bat, struct job *job)
 	job->batch.n_parked = job->n_parked;
 }
 
+static struct store_unpark
+unpark_of(const struct queued *q)
+{
+	return (struct store_unpark){
+		.generation = q->generation,
+		.unit_type = q->unit_type,
+		.unit = q->unit,
+		.topic = q->rec.partition->topic,
+		.partition = q->rec.partition->number,
+		.offset = q->rec.offset,
+		.action = q->cleared   ? "cleared"
+			  : q->discard ? "discarded"
+				       : "retried",
+		.reason = q->reason ? q->reason : "",
+		.by = q->by ? q->by : "",
+		.at_ms = q->at_ms,
+	};
+}
+
+static struct store_refusal
+refusal_of(const struct queued *q)
+{
+	return (struct store_refusal){
+		.generation = q->generation,
+		.unit_type = q->unit_type,
+		.unit = q->unit,
+		.topic = q->rec.partition->topic,
+		.partition = q->rec.partition->number,
+		.offset = q->rec.offset,
+		.cause = q->cause,
+		.detail = q->detail,
+		.at_ms = q->at_ms,
+	};
+}
+
+/* Rows that go, and those that stay for another reason. */
 static void
 apply_job_unparks(struct batch *bat, struct job *job)
 {
 	struct store_unpark *rows;
+	struct store_refusal *refusals;
 
 	job->n_unparks = bat->n_unparks;
 	job->unparks = bat->unparks;
 	bat->unparks = NULL;
 	bat->n_unparks = bat->unparks_cap = 0;
 	rows = mem_calloc(job->n_unparks, sizeof(*rows));
+	refusals = mem_calloc(job->n_unparks, sizeof(*refusals));
 	for (size_t i = 0; i < job->n_unparks; i++) {
 		const struct queued *q = job->unparks[i];
 
-		rows[i] = (struct store_unpark){
-			.generation = q->generation,
-			.unit_type = q->unit_type,
-			.unit = q->unit,
-			.topic = q->rec.partition->topic,
-			.partition = q->rec.partition->number,
-			.offset = q->rec.offset,
-			.action = q->cleared   ? "cleared"
-				  : q->discard ? "discarded"
-					       : "retried",
-			.reason = q->reason ? q->reason : "",
-			.by = q->by ? q->by : "",
-			.at_ms = q->at_ms,
-		};
+		if (q->cause)
+			refusals[job->batch.n_refusals++] = refusal_of(q);
+		else
+			rows[job->batch.n_unparks++] = unpark_of(q);
 	}
 	job->batch.unparks = rows;
-	job->batch.n_unparks = job->n_unparks;
+	job->batch.refusals = refusals;
 }
 
 static void

@@ -186,7 +186,7 @@ core_request(struct core *core, struct lane *lane, struct partition *part,
 struct core_answer {
 	char request[33];
 	enum store_request_state state;
-	char text[256];
+	char text[512];
 };
 
 /* The next answer; false: none. Its effect is durable. */

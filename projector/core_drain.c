@@ -121,19 +121,31 @@ core_request(struct core *core, struct lane *lane, struct partition *part,
 }
 
 static void
-say_drained(const struct drain *drain, char *text, size_t size)
+say_drained(const struct drain *drain, struct buf *text)
 {
-	int n = snprintf(text, size, "applied %" PRIu64 ", discarded %" PRIu64,
-			 drain->n_applied, drain->n_discarded);
-
+	if (drain->refused && drain->given_up) {
+		buf_addstr(text, "discard done: ");
+		if (!drain->n_discarded)
+			buf_printf(text,
+				   "the record at %" PRId64
+				   " had left the queue before, ",
+				   drain->offset);
+	}
+	buf_printf(text, "applied %" PRIu64 ", discarded %" PRIu64,
+		   drain->n_applied, drain->n_discarded);
 	if (drain->n_cleared)
-		n += snprintf(text + n, size - (size_t)n,
-			      ", cleared %" PRIu64
-			      " that had left the queue before",
-			      drain->n_cleared);
-	(void)snprintf(text + n, size - (size_t)n, "%s%s",
-		       drain->refused ? "; then " : ", nothing is left",
-		       drain->refused ? drain->why : "");
+		buf_printf(text,
+			   ", cleared %" PRIu64
+			   " that had left the queue before",
+			   drain->n_cleared);
+	if (!drain->refused)
+		buf_addstr(text, ", nothing is left");
+	else
+		buf_printf(text, "; %s%s",
+			   drain->given_up ? "the queue goes on with a record "
+					     "that stays: "
+					   : "then ",
+			   drain->why);
 }
 
 static void
@@ -142,12 +154,16 @@ end_drain(struct core *core, struct entry *e)
 	struct drain *drain = e->drain;
 	bool nothing = !drain->refused && drain->n_applied == 0 &&
 		       drain->n_discarded == 0 && drain->n_cleared == 0;
-	char text[320];
+	struct buf text = BUF_INIT;
 
-	say_drained(drain, text, sizeof(text));
+	say_drained(drain, &text);
+	/* Of a discard the rest was not asked for: it may be refused. */
 	answer(core, drain->request,
-	       drain->refused || nothing ? STORE_REQ_FAILED : STORE_REQ_DONE,
-	       nothing ? "nothing is parked" : text);
+	       (drain->refused && !drain->given_up) || nothing
+		       ? STORE_REQ_FAILED
+		       : STORE_REQ_DONE,
+	       nothing ? "nothing is parked" : text.data);
+	buf_release(&text);
 	if (!drain->refused && !nothing && e->lane->n_units_parked)
 		e->lane->n_units_parked--;
 	e->drain = NULL;
@@ -158,8 +174,9 @@ end_drain(struct core *core, struct entry *e)
  * -------------------------------------------------------------------
  */
 
+/* It stays where it is, and so does all behind it. */
 static void
-refuse(struct queued *q, const char *cause, const char *detail)
+hold(struct queued *q, const char *cause, const char *detail)
 {
 	struct drain *drain = q->home->drain;
 
@@ -171,6 +188,17 @@ refuse(struct queued *q, const char *cause, const char *detail)
 	(void)snprintf(drain->why, sizeof(drain->why),
 		       "the record at %" PRId64 " was refused: %s: %.120s",
 		       q->rec.offset, cause, detail);
+}
+
+/* It was tried, so its row says why it stays, as of now. */
+static void
+refuse(struct queued *q, const char *cause, const char *detail)
+{
+	hold(q, cause, detail);
+	free(q->cause);
+	free(q->detail);
+	q->cause = mem_strdup(cause);
+	q->detail = mem_strdup(detail);
 }
 
 /* What a discarded record leaves in the key's sequence (rule 12). */
@@ -242,6 +270,8 @@ core_fold_queued(struct core *core, struct entry *e, struct record *rec,
 	case FOLD_REPEATED:
 		/* Repeated: by a write whose answer was lost. */
 		rec->queued->counts = true;
+		free(rec->queued->cause);
+		rec->queued->cause = NULL;
 		core_folded(core, e, rec, outcome);
 		break;
 	case FOLD_REJECTED:
@@ -314,15 +344,17 @@ start_queued(struct core *core, struct queued *q)
 
 	q->started = true;
 	/* Given up before, by a process that did not get any further. */
-	if (q->discard && q->rec.offset > drain->offset)
+	if (q->discard && q->rec.offset > drain->offset) {
 		q->discard = false;
+		drain->given_up = true;
+	}
 	if (q->discard && q->rec.offset != drain->offset)
-		refuse(q, "it is not the one to be discarded",
-		       "the queue has moved on");
+		hold(q, "it is not the one to be discarded",
+		     "the queue has moved on");
 	/* It could not be remembered that this one has left. */
 	if (home->unit && doc_is_late_full(home->doc))
-		refuse(q, "too many were retried or given up",
-		       "rebuild the projection");
+		hold(q, "too many were retried or given up",
+		     "rebuild the projection");
 	if (drain->refused) {
 		batch_end_queued(&core->batch, q, false);
 		return;
@@ -357,6 +389,7 @@ settled(struct core *core, struct queued *q)
 		return;
 	}
 	if (q->counts && !(home->unit && q->stage == QUEUED_FOLDING)) {
+		drain->given_up |= q->discard;
 		drain->n_discarded += q->discard;
 		drain->n_applied += !q->discard;
 		core->counts.discarded += q->discard;
@@ -365,7 +398,7 @@ settled(struct core *core, struct queued *q)
 		home->lane->n_retried += !q->discard;
 		batch_end_queued(&core->batch, q, true);
 	} else {
-		batch_end_queued(&core->batch, q, false);
+		batch_end_queued(&core->batch, q, q->cause != NULL);
 	}
 	if (home->list == LIST_NONE)
 		batch_settle(&core->batch, home);

@@ -76,6 +76,7 @@ job_free(struct job *job)
 	free(job->parked);
 	free(job->unparks);
 	free((void *)job->batch.unparks);
+	free((void *)job->batch.refusals);
 	free((void *)job->rows.unit.ptr);
 	free(job->rows.got);
 	free(job->batch.writes);

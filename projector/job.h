@@ -54,7 +54,7 @@ struct job {
 	struct flight **flights;
 	struct parked_row **parked;
 	size_t n_parked;
-	struct queued **unparks; /* batch.unparks[i] names its row */
+	struct queued **unparks; /* whose rows go, or are told why they stay */
 	size_t n_unparks;
 	struct store_batch batch;
 

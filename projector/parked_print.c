@@ -207,6 +207,10 @@ add_story(struct buf *out, const struct parked_print *print,
 	add_string(out, "cause", row->cause);
 	add_string(out, "detail", row->detail);
 	add_date(out, "at", row->parked_at_ms);
+	if (row->n_refused) {
+		buf_printf(out, ",\"refused\":%" PRId64, row->n_refused);
+		add_date(out, "refusedAt", row->refused_at_ms);
+	}
 	free(key);
 }
 
@@ -252,6 +256,12 @@ add_whole(struct buf *out, const struct store_parked *row)
 	buf_addstr(out, "\n  parked   ");
 	add_time(out, row->parked_at_ms);
 	buf_addch(out, '\n');
+	if (row->n_refused) {
+		buf_addstr(out, "  refused  ");
+		add_time(out, row->refused_at_ms);
+		buf_printf(out, ", %" PRId64 " times by then\n",
+			   row->n_refused);
+	}
 	for (size_t i = 0; i < row->n_headers; i++) {
 		buf_addstr(out, "  header   ");
 		add_bytes(out, row->headers[2 * i]);

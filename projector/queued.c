@@ -68,6 +68,8 @@ queued_free(struct queued *q)
 		return;
 	free(q->bytes);
 	free(q->headers);
+	free(q->cause);
+	free(q->detail);
 	free(q->reason);
 	free(q->by);
 	free(q);

@@ -35,6 +35,8 @@ struct queued {
 	bool discard;
 	bool cleared; /* it was out of its queue already, its row was not */
 	bool counts;  /* its last fold took it out of the queue */
+	/* It was refused, and its row is to say why; else NULL. */
+	char *cause, *detail;
 	char generation[64];
 	char unit_type[16];
 	struct pj_str unit;

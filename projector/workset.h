@@ -91,7 +91,8 @@ struct drain {
 	char *reason, *by;
 	uint64_t n_applied, n_discarded, n_cleared;
 	unsigned n_out;	    /* records out of the queue that are under way */
-	unsigned n_unparks; /* rows that are still to go */
+	unsigned n_unparks; /* rows that are still to go, or to be told */
+	bool given_up; /* what was asked to be given up has left the queue */
 	/*
 	 * Rows that a crash left behind, of records that are out of the queue:
 	 * they are looked for first, from here on, until `swept`.

@@ -434,6 +434,25 @@ scripted_unpark(const struct store_unpark *un)
 	*r = scripted.rows[--scripted.n_rows];
 }
 
+static inline void
+scripted_refuse(const struct store_refusal *ref)
+{
+	struct scripted_row *r =
+		scripted_row(ref->generation, ref->unit_type, ref->unit,
+			     ref->topic, ref->partition, ref->offset);
+
+	scripted_note(mem_printf("refused %s/%d@%lld", ref->topic,
+				 (int)ref->partition, (long long)ref->offset));
+	if (!r)
+		return;
+	free((void *)r->row.cause);
+	free((void *)r->row.detail);
+	r->row.cause = mem_strdup(ref->cause);
+	r->row.detail = mem_strdup(ref->detail);
+	r->row.refused_at_ms = ref->at_ms;
+	r->row.n_refused++;
+}
+
 /* ---- Checkpoints --------------------------------------------------------- */
 
 static inline bool
@@ -514,6 +533,8 @@ store_apply(struct store_session *ses, struct store_batch *batch,
 	}
 	for (size_t i = 0; i < batch->n_checkpoints; i++)
 		batch->fenced |= !scripted_checkpoint(&batch->checkpoints[i]);
+	for (size_t i = 0; i < batch->n_refusals; i++)
+		scripted_refuse(&batch->refusals[i]);
 	for (size_t i = 0; i < batch->n_unparks; i++)
 		scripted_unpark(&batch->unparks[i]);
 	if (scripted.mood == LOST)

@@ -209,6 +209,64 @@ parked_units_are_told_apart_however_long(void **state)
 	assert_int_equal(count_parked(fx, "stock.1"), 3);
 }
 
+struct refused_seen {
+	char cause[32], detail[32], value[32];
+	int64_t n, at_ms;
+};
+
+static bool
+see_refused(void *arg, const struct store_parked *row)
+{
+	struct refused_seen *seen = arg;
+
+	(void)snprintf(seen->cause, sizeof(seen->cause), "%s", row->cause);
+	(void)snprintf(seen->detail, sizeof(seen->detail), "%s", row->detail);
+	(void)snprintf(seen->value, sizeof(seen->value), "%.*s",
+		       (int)row->value.len, row->value.ptr);
+	seen->n = row->n_refused;
+	seen->at_ms = row->refused_at_ms;
+	return true;
+}
+
+static void
+a_refusal_says_why_in_its_row_and_makes_none(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_parked row = parked_of(PJ_STR("a"), 1);
+	struct store_refusal refusals[2];
+	struct store_batch batch = {.refusals = refusals, .n_refusals = 2};
+	struct refused_seen seen = {.n = -1};
+
+	row.value = PJ_STR("whole");
+	park(fx, &row, 1);
+	OK(fx,
+	   store_parked_scan(fx->ses, "stock.1", see_refused, &seen, &fx->err));
+	assert_int_equal(seen.n, 0);
+	for (int64_t i = 0; i < 2; i++)
+		refusals[i] = (struct store_refusal){
+			.generation = row.generation,
+			.unit_type = row.unit_type,
+			.unit = row.unit,
+			.topic = row.topic,
+			.partition = row.partition,
+			.offset = row.offset + i, /* that one is not there */
+			.cause = "another",
+			.detail = "in detail",
+			.at_ms = 77,
+		};
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	refusals[0].at_ms = 99;
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	assert_int_equal(count_parked(fx, "stock.1"), 1);
+	OK(fx,
+	   store_parked_scan(fx->ses, "stock.1", see_refused, &seen, &fx->err));
+	assert_string_equal(seen.cause, "another");
+	assert_string_equal(seen.detail, "in detail");
+	assert_string_equal(seen.value, "whole");
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.at_ms, 99);
+}
+
 static void
 a_parked_row_that_cannot_be_kept_is_a_named_stop(void **state)
 {

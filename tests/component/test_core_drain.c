@@ -184,6 +184,45 @@ a_head_that_is_refused_again_keeps_everything_as_it_was(void **state)
 	assert_int_equal(stored(keyed, "a", "_steps"), 1523);
 }
 
+/* Why it stays is why it was refused last. */
+static void
+what_is_refused_once_more_says_why_in_its_row(void **state)
+{
+	struct stage *st = *state;
+	const struct store_parked *row;
+
+	stage_begin(st);
+	park_three(st);
+	row = parked(keyed, "document", "a", 2);
+	assert_string_equal(row->cause, "behind a parked record");
+	assert_int_equal(row->n_refused, 0);
+	mend();
+	refuse_number(2);
+	st->now = 70000;
+	assert_true(retry(st));
+	/* The answer says what is durable. */
+	while (!parked(keyed, "document", "a", 2)->n_refused) {
+		struct job *job = next(st);
+
+		assert_non_null(job);
+		run(job, FINE);
+		assert_no_answer(st);
+		back(st, job);
+	}
+	row = parked(keyed, "document", "a", 2);
+	assert_string_equal(row->cause, "rejected by fold");
+	assert_string_equal(row->detail, "no 2");
+	assert_int_equal(row->refused_at_ms, STAGE_AT_MS + 70000);
+	/* Those behind it were not tried. */
+	assert_int_equal(parked(keyed, "document", "a", 3)->n_refused, 0);
+	settle(st);
+	(void)answer(st, STORE_REQ_FAILED);
+	assert_true(request(st, keyed, STEPS, "retry", "document", "a", 2));
+	settle(st);
+	(void)answer(st, STORE_REQ_FAILED);
+	assert_int_equal(parked(keyed, "document", "a", 2)->n_refused, 2);
+}
+
 static void
 what_is_refused_further_on_keeps_itself_and_what_is_behind(void **state)
 {
@@ -336,11 +375,19 @@ only_the_record_that_was_named_is_ever_discarded(void **state)
 		assert_int_equal(stored(keyed, "a", "_steps"), 1);
 		assert_int_equal(scripted.n_rows, 3);
 	}
-	/* Done with long ago: what is left is tried, and nothing given up. */
+	/*
+	 * It is out of the queue already. So it was given up by an owner that
+	 * ended before it had said so, and the same request goes on with what
+	 * was behind; or a retry came between. A retry gives nothing up, so
+	 * whichever it was, to try the rest is right, and what was asked for is
+	 * done. In the log it may be below what is parked: nothing is given up.
+	 */
 	assert_true(request(st, keyed, STEPS, "discard", "document", "a", 0));
 	settle(st);
-	assert_non_null(
-		strstr(answer(st, STORE_REQ_FAILED), "applied 0, discarded 0"));
+	assert_non_null(strstr(answer(st, STORE_REQ_DONE),
+			       "the record at 0 had left the queue before, "
+			       "applied 0, discarded 0; the queue goes on with "
+			       "a record that stays: the record at 1"));
 	assert_queue("keyed.1", "a", STEPS, 1, 3, 3);
 	mend();
 	assert_true(request(st, keyed, STEPS, "discard", "document", "a", 0));
@@ -361,8 +408,9 @@ behind_a_discarded_head_a_refused_record_stays(void **state)
 	refuse_number(3);
 	assert_true(request(st, keyed, STEPS, "discard", "document", "a", 1));
 	settle(st);
-	text = answer(st, STORE_REQ_FAILED);
-	assert_non_null(strstr(text, "applied 1, discarded 1"));
+	/* What was asked for is done. */
+	text = answer(st, STORE_REQ_DONE);
+	assert_non_null(strstr(text, "discard done: applied 1, discarded 1"));
 	assert_non_null(strstr(text, "the record at 3 was refused"));
 	assert_queue("keyed.1", "a", STEPS, 3, 3, 1);
 	assert_int_equal(stored(keyed, "a", "_steps"), 12);
@@ -432,6 +480,7 @@ main(void)
 		TEST(a_long_queue_is_drained_in_pieces),
 		TEST(a_queue_of_an_earlier_owner_is_drained),
 		TEST(a_head_that_is_refused_again_keeps_everything_as_it_was),
+		TEST(what_is_refused_once_more_says_why_in_its_row),
 		TEST(what_is_refused_further_on_keeps_itself_and_what_is_behind),
 		TEST(what_would_make_the_document_too_large_stays_with_what_is_behind),
 		TEST(what_is_not_there_is_said_to_be_not_there),

@@ -323,6 +323,32 @@ def a_discard_gives_up_the_head_applies_the_rest_and_keeps_it_whole(place):
 
 
 @test
+def a_discard_is_done_whatever_becomes_of_the_rest(place):
+    shop = Shop(place)
+    for ticket in "abcd":
+        shop.joined("s", ticket)
+    shop.run("run", "--until-end")
+    process = shop.start()
+    expect(shop.parked()[0]["queued"] == 1, shop.parked())
+    cause = shop.parked()[0]["cause"]
+    done = shop.run("parked", "discard", "template", "s", "--reason", "late")
+    expect("done: discard done: applied 0, discarded 1" in done.stdout and
+           "@3" not in done.stdout and "the record at 3" in done.stdout,
+           done.stdout)  # fmt: skip
+    # The next one heads the queue, and its row says why.
+    row = shop.parked()[0]
+    expect((row["offset"], row["queued"], row["cause"]) == (3, 0, cause), row)
+    shop.run("parked", "retry", "template", "s", status=1)
+    shown = shop.rows("parked", "show", "template", "s")
+    expect(shown[0]["refused"] == 2 and shown[0]["refusedAt"] > shown[0]["at"],
+           shown)  # fmt: skip
+    expect("2 times by then" in shop.run("parked", "show", "template",
+                                         "s").stdout)  # fmt: skip
+    expect(shop.waiting("s") == ["a", "b"], shop.waiting("s"))
+    place.stop(process)
+
+
+@test
 def of_several_queues_of_a_key_one_has_to_be_named(place):
     shop = Shop(place, room=1)
     for partition in range(2):

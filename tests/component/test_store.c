@@ -306,6 +306,7 @@ static const struct CMUnitTest contract[] = {
 	TEST(parking_again_keeps_the_first_row),
 	TEST(parked_rows_are_scanned_by_unit_and_coordinates),
 	TEST(parked_units_are_told_apart_however_long),
+	TEST(a_refusal_says_why_in_its_row_and_makes_none),
 	TEST(a_parked_row_that_cannot_be_kept_is_a_named_stop),
 	TEST(a_queue_is_one_unit_and_partition_by_offset_from_where_asked),
 	TEST(a_discarded_row_goes_and_the_audit_keeps_it_whole),
