@@ -243,7 +243,16 @@ stage_add_units(struct stage *st)
 	}
 }
 
-/* Every partition is taken on. Again: as another process, or after a revoke. */
+/* Of a process that has, or gets back, the assignment. */
+static inline void
+stage_take_on(struct stage *st)
+{
+	for (int i = 0; i < STAGE_PARTS; i++)
+		stage_claim(st, i);
+	stage_add_units(st);
+}
+
+/* Every partition is taken on. Again: as another process. */
 static inline void
 stage_begin(struct stage *st)
 {
@@ -267,9 +276,7 @@ stage_begin(struct stage *st)
 		memset(&st->lanes.lane[i].stop, 0, sizeof(struct pj_error));
 	}
 	st->core = core_new(&st->lanes, &st->set, &hooks);
-	for (int i = 0; i < STAGE_PARTS; i++)
-		stage_claim(st, i);
-	stage_add_units(st);
+	stage_take_on(st);
 }
 
 static inline void
@@ -351,6 +358,18 @@ feed(struct stage *st, int part, int64_t offset, const char *key, int64_t n,
 	char *value = mem_printf("{\"eventType\":\"Step\",\"data\":{"
 				 "\"id\":\"%s\",\"n\":%lld%s}}",
 				 key, (long long)n, more);
+
+	feed_raw(st, part, offset, key, value);
+	free(value);
+}
+
+/* What it is set to it may be already. */
+static inline void
+feed_set(struct stage *st, int part, int64_t offset, const char *key, int64_t n)
+{
+	char *value = mem_printf("{\"eventType\":\"Set\",\"data\":{"
+				 "\"id\":\"%s\",\"n\":%lld}}",
+				 key, (long long)n);
 
 	feed_raw(st, part, offset, key, value);
 	free(value);

@@ -21,7 +21,7 @@
 /* ---- What the events are ------------------------------------------------- */
 
 enum { STEP__ID, STEP__N, STEP__TO, STEP__ALSO, STEP__TEXT };
-enum { STEP, IDLE };
+enum { STEP, IDLE, SET };
 
 static const struct pj_field stage_fields[] = {
 	[STEP__ID] = {.name = "id", .type = PJ_TYPE_ID},
@@ -40,6 +40,9 @@ static const struct pj_event_type stage_types[] = {
 	[IDLE] = {.name = "Idle",
 		  .fields = PJ_BIT(STEP__ID) | PJ_BIT(STEP__TO),
 		  .required = PJ_BIT(STEP__ID)},
+	[SET] = {.name = "Set",
+		 .fields = PJ_BIT(STEP__ID) | PJ_BIT(STEP__N),
+		 .required = PJ_BIT(STEP__N)},
 };
 
 #define STAGE_TOPIC(NAME)                                                      \
@@ -74,8 +77,8 @@ mend(void)
 }
 
 static const struct pj_reads stage_reads[] = {
-	{&steps_topic, PJ_BIT(STEP) | PJ_BIT(IDLE)},
-	{&words_topic, PJ_BIT(STEP) | PJ_BIT(IDLE)},
+	{&steps_topic, PJ_BIT(STEP) | PJ_BIT(IDLE) | PJ_BIT(SET)},
+	{&words_topic, PJ_BIT(STEP) | PJ_BIT(IDLE) | PJ_BIT(SET)},
 	{NULL, 0},
 };
 
@@ -110,7 +113,8 @@ spread_key(const struct pj_options *options, const struct pj_event *ev,
 
 /*
  * Adds up, and remembers per topic in which order: `_steps` of 1, 2, 3 is 123;
- * the last nine of them.
+ * the last nine of them. A number that is set changes nothing when it is that
+ * already.
  */
 static inline enum pj_fold
 stage_fold(const struct pj_options *options, const struct pj_event *ev,
@@ -123,9 +127,13 @@ stage_fold(const struct pj_options *options, const struct pj_event *ev,
 	int64_t n;
 
 	(void)options;
-	if (pj_event_type(ev) != STEP)
+	if (pj_event_type(ev) == IDLE)
 		return PJ_DONE;
 	n = pj_int(data, STEP__N);
+	if (pj_event_type(ev) == SET) {
+		(void)pj_set_int(root, "_set", n);
+		return PJ_DONE;
+	}
 	if (pj_add(root, "count", 1, err) || pj_add(root, "sum", n, err))
 		return PJ_REJECT;
 	(void)pj_set_int(root, order,

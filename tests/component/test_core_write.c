@@ -460,6 +460,37 @@ an_owner_that_always_loses_says_so(void **state)
 	assert_int_equal(stored(keyed, "a", "count"), 21);
 }
 
+/* ---- Revoked --------------------------------------------------------------
+ */
+
+/* Rule 9: nothing tests a decision that nothing changes but the cache. */
+static void
+what_another_owner_wrote_between_two_assignments_is_seen(void **state)
+{
+	struct stage *st = *state;
+	struct core *revoked;
+
+	stage_begin(st);
+	feed_set(st, STEPS, 0, "a", 1);
+	settle(st);
+	revoked = st->core;
+	core_drop(revoked);
+	st->core = NULL;
+	stage_begin(st);
+	replay(st);
+	feed_set(st, STEPS, 1, "a", 2);
+	settle(st);
+	core_free(st->core);
+	st->core = revoked;
+	stage_take_on(st);
+	assert_int_equal(st->from[STEPS], 1);
+	replay(st);
+	feed_set(st, STEPS, 2, "a", 1);
+	settle(st);
+	assert_int_equal(stored(keyed, "a", "_set"), 1);
+	assert_int_equal(checkpoint(keyed, STEPS), 3);
+}
+
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
 
@@ -481,6 +512,7 @@ main(void)
 		TEST(a_document_of_ones_own_is_never_held),
 		TEST(turns_get_longer_while_more_than_half_is_lost_and_then_end),
 		TEST(an_owner_that_always_loses_says_so),
+		TEST(what_another_owner_wrote_between_two_assignments_is_seen),
 	};
 
 	return cmocka_run_group_tests_name("core_write", tests, NULL, NULL);

@@ -1,62 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is MongoDB's own: fail points on a real replica set, indexes, the check.
- * Runs when SHOPVIEW_TEST_MONGODB is set; the server needs enableTestCommands.
  */
-#include "tests/support/store_fixture.h"
+#include "tests/support/mongo_fixture.h"
 
 #define DOCS "stock.1"
 
 /* ---- Fail points ------------------------------------------------------- */
-
-static bson_t *
-run_admin(const struct fixture *fx, const char *database, const char *json)
-{
-	mongoc_client_t *client = mongoc_client_new(fx->settings.uri);
-	bson_error_t error;
-	bson_t *command = bson_new_from_json((const uint8_t *)json, -1, &error);
-	bson_t *reply, answer;
-
-	assert_non_null(client);
-	if (!command)
-		fail_msg("%s", error.message);
-	if (!mongoc_client_command_simple(client, database, command, NULL,
-					  &answer, &error))
-		fail_msg("%s: %s", json, error.message);
-	reply = bson_copy(&answer);
-	bson_destroy(&answer);
-	bson_destroy(command);
-	mongoc_client_destroy(client);
-	return reply;
-}
-
-/* Only commands of this store's clients fail. */
-static void
-fail_commands(const struct fixture *fx, const char *mode, const char *what)
-{
-	char *json = mem_printf("{\"configureFailPoint\": \"failCommand\", "
-				"\"mode\": %s, \"data\": {%s, "
-				"\"appName\": \"store-test\"}}",
-				mode, what);
-	bson_t *reply = run_admin(fx, "admin", json);
-
-	bson_destroy(reply);
-	free(json);
-}
-
-static void
-fail_nothing(const struct fixture *fx)
-{
-	fail_commands(fx, "\"off\"", "\"failCommands\": []");
-}
-
-/* Also when a test has failed in the middle. */
-static int
-teardown(void **state)
-{
-	fail_nothing(*state);
-	return fixture_teardown(state);
-}
 
 static void
 a_cut_connection_is_an_outage_and_tells_nothing_of_the_outcome(void **state)
@@ -676,7 +626,7 @@ a_set_that_acknowledges_from_memory_is_refused(void **state)
 }
 
 #define TEST(f)                                                                \
-	cmocka_unit_test_setup_teardown(f, fixture_setup_mongo, teardown)
+	cmocka_unit_test_setup_teardown(f, fixture_setup_mongo, mongo_teardown)
 
 int
 main(void)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The store port's contract on a real MongoDB, in release and, when it was
-built, under the sanitizers; a standalone server, which is refused; and indexes
+built, under the sanitizers; what a read may see there; a standalone server, which is refused; and indexes
 and validators that a person has added."""
 import json
 import os
@@ -15,6 +15,7 @@ from harness import BUILD, ROOT, SUPPORT, Program, Tests, sh, wait_until
 
 WORK = ROOT / "build" / "integration" / "store"
 CASES = ("test_store", "test_store_mongo")
+READS = ("test_store_mongo_reads",)
 
 
 # What was added to the collection, what is at odds with it, what names it.
@@ -103,9 +104,9 @@ class StoreMongodb(Tests):
         subprocess.run([SUPPORT / "mongo.sh", "stop", WORK / "mongo"],
                        env=self.env, timeout=60, check=False)
 
-    def contract(self, build):
+    def contract(self, build, cases=CASES):
         env = dict(os.environ, SHOPVIEW_TEST_MONGODB=self.uri)
-        for case in CASES:
+        for case in cases:
             got = subprocess.run([build / "tests/component" / case], env=env,
                                  capture_output=True, text=True, timeout=300,
                                  check=False)
@@ -119,12 +120,15 @@ class StoreMongodb(Tests):
     def test_contract_in_release(self):
         self.contract(BUILD)
 
+    def test_reads_in_release(self):
+        self.contract(BUILD, READS)
+
     def test_contract_under_sanitizers(self):
         asan = ROOT / "build" / "asan"
         if not (asan / "tests/component/test_store").exists():
             raise AssertionError("build/asan is missing: make VARIANT=asan "
                                  "tests")
-        self.contract(asan)
+        self.contract(asan, CASES + READS)
 
     def parks_alone(self, name):
         added, at_odds, says, removed = ADDED[name]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The protections that can be taken away, and which test has to notice.
 
-Each mutant is one edit of one file. `says` is what its test prints when it
-turns red: the name of a test, or of a world of the simulator.
+Each mutant is one edit of one file. `says` is the test, or the world of the
+simulator, that has to fail.
 """
 
 SIM_SEEDS = 3000
@@ -19,12 +19,17 @@ def binary(path):
 
 
 STORE_LMDB = binary("tests/component/test_store")
-STORE_MONGODB = {
-    "make": ["build/release/tests/component/test_store",
-             "build/release/tests/component/test_store_mongo",
-             "build/release/tests/support/mongo_admin"],
-    "run": "python3 tests/integration/test_store_mongodb.py "
-           "contract_in_release"}
+
+
+def mongodb(cases, test):
+    return {"make": ["build/release/tests/support/mongo_admin",
+                     *(f"build/release/tests/component/{c}" for c in cases)],
+            "run": f"python3 tests/integration/test_store_mongodb.py {test}"}
+
+
+STORE_MONGODB = mongodb(["test_store", "test_store_mongo"],
+                        "contract_in_release")
+READS_MONGODB = mongodb(["test_store_mongo_reads"], "reads_in_release")
 
 MUTANTS = [
     # ---- Compare-and-set (rule 3) ----------------------------------------
@@ -42,7 +47,50 @@ MUTANTS = [
      "new": "(w->base.bytes[0] & 0) != 0)",
      "test": STORE_LMDB, "says": "a_replace_needs_the_base_token"},
 
+    {"name": "an insert of what the store was said not to have long ago",
+     "file": "projector/batch_out.c",
+     "old": "	return !e->stored &&\n"
+            "	       bat->now_mono_ms - e->absent_mono_ms > BATCH_INSERT_MS;\n",
+     "new": "	return !e->stored && bat->now_mono_ms < 0;\n",
+     "test": binary("tests/component/test_core_write"),
+     "says": "an_insert_is_sent_within_five_minutes_of_its_load_or_not_at_all"},
+
+    # ---- What a read may see (rule 1) ------------------------------------
+    {"name": "MongoDB: local reads instead of majority reads",
+     "file": "lib/store_mongo.c",
+     "old": "		store->read_concern, MONGOC_READ_CONCERN_LEVEL_MAJORITY));\n",
+     "new": "		store->read_concern, MONGOC_READ_CONCERN_LEVEL_LOCAL));\n",
+     "test": READS_MONGODB, "says": "a_load_gives_what_a_majority_has"},
+    {"name": "MongoDB: a read does not wait for what was written before",
+     "file": "lib/store_mongo_run.c",
+     "old": "causal_consistency(opts, true);\n",
+     "new": "causal_consistency(opts, false);\n",
+     "test": READS_MONGODB, "says": "a_load_waits_for_a_write_that_is_in_doubt"},
+    {"name": "MongoDB: a read waits for its own session's writes alone",
+     "file": "lib/store_mongo_run.c",
+     "old": "	if (s)\n		mongoc_client_session_advance",
+     "new": "	if (s && !store)\n		mongoc_client_session_advance",
+     "test": READS_MONGODB, "says": "a_load_waits_for_a_write_that_is_in_doubt"},
+
     # ---- What proves a write (rule 5) ------------------------------------
+    {"name": "MongoDB: what the primary alone has counts as written",
+     "file": "lib/store_mongo.c",
+     "old": "	mongoc_write_concern_set_wmajority(store->write_concern,\n"
+            "					   MONGO_WTIMEOUT_MS);\n",
+     "new": "	mongoc_write_concern_set_w(store->write_concern, 1);\n",
+     "test": READS_MONGODB, "says": "a_load_waits_for_a_write_that_is_in_doubt"},
+    {"name": "MongoDB: a write concern error beside ok counts as written",
+     "file": "lib/store_mongo_run.c",
+     "old": "		res->clean = false;\n		res->durable = false;\n",
+     "new": "		res->durable = false;\n",
+     "test": STORE_MONGODB,
+     "says": "a_write_concern_error_is_unknown_not_applied"},
+    {"name": "MongoDB: a duplicate key or a miss counts as written",
+     "file": "lib/store_mongo_apply.c",
+     "old": "		chunk_set(chunk, writes, STORE_UNKNOWN);\n",
+     "new": "		chunk_set(chunk, writes, STORE_APPLIED);\n",
+     "test": STORE_MONGODB,
+     "says": "misses_in_a_bulk_are_never_applied_and_hits_always_stored"},
     {"name": "a duplicate key or a miss counts as applied",
      "file": "projector/batch_back.c",
      "old": "		if (outcome == STORE_APPLIED)\n",
@@ -96,6 +144,19 @@ MUTANTS = [
      "new": "",
      "test": STORE_LMDB,
      "says": "a_checkpoint_of_an_older_epoch_is_fenced_and_changes_nothing"},
+    {"name": "MongoDB: what a row has to hold is not asked for",
+     "file": "lib/store_mongo_rows.c",
+     "old": "	mongo_put_conds(&q, row->conds, row->n_conds);\n",
+     "new": "",
+     "test": STORE_MONGODB,
+     "says": "a_checkpoint_of_an_older_epoch_is_fenced_and_changes_nothing"},
+    {"name": "documents are kept in memory over a revoke",
+     "file": "projector/batch.c",
+     "old": "	workset_clear(&bat->work);\n",
+     "new": "	if (!batch_is_idle(bat))\n"
+            "		workset_clear(&bat->work);\n",
+     "test": binary("tests/component/test_core_write"),
+     "says": "what_another_owner_wrote_between_two_assignments_is_seen"},
 
     # ---- Anchors (rule 10) -----------------------------------------------
     {"name": "the record applied last is not looked at",
@@ -103,7 +164,7 @@ MUTANTS = [
      "old": "		lost = !rec || !is_anchor(pl, rec);\n",
      "new": "		lost = false;\n",
      "test": binary("tests/unit/test_offsets_anchors"),
-     "says": "test(s), listed below"},
+     "says": "another_record_at_the_anchors_offset_is_a_loss_told_once"},
 
     # ---- Parking ---------------------------------------------------------
     {"name": "later records do not queue behind a parked one",
@@ -119,13 +180,13 @@ MUTANTS = [
      "new": "	    e->list == LIST_URGENT || e->list == LIST_HELD)\n"
             "		workset_move(&bat->work, e, LIST_DIRTY);\n",
      "test": binary("tests/component/test_core_park"),
-     "says": "test(s), listed below"},
+     "says": "a_record_is_durable_in_its_row_before_its_document_says_so"},
     {"name": "documents pass a unit that is being written",
      "file": "projector/batch_out.c",
      "old": "	return !e->unit && bat->n_open_units[e->lane->index] > 0;\n",
      "new": "	return !e->unit && bat->n_open_units[e->lane->index] > 99;\n",
      "test": binary("tests/component/test_core_units"),
-     "says": "test(s), listed below"},
+     "says": "no_document_of_the_lane_goes_while_a_unit_is_written"},
     {"name": "what waited in a unit is judged by positions",
      "file": "projector/fold.c",
      "old": "	if (doc_has_late(doc, source, rec->offset))\n"
@@ -182,7 +243,7 @@ MUTANTS = [
      "old": "	if (sequence == last + 1 || last == DOC_SEQUENCE_UNKNOWN)\n",
      "new": "	if (sequence > last || last == DOC_SEQUENCE_UNKNOWN)\n",
      "test": binary("tests/unit/test_fold_sequence"),
-     "says": "test(s), listed below"},
+     "says": "a_gap_is_told_and_leaves_the_document_as_it_was"},
 
     # ---- Purges (rule 3) -------------------------------------------------
     {"name": "a tombstone goes while a checkpoint is below it",
