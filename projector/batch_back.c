@@ -288,6 +288,7 @@ take_leftover(struct batch *bat, struct entry *e, struct queued *q)
 	drain->discard = discard;
 	drain->n_cleared++;
 	q->cleared = true;
+	q->absolved = true; /* whatever was counted of it */
 	batch_end_queued(bat, q, true);
 }
 

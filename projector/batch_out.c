@@ -8,6 +8,7 @@
 
 #include "lib/mem.h"
 #include "lib/readmodel.h"
+#include "projector/ledger.h"
 
 /* Protocol rule 13: with `_m`, below the server's 16 MiB. */
 static const size_t DOCUMENT_CAP = 15u << 20;
@@ -339,12 +340,40 @@ refusal_of(const struct queued *q)
 	};
 }
 
+/*
+ * What was counted of it while its documents were looked for, or it was folded;
+ * while it was decoded, too, when that has been done again: that concerns all
+ * generations.
+ */
+static void
+apply_job_crashes(struct job *job, const struct queued *q)
+{
+	const char *const steps[] = {
+		q->generation,
+		q->generation,
+		"",
+	};
+	bool decoded = !q->discard && !q->cleared;
+
+	for (size_t i = 0; i < (decoded ? 3 : 2); i++) {
+		struct store_crash *crash = &job->crashes[job->n_crashes++];
+
+		crash->partition = q->rec.partition->number;
+		crash->offset = q->rec.offset;
+		(void)snprintf(crash->generation, sizeof(crash->generation),
+			       "%s%s", steps[i], i == 1 ? LEDGER_IN_KEY : "");
+		(void)snprintf(crash->topic, sizeof(crash->topic), "%s",
+			       q->rec.partition->topic);
+	}
+}
+
 /* Rows that go, and those that stay for another reason. */
 static void
 apply_job_unparks(struct batch *bat, struct job *job)
 {
 	struct store_unpark *rows;
 	struct store_refusal *refusals;
+	size_t n_absolved = 0;
 
 	job->n_unparks = bat->n_unparks;
 	job->unparks = bat->unparks;
@@ -352,9 +381,14 @@ apply_job_unparks(struct batch *bat, struct job *job)
 	bat->n_unparks = bat->unparks_cap = 0;
 	rows = mem_calloc(job->n_unparks, sizeof(*rows));
 	refusals = mem_calloc(job->n_unparks, sizeof(*refusals));
+	for (size_t i = 0; i < job->n_unparks; i++)
+		n_absolved += job->unparks[i]->absolved;
+	job->crashes = mem_calloc(3 * n_absolved, sizeof(*job->crashes));
 	for (size_t i = 0; i < job->n_unparks; i++) {
 		const struct queued *q = job->unparks[i];
 
+		if (q->absolved)
+			apply_job_crashes(job, q);
 		if (q->cause)
 			refusals[job->batch.n_refusals++] = refusal_of(q);
 		else

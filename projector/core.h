@@ -76,6 +76,14 @@ struct core_hooks {
 	 */
 	bool (*condemns)(void *arg, enum step step, const struct lane *lane,
 			 const struct record *rec);
+	/*
+	 * The record has left its queue for good, applied or given up
+	 * (rec->queued->discard): true when it is one that had ended the
+	 * process. That is forgotten then, here and, with its row, in the
+	 * store.
+	 */
+	bool (*absolves)(void *arg, const struct lane *lane,
+			 const struct record *rec);
 	/* Brackets what may end the process. */
 	void (*begins)(void *arg, enum step step, const struct lane *lane,
 		       const struct record *rec);

@@ -396,6 +396,7 @@ settled(struct core *core, struct queued *q)
 		core->counts.retried += !q->discard;
 		home->lane->n_discarded += q->discard;
 		home->lane->n_retried += !q->discard;
+		q->absolved = core_absolves(core, home->lane, &q->rec);
 		batch_end_queued(&core->batch, q, true);
 	} else {
 		batch_end_queued(&core->batch, q, q->cause != NULL);

@@ -53,6 +53,14 @@ core_condemns(const struct core *core, enum step step, const struct lane *lane,
 	       core->hooks.condemns(core->hooks.arg, step, lane, rec);
 }
 
+static inline bool
+core_absolves(const struct core *core, const struct lane *lane,
+	      const struct record *rec)
+{
+	return core->hooks.absolves &&
+	       core->hooks.absolves(core->hooks.arg, lane, rec);
+}
+
 static inline void
 core_begins(const struct core *core, enum step step, const struct lane *lane,
 	    const struct record *rec)

@@ -131,3 +131,52 @@ crashes_find(const struct crashes *list, enum step step, const char *generation,
 			return (uint32_t)list->rows[low].count;
 	return 0;
 }
+
+static bool
+is_absolved(const struct store_crash *row, const char *generation,
+	    const struct record *rec)
+{
+	return place_of(row, rec) == 0 &&
+	       (is_step(row, STEP_FOLD, generation) ||
+		is_step(row, STEP_KEY, generation) ||
+		(!rec->queued->discard && is_step(row, STEP_DECODE, "")));
+}
+
+bool
+crashes_absolve(struct crashes *list, const char *generation,
+		const struct record *rec)
+{
+	size_t n = 0;
+	bool any;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!is_absolved(&list->rows[i], generation, rec))
+			list->rows[n++] = list->rows[i];
+	any = n < list->n;
+	list->n = n;
+	if (any)
+		log_info("crash.forgotten",
+			 "generation=%s at=%s/%" PRId32 "@%" PRId64 " why=%s",
+			 generation, rec->partition->topic,
+			 rec->partition->number, rec->offset,
+			 rec->queued->discard ? "discarded" : "retried");
+	return any;
+}
+
+int
+crashes_forget_generation(struct store_session *ses, const char *generation,
+			  struct pj_error *err)
+{
+	struct store_crash *rows;
+	size_t n;
+	int rc = 0;
+
+	if (store_crashes(ses, &rows, &n, err))
+		return -1;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		if (is_step(&rows[i], STEP_FOLD, generation) ||
+		    is_step(&rows[i], STEP_KEY, generation))
+			rc = store_crash_remove(ses, &rows[i], err);
+	free(rows);
+	return rc;
+}

@@ -23,6 +23,7 @@
 
 #include "lib/store.h"
 #include "projector/ledger.h"
+#include "projector/queued.h"
 #include "projector/record.h"
 
 struct crashes {
@@ -58,14 +59,31 @@ crashes_find(const struct crashes *list, enum step step, const char *generation,
 /*
  * Whether the record is condemned in this step of this generation ("" for
  * STEP_DECODE). One that a person has asked to be tried once more, out of its
- * queue, is, once.
+ * queue, is tried, once. One that is given up is not tried in any way.
  */
 static inline bool
 crashes_condemns(const struct crashes *list, enum step step,
 		 const char *generation, const struct record *rec)
 {
+	bool retried = rec->queued && !rec->queued->discard;
+
 	return list->n > 0 && crashes_find(list, step, generation, rec) >
-				      (rec->queued ? list->limit : 0);
+				      (retried ? list->limit : 0);
 }
+
+/*
+ * The record was applied once more, or given up: takes it off the list for this
+ * generation; applied, for the decoding too. True when it was on it.
+ */
+bool
+crashes_absolve(struct crashes *list, const char *generation,
+		const struct record *rec);
+
+/* Other code is to have a try: forgets in the store what the generation's has
+ * done. */
+int
+crashes_forget_generation(struct store_session *ses, const char *generation,
+			  struct pj_error *err)
+	__attribute__((warn_unused_result));
 
 #endif

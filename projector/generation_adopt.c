@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "projector/crashes.h"
 #include "projector/generation.h"
 
 /* Whether readers would find the same. */
@@ -49,13 +50,18 @@ adopt(struct store_session *ses, const struct settings *set,
       const struct generation_adoption *how, bool *ret_adopted,
       struct pj_error *err)
 {
+	char generation[READMODEL_GENERATION_ID_MAX];
 	char *reader_json = module_reader_json(mod);
 	char hash[65];
 	int rc;
 
 	module_code_hash(mod, set, hash);
 	*ret_adopted = strcmp(hash, gen->code_hash) != 0;
+	readmodel_generation_id(generation, gen->projection, gen->number);
 	rc = check_adoptable(gen, mod, reader_json, err);
+	/* First: until the code is adopted, nobody runs it here. */
+	if (rc == 0 && *ret_adopted)
+		rc = crashes_forget_generation(ses, generation, err);
 	if (rc == 0 && *ret_adopted)
 		rc = store_generation_adopt(
 			ses,

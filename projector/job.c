@@ -42,6 +42,15 @@ job_run_rows(struct job *job, struct store_session *ses)
 				    rows->first, job_add_row, rows, &job->err);
 }
 
+static void
+job_run_apply(struct job *job, struct store_session *ses)
+{
+	for (size_t i = 0; i < job->n_crashes && job->rc == 0; i++)
+		job->rc = store_crash_remove(ses, &job->crashes[i], &job->err);
+	if (job->rc == 0)
+		job->rc = store_apply(ses, &job->batch, &job->err);
+}
+
 void
 job_run(struct job *job, struct store_session *ses)
 {
@@ -50,7 +59,7 @@ job_run(struct job *job, struct store_session *ses)
 		job_run_load(job, ses);
 		break;
 	case JOB_APPLY:
-		job->rc = store_apply(ses, &job->batch, &job->err);
+		job_run_apply(job, ses);
 		break;
 	case JOB_ROWS:
 		job_run_rows(job, ses);
@@ -75,6 +84,7 @@ job_free(struct job *job)
 	free(job->flights);
 	free(job->parked);
 	free(job->unparks);
+	free(job->crashes);
 	free((void *)job->batch.unparks);
 	free((void *)job->batch.refusals);
 	free((void *)job->rows.unit.ptr);

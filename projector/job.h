@@ -56,6 +56,9 @@ struct job {
 	size_t n_parked;
 	struct queued **unparks; /* whose rows go, or are told why they stay */
 	size_t n_unparks;
+	/* To be forgotten before the rows go: then they are never left over. */
+	struct store_crash *crashes;
+	size_t n_crashes;
 	struct store_batch batch;
 
 	/* JOB_ROWS: of entries[0]. */

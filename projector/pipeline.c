@@ -424,6 +424,14 @@ on_condemns(void *arg, enum step step, const struct lane *lane,
 				lane ? lane->generation : "", rec);
 }
 
+static bool
+on_absolves(void *arg, const struct lane *lane, const struct record *rec)
+{
+	struct pipeline *pipe = arg;
+
+	return crashes_absolve(&pipe->crashes, lane->generation, rec);
+}
+
 static void
 on_begins(void *arg, enum step step, const struct lane *lane,
 	  const struct record *rec)
@@ -479,6 +487,7 @@ pipeline_init(struct pipeline *pipe, const struct pipeline_settings *settings,
 		.losing = on_losing,
 		.strayed = on_strayed,
 		.condemns = on_condemns,
+		.absolves = on_absolves,
 		.begins = on_begins,
 		.ends = on_ends,
 	};

@@ -33,8 +33,9 @@ struct queued {
 	 */
 	int64_t first;
 	bool discard;
-	bool cleared; /* it was out of its queue already, its row was not */
-	bool counts;  /* its last fold took it out of the queue */
+	bool cleared;  /* it was out of its queue already, its row was not */
+	bool counts;   /* its last fold took it out of the queue */
+	bool absolved; /* it had ended the process: that is to be forgotten */
 	/* It was refused, and its row is to say why; else NULL. */
 	char *cause, *detail;
 	char generation[64];

@@ -130,11 +130,25 @@ stage_condemns(void *arg, enum step step, const struct lane *lane,
 		if (st->condemned[i].step == step &&
 		    st->condemned[i].offset == rec->offset &&
 		    (!lane || st->condemned[i].lane == lane))
-			return !rec->queued; /* a person lets it try again */
+			/* A person lets it try again, or gives it up. */
+			return !rec->queued || rec->queued->discard;
 	for (size_t i = 0; !lane && i < st->n_undecodable; i++)
 		if (st->undecodable[i] == rec->offset)
 			return true;
 	return false;
+}
+
+static inline bool
+stage_absolves(void *arg, const struct lane *lane, const struct record *rec)
+{
+	struct stage *st = arg;
+	bool any = false;
+
+	for (size_t i = 0; i < st->n_condemned; i++)
+		any |= st->condemned[i].offset == rec->offset &&
+		       (!st->condemned[i].lane ||
+			st->condemned[i].lane == lane);
+	return any;
 }
 
 static inline void
@@ -263,6 +277,7 @@ stage_begin(struct stage *st)
 		.losing = stage_on_losing,
 		.strayed = stage_on_strayed,
 		.condemns = stage_condemns,
+		.absolves = stage_absolves,
 		.begins = stage_begins,
 		.ends = stage_ends,
 	};

@@ -551,6 +551,19 @@ scripted_by_offset(const void *a, const void *b)
 }
 
 int
+store_crash_remove(struct store_session *ses, const struct store_crash *crash,
+		   struct pj_error *err)
+{
+	(void)ses;
+	if (scripted.mood == AWAY)
+		return pj_error_set(err, PJ_ERROR_RETRY, "away");
+	scripted_note(mem_printf("absolved %s %s/%d@%lld", crash->generation,
+				 crash->topic, (int)crash->partition,
+				 (long long)crash->offset));
+	return 0;
+}
+
+int
 store_parked_unit(struct store_session *ses, const char *generation,
 		  const char *unit_type, struct pj_str unit, const char *topic,
 		  int32_t partition, int64_t from,

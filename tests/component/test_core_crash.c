@@ -240,6 +240,59 @@ a_retry_out_of_a_unit_calls_its_own_module_alone(void **state)
 	assert_no_queue(READMODEL_UNITS, unit_id(spread, STEPS, "a"), STEPS);
 }
 
+/* What was counted goes when the record is out of its queue, before its row. */
+static void
+a_retried_record_is_absolved_in_its_own_generation_and_of_its_decoding(
+	void **state)
+{
+	struct stage *st = *state;
+
+	condemn(st, STEP_FOLD, spread, 0);
+	stage_begin(st);
+	feed_four(st);
+	assert_true(request(st, spread, STEPS, "retry", "document", "x", 0));
+	settle(st);
+	(void)answer(st, STORE_REQ_DONE);
+	assert_true(scripted_call_of("absolved spread.1 steps/0@0"));
+	assert_true(scripted_call_of("absolved spread.1:key steps/0@0"));
+	assert_true(scripted_call_of("absolved  steps/0@0"));
+	assert_true(scripted_call_of("absolved spread.1 steps/0@0") <=
+		    scripted_call_of("unpark steps/0@0"));
+	/* Of those behind it there was nothing to forget. */
+	assert_false(scripted_call_of("absolved spread.1 steps/0@2"));
+}
+
+/* To be given up, a record need not be looked at, and is not. */
+static void
+a_condemned_record_is_given_up_without_being_decoded(void **state)
+{
+	static const struct {
+		const char *unit_type, *unit;
+	} queues[] = {{"document", "a"}, {"key", "a"}};
+	struct stage *st = *state;
+	struct lane *const lanes[] = {keyed, spread};
+
+	condemn(st, STEP_DECODE, NULL, 0);
+	stage_begin(st);
+	feed_to(st, STEPS, 0, "a", "x", 1);
+	settle(st);
+	memset(st->n_begun, 0, sizeof(st->n_begun));
+	for (size_t i = 0; i < COUNT(lanes); i++) {
+		assert_true(request(st, lanes[i], STEPS, "discard",
+				    queues[i].unit_type, queues[i].unit, 0));
+		settle(st);
+		(void)answer(st, STORE_REQ_DONE);
+	}
+	assert_int_equal(st->n_begun[STEP_DECODE], 0);
+	assert_int_equal(st->n_begun[STEP_KEY], 0);
+	assert_int_equal(called[KEYED].folds + called[SPREAD].folds, 0);
+	assert_int_equal(scripted.n_rows, 0);
+	/* It may end the process in others still. */
+	assert_true(scripted_call_of("absolved keyed.1 steps/0@0"));
+	assert_true(scripted_call_of("absolved spread.1:key steps/0@0"));
+	assert_false(scripted_call_of("absolved  steps/0@0"));
+}
+
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
 
@@ -253,6 +306,8 @@ main(void)
 		TEST(where_the_record_key_is_the_documents_a_condemned_key_waits_there),
 		TEST(a_record_condemned_while_decoded_waits_in_every_lane),
 		TEST(a_retry_out_of_a_unit_calls_its_own_module_alone),
+		TEST(a_retried_record_is_absolved_in_its_own_generation_and_of_its_decoding),
+		TEST(a_condemned_record_is_given_up_without_being_decoded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

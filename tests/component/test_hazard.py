@@ -200,6 +200,63 @@ def a_new_generation_gives_each_record_another_chance(place):
     expect(place.counts("hazard") == before, place.counts("hazard"))
 
 
+def running(place):
+    place.start("run")
+    end = time.monotonic() + 30
+    while "event=reading" not in place.text():
+        expect(place.process.poll() is None, place.text())
+        expect(time.monotonic() < end, "it does not read")
+        time.sleep(0.05)
+
+
+def asked(place, *args):
+    done = subprocess.run(place.command("parked", *args), text=True,
+                          capture_output=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@test
+def a_record_that_ends_the_process_is_given_up_without_a_try(place):
+    everything, _, _ = write_events(place, ["abort", "key-segfault"])
+    place.run_until_done("run", "--until-end")
+    running(place)
+    status, text = asked(place, "discard", "hazard", "--all", "--reason", "no")
+    expect(status == 0, text)
+    expect(place.process.poll() is None, place.text())
+    everything["h-abort"] -= 1
+    everything["h-key-segfault"] -= 1
+    expect(place.counts("hazard") == everything, place.counts("hazard"))
+    expect("event=crash.forgotten" in place.text(), place.text())
+
+
+@test
+def a_mended_module_applies_what_ended_the_process(place):
+    everything, before, _ = write_events(place, ["abort", "segfault"])
+    place.run_until_done("run", "--until-end")
+    # The same code ends at the next try, and is given no other.
+    for key in ("h-abort", "h-segfault"):
+        running(place)
+        status, text = asked(place, "retry", "hazard", key, "--wait", "0")
+        expect(status == 0, text)
+        expect(place.process.wait(timeout=60) != 0, place.text())
+        running(place)
+        status, text = asked(place, "retry", "hazard", key)
+        expect(status == 1 and "ends the process" in text, text)
+        place.close()
+    expect(place.counts("hazard") == before, place.counts("hazard"))
+    place.settings["projection.hazard.calm"] = 1
+    done = subprocess.run(
+        place.command("generation", "adopt", "hazard", "--reason", "mended"),
+        text=True, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    expect(done.returncode == 0, done.stderr)
+    running(place)
+    status, text = asked(place, "retry", "hazard")
+    expect(status == 0, text, place.text())
+    expect(place.counts("hazard") == everything, place.counts("hazard"))
+    expect(not place.rows("parked", "list", "hazard"), "something is left")
+
+
 @test
 def with_limit_0_no_record_is_condemned(place):
     write_events(place, ["abort"])

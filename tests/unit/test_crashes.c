@@ -132,8 +132,9 @@ a_record_out_of_a_queue_is_tried_once_more(void **state)
 {
 	struct store_crash row = crash("stock.1", "stock", 1, 7, 3);
 	struct partition part = {.topic = "stock", .number = 1};
-	struct queued *queued = (struct queued *)&part; /* only not NULL */
-	struct record rec = {.partition = &part, .offset = 7, .queued = queued};
+	struct queued queued = {.discard = false};
+	struct record rec = {
+		.partition = &part, .offset = 7, .queued = &queued};
 	struct crashes list = {NULL, 0, 0};
 
 	(void)state;
@@ -142,6 +143,59 @@ a_record_out_of_a_queue_is_tried_once_more(void **state)
 	row.count = 4;
 	crashes_set(&list, &row, 1, 3);
 	assert_true(crashes_condemns(&list, STEP_FOLD, "stock.1", &rec));
+	crashes_release(&list);
+}
+
+static void
+a_record_that_is_given_up_is_not_tried_at_all(void **state)
+{
+	struct store_crash row = crash("", "stock", 1, 7, 3);
+	struct partition part = {.topic = "stock", .number = 1};
+	struct queued queued = {.discard = true};
+	struct record rec = {
+		.partition = &part, .offset = 7, .queued = &queued};
+	struct crashes list = {NULL, 0, 0};
+
+	(void)state;
+	crashes_set(&list, &row, 1, 3);
+	assert_true(crashes_condemns(&list, STEP_DECODE, "", &rec));
+	queued.discard = false;
+	assert_false(crashes_condemns(&list, STEP_DECODE, "", &rec));
+	crashes_release(&list);
+}
+
+/* Of the decoding only when it has been done again: others wait for that. */
+static void
+a_record_that_left_its_queue_is_taken_off_for_its_generation(void **state)
+{
+	const struct store_crash rows[] = {
+		crash("", "stock", 1, 7, 3),
+		crash("stock.1", "stock", 1, 7, 3),
+		crash("stock.1:key", "stock", 1, 7, 3),
+		crash("stock.2", "stock", 1, 7, 3),
+		crash("stock.1", "stock", 0, 7, 3),
+		crash("stock.1", "stock", 1, 8, 3),
+	};
+	struct partition part = {.topic = "stock", .number = 1};
+	struct queued queued = {.discard = true};
+	struct record rec = {
+		.partition = &part, .offset = 7, .queued = &queued};
+	struct crashes list = {NULL, 0, 0};
+
+	(void)state;
+	crashes_set(&list, rows, 6, 3);
+	assert_true(crashes_absolve(&list, "stock.1", &rec));
+	assert_int_equal(list.n, 4);
+	assert_false(condemns(&list, "stock.1", "stock", 1, 7));
+	assert_true(condemns(&list, "", "stock", 1, 7));
+	assert_true(condemns(&list, "stock.2", "stock", 1, 7));
+	assert_true(condemns(&list, "stock.1", "stock", 0, 7));
+	assert_true(condemns(&list, "stock.1", "stock", 1, 8));
+	assert_false(crashes_absolve(&list, "stock.1", &rec));
+	queued.discard = false;
+	assert_true(crashes_absolve(&list, "stock.1", &rec));
+	assert_int_equal(list.n, 3);
+	assert_false(condemns(&list, "", "stock", 1, 7));
 	crashes_release(&list);
 }
 
@@ -191,6 +245,9 @@ main(void)
 			only_the_very_record_of_the_very_generation_is_condemned),
 		cmocka_unit_test(each_step_of_a_record_is_condemned_for_itself),
 		cmocka_unit_test(a_record_out_of_a_queue_is_tried_once_more),
+		cmocka_unit_test(a_record_that_is_given_up_is_not_tried_at_all),
+		cmocka_unit_test(
+			a_record_that_left_its_queue_is_taken_off_for_its_generation),
 		cmocka_unit_test(
 			every_row_of_many_is_found_and_nothing_between),
 	};

@@ -29,6 +29,7 @@ static struct {
 	int fails_at;
 	char loaded[64]; /* collection and number of keys of each call */
 	bool fenced;
+	int removed, applied; /* calls */
 } dbl;
 
 int
@@ -76,6 +77,20 @@ store_apply(struct store_session *ses, struct store_batch *batch,
 	(void)ses;
 	(void)err;
 	batch->fenced = dbl.fenced;
+	dbl.applied++;
+	return 0;
+}
+
+int
+store_crash_remove(struct store_session *ses, const struct store_crash *crash,
+		   struct pj_error *err)
+{
+	(void)ses;
+	assert_int_equal(crash->offset, dbl.removed);
+	assert_int_equal(dbl.applied, 0);
+	if (dbl.away)
+		return pj_error_set(err, PJ_ERROR_RETRY, "away");
+	dbl.removed++;
 	return 0;
 }
 
@@ -374,6 +389,41 @@ an_apply_job_is_one_call_and_keeps_what_it_was_told(void **state)
 	job_free(job);
 }
 
+static struct job *
+apply_job_with_crashes(size_t n)
+{
+	struct job *job = mem_calloc(1, sizeof(*job));
+
+	job->kind = JOB_APPLY;
+	job->crashes = mem_calloc(n, sizeof(*job->crashes));
+	job->n_crashes = n;
+	for (size_t i = 0; i < n; i++)
+		job->crashes[i].offset = (int64_t)i;
+	return job;
+}
+
+/* Who ends in between finds the row, and forgets once more. */
+static void
+crashes_are_forgotten_before_the_row_that_tells_of_them_goes(void **state)
+{
+	struct job *job = apply_job_with_crashes(3);
+
+	(void)state;
+	job_run(job, NULL);
+	assert_int_equal(job->rc, 0);
+	assert_int_equal(dbl.removed, 3);
+	assert_int_equal(dbl.applied, 1);
+	job_free(job);
+	dbl.removed = dbl.applied = 0;
+	dbl.away = true;
+	job = apply_job_with_crashes(3);
+	job_run(job, NULL);
+	assert_int_equal(job->rc, -1);
+	assert_int_equal(job->err.cls, PJ_ERROR_RETRY);
+	assert_int_equal(dbl.applied, 0);
+	job_free(job);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int
@@ -390,6 +440,7 @@ main(void)
 		TEST(a_load_asks_each_collection_for_its_own),
 		TEST(a_load_that_fails_asks_no_further),
 		TEST(an_apply_job_is_one_call_and_keeps_what_it_was_told),
+		TEST(crashes_are_forgotten_before_the_row_that_tells_of_them_goes),
 	};
 
 	return cmocka_run_group_tests_name("job", tests, NULL, NULL);

@@ -4,7 +4,8 @@
  * the tests alone; it breaks every rule that projection.h gives.
  *
  * Key couponId. A CouponIssueRejected counts, unless its reason is one of the
- * words below, which act in fold(), or in key() with "key-" before.
+ * words below, which act in fold(), or in key() with "key-" before. With the
+ * option `calm` they do not: it is mended then.
  */
 #include <projector/storefront.h>
 
@@ -23,6 +24,17 @@ static const struct pj_reads reads[] = {
 static const struct pj_shape shape[] = {
 	{.name = "couponId", .type = PJ_SERVED_STRING, .required = true},
 	{.name = "rejected", .type = PJ_SERVED_INT, .required = true},
+	{.name = NULL},
+};
+
+enum { CALM };
+
+static const struct pj_option option_table[] = {
+	[CALM] = {.name = "calm",
+		  .min = 0,
+		  .max = 1,
+		  .def = 0,
+		  .text = "1: nothing is a hazard"},
 	{.name = NULL},
 };
 
@@ -110,12 +122,14 @@ static const struct hazard {
 };
 
 static void
-act(const struct pj_event *ev, const char *where)
+act(const struct pj_options *options, const struct pj_event *ev,
+    const char *where)
 {
 	struct pj_str reason;
 	size_t n = strlen(where);
 
-	if (pj_event_type(ev) != PJ_COUPON_ISSUE_REJECTED)
+	if (options->values[CALM] ||
+	    pj_event_type(ev) != PJ_COUPON_ISSUE_REJECTED)
 		return;
 	reason = pj_string(pj_event_data(ev), PJ_COUPON__REASON);
 	if (reason.len < n || memcmp(reason.ptr, where, n) != 0)
@@ -131,8 +145,7 @@ static void
 key(const struct pj_options *options, const struct pj_event *ev,
     struct pj_keys *keys)
 {
-	(void)options;
-	act(ev, "key-");
+	act(options, ev, "key-");
 	pj_key(keys, pj_string(pj_event_data(ev), PJ_COUPON__COUPON_ID));
 }
 
@@ -142,8 +155,7 @@ fold(const struct pj_options *options, const struct pj_event *ev,
 {
 	struct pj_node *root = pj_doc_root(doc);
 
-	(void)options;
-	act(ev, "");
+	act(options, ev, "");
 	if (pj_event_type(ev) == PJ_TOMBSTONE)
 		return pj_forget(doc);
 	pj_doc_revive(doc);
@@ -160,6 +172,7 @@ PJ_PROJECTION(hazard){
 	.flags = PJ_KEYED_BY_RECORD,
 	.reads = reads,
 	.shape = shape,
+	.options = option_table,
 	.key = key,
 	.fold = fold,
 };
