@@ -20,7 +20,7 @@ FAULTS = {
     10: "the answer to a write is lost, done or not",
     11: "writes are not confirmed by a majority, or fail with errors",
     12: "a projector goes on talking to a primary that was replaced",
-    13: "MongoDB's disk stands still, or is full",
+    13: "the store's disk stands still, or is full",
     14: "the power goes: what was not synced is lost",
     15: "records that cannot be read or applied, or are larger than anything holds",
     16: "records that crash, end or hang the module",

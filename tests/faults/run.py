@@ -22,7 +22,7 @@ from servers import World
 
 FAMILIES = ("processes", "brokers", "cluster", "logs", "input",
             "generations", "partitioners", "stores", "replicas", "disks",
-            "endings")
+            "endings", "embedded")
 
 
 def family_of(name):
@@ -72,9 +72,12 @@ def run_family(family, drills, args):
     if why := getattr(family, "unable", lambda: None)():
         print(f"skip {name}: {why}", flush=True)
         return passed, failed
-    world = World(WORK / f"{name}-servers", **family.WORLD)
+    # None: it needs no servers.
+    world = None if family.WORLD is None else \
+        World(WORK / f"{name}-servers", **family.WORLD)
     try:
-        world.start()
+        if world:
+            world.start()
         for n in range(args.times):
             for drill in drills:
                 seed = args.seed if args.seed is not None else \
@@ -82,7 +85,8 @@ def run_family(family, drills, args):
                 ok = run_one(drill, world, seed, n)
                 passed, failed = passed + ok, failed + (not ok)
     finally:
-        world.stop()
+        if world:
+            world.stop()
     return passed, failed
 
 
