@@ -320,6 +320,31 @@ def log_events_are_documented():
             yield f"docs/operations.md: {program} never logs {name}"
 
 
+def said():
+    """What the programs say: each literal whole, gaps where values go."""
+    value = r"%[-+ #0]*[\d*]*(?:\.[\d*]+)?(?:\0|[hlzjt]*[a-zA-Z])"
+    one = r'"(?:[^"\\\n]|\\.)*"'
+    for _, text in source_files("projector", "lib", "queryapi"):
+        text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+        for found in re.finditer(rf"{one}(?:\s*(?:PRI\w+\s*)?{one})*", text):
+            whole = re.sub(r'"\s*PRI\w+\s*"', "\0", found.group(0))
+            whole = re.sub(r'"\s*"', "", whole)[1:-1]
+            yield re.sub(value, "\0", whole)
+
+
+def quoted_messages_are_said():
+    """*Words in italics* are quoted; N, M, NAME, stock.1 and … are values."""
+    words = "\n".join(said())
+    text = FENCE.sub("\n", read("docs", "operations.md"))
+    text = re.sub(r"^    .*$|`[^`]+`", "", text, flags=re.M)
+    for found in re.findall(r"(?<![*\w])\*([^*\s][^*]*?)\*(?![*\w])", text):
+        phrase = " ".join(found.split())
+        parts = re.split(r"…|\b[NM]\b|\bNAME\b|\bstock\.1\b", phrase)
+        for part in (part.strip() for part in parts):
+            if " " in phrase and part not in words:
+                yield f"docs/operations.md: *{phrase}*: nobody says '{part}'"
+
+
 def exit_statuses_are_documented():
     real = set(re.findall(r"CLI_[A-Z]+ = (\d+)", read("lib", "cli.h")))
     told = {row[0] for row in
@@ -452,7 +477,8 @@ CHECKS = (configuration_is_generated, mutants_are_listed,
           drills_are_listed, links_resolve, make_targets_exist,
           verbs_and_options_exist, settings_exist, paths_exist,
           decision_records_are_whole, log_events_are_documented,
-          exit_statuses_are_documented, protected_properties_are_documented,
+          quoted_messages_are_said, exit_statuses_are_documented,
+          protected_properties_are_documented,
           compose_settings_load, dockerfile_agrees_with_the_build,
           words_are_allowed, readme_is_short, changelog_knows_the_version,
           licence_is_whole)
