@@ -281,6 +281,38 @@ a_retry_is_tried_on_what_the_store_holds_now(void **state)
 	assert_int_equal(scripted.n_rows, 0);
 }
 
+/*
+ * Asked for while a write is out, before which nothing was parked: when it
+ * lands, the queue that has begun meanwhile is in memory, its row is not yet in
+ * the store. It is waited for, not missed.
+ */
+static void
+rows_that_are_on_their_way_are_waited_for(void **state)
+{
+	struct stage *st = *state;
+	struct job *write;
+
+	stage_begin(st);
+	feed(st, STEPS, 0, "a", 1, "");
+	write = next_apply(st);
+	assert_true(writes(write, "a"));
+	run(write, FINE);
+	assert_true(retry(st));
+	refuse_number(5);
+	feed(st, STEPS, 1, "a", 5, "");
+	back(st, write);
+	assert_no_answer(st);
+	settle(st);
+	assert_non_null(strstr(answer(st, STORE_REQ_FAILED),
+			       "the record at 1 was refused"));
+	assert_queue("keyed.1", "a", STEPS, 1, 1, 1);
+	mend();
+	assert_true(retry(st));
+	settle(st);
+	(void)answer(st, STORE_REQ_DONE);
+	assert_int_equal(stored(keyed, "a", "_steps"), 15);
+}
+
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
 
@@ -288,6 +320,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(rows_that_are_on_their_way_are_waited_for),
 		TEST(a_retry_is_tried_on_what_the_store_holds_now),
 		TEST(a_lost_answer_does_not_apply_twice),
 		TEST(a_conflict_drains_again_on_what_is_there),
