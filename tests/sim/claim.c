@@ -21,6 +21,9 @@ claim_begin(struct owner *o)
 static void
 claim_send(struct world *w, struct owner *o)
 {
+	/* Known as of before it asks. */
+	if (o->claim.lane == 0)
+		o->trusted_mono_ms = w->now_mono_ms;
 	const struct lane *lane = &o->lanes.lane[o->claim.lane];
 	struct command *cmd = command_new(&w->server, COMMAND_CLAIM, w->n_logs);
 
@@ -53,6 +56,23 @@ claim_again(struct owner *o)
 	o->state = OWNER_CLAIMING;
 }
 
+/* As store_claim() does, after the rows; true: it does. */
+static bool
+claim_count(struct world *w, struct owner *o)
+{
+	struct claim *c = &o->claim;
+	struct command *cmd;
+
+	if (!w->rules->promotes || c->lane != PROMOTED || c->counted ||
+	    c->call.cmd->n == 0)
+		return false;
+	c->counted = true;
+	cmd = command_new(&w->server, COMMAND_COUNT, 1);
+	cmd->st[cmd->n++].row = promoter_pointer(w);
+	c->call = (struct call){cmd, {0, 0, 0}, false};
+	return true;
+}
+
 /* ---- Reading back ----------------------------------------------------- */
 
 /* False: it is not ours (any more). */
@@ -77,6 +97,25 @@ read_row(struct world *w, struct owner *o, const struct lane *lane, size_t l)
 				       sizeof(row->owner.bytes)) != 0))
 		return false;
 	*claimed = row->at;
+	return true;
+}
+
+bool
+claim_is_ours(const struct world *w, const struct owner *o)
+{
+	for (size_t l = 0; l < w->n_logs; l++)
+		for (unsigned i = 0; o->has[l] && i < o->lanes.n; i++) {
+			const struct lane *lane = &o->lanes.lane[i];
+			const struct checkpoint_content *row = wire_read(
+				&w->wire, &o->line,
+				server_checkpoint_row(
+					(struct server *)&w->server,
+					lane->generation, w->logs[l].source));
+
+			if (module_reads_topic(lane->mod, w->logs[l].topic) &&
+			    (!row || row->at.epoch != o->claimed[l][i].epoch))
+				return false;
+		}
 	return true;
 }
 
@@ -142,6 +181,7 @@ claim_finish(struct world *w, struct owner *o)
 	met(o->claim.compare ? MET_REREADS : MET_CLAIMS);
 	tell("process %u has claimed", o->number);
 	o->state = OWNER_READING;
+	o->look_mono_ms = o->trusted_mono_ms;
 	for (size_t l = 0; l < w->n_logs; l++) {
 		if (!o->has[l])
 			continue;
@@ -174,6 +214,8 @@ claim_step(struct world *w, struct owner *o)
 	case CALL_BUSY:
 		break;
 	case CALL_CLEAN:
+		if (claim_count(w, o))
+			break;
 		c->call.cmd = NULL;
 		c->read_back = ++c->lane == o->lanes.n;
 		break;

@@ -15,6 +15,9 @@ claim_begin(struct owner *o);
 /* Reads again what it has claimed already. */
 void
 claim_again(struct owner *o);
+/* No row it has claimed has another epoch; within a read (wire.h). */
+bool
+claim_is_ours(const struct world *w, const struct owner *o);
 void
 claim_step(struct world *w, struct owner *o);
 

@@ -30,6 +30,7 @@ enum row_kind {
 	ROW_AUDIT,
 	ROW_CHECKPOINT,
 	ROW_REQUEST,
+	ROW_POINTER,
 	ROW_KINDS,
 };
 

@@ -3,6 +3,9 @@
 
 #include "tests/sim/tell.h"
 
+/* Where generations move, it may have been fenced by who moves them. */
+enum { FENCED_STEPS = 100, FENCED_PROMOTED = 6000 };
+
 static size_t
 joined(const struct world *w, struct owner **ret)
 {
@@ -168,7 +171,9 @@ group_tidy(struct world *w)
 		/* Fenced, and nothing came of it: it exits, to be restarted. */
 		else if (o->joined && o->fenced_at &&
 			 o->assignment == w->assignment &&
-			 tally->step - o->fenced_at > 100) {
+			 tally->step - o->fenced_at >
+				 (w->rules->promotes ? FENCED_PROMOTED
+						     : FENCED_STEPS)) {
 			tell("process %u waited in vain", o->number);
 			owner_die(w, o);
 		}

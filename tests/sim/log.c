@@ -139,6 +139,15 @@ log_make(struct log *log, struct arena *arena, struct dice *dice,
 	}
 }
 
+int64_t
+log_end_now(const struct log *log)
+{
+	if (log->n_there == log->n)
+		return log->end;
+	return log->n_there ? log->events[log->n_there - 1].offset + 1
+			    : log->events[0].offset;
+}
+
 /* ---- Handing out ------------------------------------------------------ */
 
 struct log_record {

@@ -26,6 +26,7 @@ struct log {
 	int32_t source; /* index in the store's registry */
 	struct log_event events[EVENTS_MAX];
 	size_t n;
+	size_t n_there; /* of them; the others come later */
 	int64_t end;
 };
 
@@ -39,6 +40,10 @@ struct log_mix {
 	unsigned quoted;    /* with a JSON string as key */
 	unsigned toggle;    /* on and off and on again */
 };
+
+/* Behind what is there. */
+int64_t
+log_end_now(const struct log *log);
 
 void
 log_make(struct log *log, struct arena *arena, struct dice *dice,

@@ -77,6 +77,8 @@ run_world(const struct world_rules *rules, uint64_t seed)
 	steps = CHAOS_STEPS / 4 + dice_below(&world.dice, CHAOS_STEPS);
 	if (rules->slow)
 		steps *= 3;
+	if (rules->promotes)
+		steps *= 3;
 	while (steps-- > 0)
 		world_step(&world);
 	world_settle(&world);

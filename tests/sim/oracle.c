@@ -469,6 +469,9 @@ on_commit(void *arg, struct row *row, const void *before, const void *after)
 	case ROW_AUDIT:
 		check_audit(oracle, after);
 		break;
+	case ROW_POINTER:
+		promoter_check(oracle->w, before, after);
+		break;
 	case ROW_REQUEST:
 	case ROW_KINDS:
 		break;

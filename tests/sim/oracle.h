@@ -7,6 +7,7 @@
  *	I3  no checkpoint passes a record that is neither in a document, nor
  *	    parked by a marker whose rows are there, nor without effect
  *	I4  checkpoints and epochs never go back
+ *	I5  no reader goes back when another generation takes over (promoter.c)
  *	I7  a queue only grows behind and shrinks in front; nothing of its
  *	    source is applied while it is there
  * At rest (verdict.c):

@@ -7,11 +7,14 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "projector/pipeline_impl.h"
 #include "tests/sim/claim.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/requests.h"
 #include "tests/sim/tell.h"
 #include "tests/sim/world.h"
+
+enum { LOOK_MS = 1000 }; /* between looks at claims, as in pipeline_begin.c */
 
 static void
 on_parked(void *arg, const struct store_parked *row)
@@ -66,6 +69,7 @@ owner_forget(struct world *w, struct owner *o)
 	core_drop(o->core);
 	memset(o->has, 0, sizeof(o->has));
 	memset(&o->dealings, 0, sizeof(o->dealings));
+	o->looking = false;
 	o->state = OWNER_WAITING;
 }
 
@@ -142,6 +146,14 @@ static const char *const kinds[] = {
 	[JOB_ROWS] = "look at a queue",
 };
 
+/* What it claimed is in place, as far as it can know. */
+static bool
+may_send(const struct world *w, const struct owner *o)
+{
+	return !w->rules->promotes ||
+	       w->now_mono_ms - o->trusted_mono_ms <= CLAIM_TRUST_MS;
+}
+
 /* It was told so by what came back, or found out when it had to write. */
 static void
 read_again(struct owner *o)
@@ -158,7 +170,7 @@ ask(struct world *w, struct owner *o)
 {
 	struct job *job;
 
-	if (o->n_errands == ERRANDS_MAX)
+	if (o->n_errands == ERRANDS_MAX || !may_send(w, o))
 		return false;
 	job = core_next_job(o->core, w->now_mono_ms);
 	if (!job) {
@@ -200,9 +212,8 @@ give_back(struct world *w, struct owner *o, size_t i)
 }
 
 static bool
-run_errand(struct world *w, struct owner *o)
+run_errand(struct world *w, struct owner *o, size_t i)
 {
-	size_t i = dice_below(&w->dice, (unsigned)o->n_errands);
 	bool kills;
 
 	if (o->n_errands == 0)
@@ -229,7 +240,7 @@ feed(struct world *w, struct owner *o)
 	if (o->state != OWNER_READING || !o->has[l] ||
 	    (w->rules->slow && !w->settling && dice_percent(&w->dice, 50)))
 		return false;
-	for (; n && o->at[l] < log->n && !core_is_full(o->core); n--) {
+	for (; n && o->at[l] < log->n_there && !core_is_full(o->core); n--) {
 		core_feed(o->core,
 			  log_record_new(&log->events[o->at[l]++], &o->parts[l],
 					 o->assignment, &w->records_out),
@@ -255,6 +266,56 @@ feed(struct world *w, struct owner *o)
 	return o->at[l] != from;
 }
 
+/* ---- Looks ------------------------------------------------------------ */
+
+static bool
+has_to_look(const struct world *w, const struct owner *o)
+{
+	return w->rules->promotes &&
+	       (o->state == OWNER_READING || o->state == OWNER_FLUSHING) &&
+	       (o->looking || w->now_mono_ms >= o->look_mono_ms);
+}
+
+/* As pipeline_look_at_claims() does: nothing else goes on meanwhile. */
+static void
+look(struct world *w, struct owner *o)
+{
+	enum read_end end;
+
+	if (!o->looking) {
+		o->asked_mono_ms = w->now_mono_ms;
+		wire_sync(&w->wire, &o->line);
+	}
+	o->looking = true;
+	end = wire_read_begin(&w->wire, &o->line);
+	if (end == READ_BUSY)
+		return;
+	o->looking = false;
+	o->look_mono_ms = w->now_mono_ms + LOOK_MS;
+	/* Writes may get through where looks do not. */
+	if (dice_percent(&w->dice, 20))
+		o->blind_until = tally->step + dice_below(&w->dice, 3000);
+	if (end == READ_FAILED || tally->step < o->blind_until)
+		return;
+	if (claim_is_ours(w, o)) {
+		o->trusted_mono_ms = o->asked_mono_ms;
+		return;
+	}
+	tell("process %u sees that it was fenced", o->number);
+	met(MET_LETS_GO);
+	owner_forget(w, o);
+	o->fenced_at = tally->step;
+}
+
+/* The threads that write do not wait for it. */
+static bool
+run_writer(struct world *w, struct owner *o)
+{
+	size_t i = dice_below(&w->dice, (unsigned)o->n_errands);
+
+	return o->n_errands && !o->errands[i].done && run_errand(w, o, i);
+}
+
 /* ---- Steps ------------------------------------------------------------ */
 
 bool
@@ -263,6 +324,12 @@ owner_step(struct world *w, struct owner *o)
 	if (o->state == OWNER_DEAD || tally->step < o->frozen_until)
 		return false;
 	modules_mended = o->mended;
+	if (has_to_look(w, o)) {
+		if (dice_percent(&w->dice, 50))
+			return run_writer(w, o);
+		look(w, o);
+		return true;
+	}
 	if (dice_percent(&w->dice, 20) && hear(w, o))
 		return true;
 	if (o->state == OWNER_CLAIMING && dice_percent(&w->dice, 50)) {
@@ -279,7 +346,8 @@ owner_step(struct world *w, struct owner *o)
 			requests_poll(w, o);
 		return requests_answer(w, o);
 	default:
-		return run_errand(w, o);
+		return run_errand(w, o,
+				  dice_below(&w->dice, (unsigned)o->n_errands));
 	}
 }
 

@@ -34,6 +34,7 @@ struct claim {
 	struct call call;
 	struct store_owner owner;
 	size_t lane;
+	bool counted;	/* what the pointer names */
 	bool read_back; /* all rows are claimed */
 	bool compare;	/* ... and were before */
 };
@@ -61,6 +62,10 @@ struct owner {
 	bool has[LOGS_MAX];		   /* of that one */
 	uint64_t deaf_until, frozen_until; /* steps */
 	uint64_t flush_until, fenced_at;
+	/* When it looked at its claims (worlds with promotions). */
+	bool looking;
+	uint64_t blind_until; /* step */
+	int64_t asked_mono_ms, trusted_mono_ms, look_mono_ms;
 
 	struct claim claim;
 	struct dealings dealings;

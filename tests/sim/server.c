@@ -182,6 +182,34 @@ answer(struct execution *x, struct statement *st)
 	x->reply.n++;
 }
 
+static void
+count_claim(struct execution *x, struct statement *st)
+{
+	struct pointer_content *content =
+		arena_add(&x->server->arena, sizeof(*content));
+
+	if (held(x, st->row))
+		*content = *(const struct pointer_content *)held(x, st->row);
+	content->claims++;
+	put(x, st->row, content);
+	x->reply.n++;
+}
+
+static void
+move_pointer(struct execution *x, struct statement *st)
+{
+	static const struct pointer_content none;
+	const struct pointer_content *stored = held(x, st->row);
+	const struct pointer_content *new = st->content;
+
+	if (!stored)
+		stored = &none;
+	if (stored->moves != new->moves - 1 || stored->claims != new->claims)
+		return;
+	put(x, st->row, new);
+	x->reply.n++;
+}
+
 /* What is kept of it is what the row holds; none: nothing to tell. */
 static void
 audit(struct execution *x, struct statement *st)
@@ -236,6 +264,12 @@ execute_one(struct execution *x, enum command_kind kind, struct statement *st)
 		break;
 	case COMMAND_ANSWER:
 		answer(x, st);
+		break;
+	case COMMAND_COUNT:
+		count_claim(x, st);
+		break;
+	case COMMAND_MOVE:
+		move_pointer(x, st);
 		break;
 	}
 }

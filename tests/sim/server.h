@@ -15,6 +15,7 @@
 #include "tests/sim/arena.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/document.h"
+#include "tests/sim/log.h"
 
 /* What a row of each kind holds. Documents: struct document. */
 struct parked_content {
@@ -36,6 +37,12 @@ struct checkpoint_content {
 	struct store_owner owner;
 };
 
+/* Which generation readers get, as far as that matters (promoter.h). */
+struct pointer_content {
+	int64_t moves, claims;
+	int64_t ends[LOGS_MAX]; /* what the newest one has reached */
+};
+
 enum command_kind {
 	COMMAND_INSERT,	    /* documents that must be absent */
 	COMMAND_REPLACE,    /* documents that must hold a token */
@@ -46,6 +53,8 @@ enum command_kind {
 	COMMAND_PURGE,	    /* documents that go if they hold a token */
 	COMMAND_CLAIM,	    /* counts an epoch up */
 	COMMAND_ANSWER,	    /* ends a request that is new */
+	COMMAND_COUNT,	    /* a claim of what the pointer names */
+	COMMAND_MOVE,	    /* the pointer, if nobody claimed or moved */
 };
 
 struct statement {

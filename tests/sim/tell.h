@@ -41,6 +41,11 @@
 	X(REBALANCES, "rebalances", true)                                      \
 	X(MOVES, "single partitions moved", true)                              \
 	X(ADDED, "projections added", true)                                    \
+	X(FENCES, "fences around a generation", true)                          \
+	X(BROKEN_FENCES, "of them broken by a claim", true)                    \
+	X(LETS_GO, "owners that let go for one", true)                         \
+	X(PROMOTED, "pointers moved", true)                                    \
+	X(NOT_MOVED, "pointers that did not move over a claim", true)          \
 	X(LEAPS, "leaps of the clock", true)                                   \
 	X(CLAIMS, "claims", true)                                              \
 	X(CLAIMS_LOST, "claims lost to another", true)                         \

@@ -12,7 +12,8 @@ static const char *const kind_names[] = {
 	[COMMAND_PARK] = "park",     [COMMAND_CHECKPOINT] = "checkpoint",
 	[COMMAND_AUDIT] = "audit",   [COMMAND_UNPARK] = "unpark",
 	[COMMAND_PURGE] = "purge",   [COMMAND_CLAIM] = "claim",
-	[COMMAND_ANSWER] = "answer",
+	[COMMAND_ANSWER] = "answer", [COMMAND_COUNT] = "count",
+	[COMMAND_MOVE] = "move",
 };
 
 static const char *
@@ -180,6 +181,15 @@ call_step(struct wire *wire, struct line *line, struct call *call)
 }
 
 /* ---- Reads ------------------------------------------------------------ */
+
+void
+wire_sync(struct wire *wire, struct line *line)
+{
+	struct cluster *cluster = &wire->server->cluster;
+
+	cluster_write_nothing(cluster);
+	line_saw(line, cluster_last_ts(cluster, NODE_PRIMARY));
+}
 
 enum read_end
 wire_read_begin(struct wire *wire, struct line *line)

@@ -54,6 +54,13 @@ struct call {
 enum call_end
 call_step(struct wire *wire, struct line *line, struct call *call);
 
+/*
+ * What is read next is as new as now, which only the primary can say (as
+ * store_sync()): a stale one is asked in vain.
+ */
+void
+wire_sync(struct wire *wire, struct line *line);
+
 enum read_end { READ_BUSY, READ_DONE, READ_FAILED };
 
 /* Whether a majority read can be answered now (protocol rule 1). */

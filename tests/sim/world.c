@@ -21,6 +21,10 @@ add_logs(struct world *w, const char *topic, unsigned n, unsigned events)
 		log->source = (int32_t)w->n_logs++ + 3;
 		log_make(log, &w->server.arena, &w->dice, &w->rules->mix,
 			 dice_below(&w->dice, events));
+		log->n_there = log->n;
+		if (w->rules->promotes)
+			log->n_there =
+				dice_below(&w->dice, (unsigned)log->n / 2 + 1);
 	}
 }
 
@@ -122,8 +126,11 @@ enum { LEAP_MS = 6 * 60 * 1000 };
 static void
 clocks_step(struct world *w)
 {
-	w->now_mono_ms += dice_below(&w->dice, 20);
-	w->now_at_ms += dice_below(&w->dice, 20);
+	/* Where seconds matter, more happens in each. */
+	unsigned step_ms = w->rules->promotes ? 6 : 20;
+
+	w->now_mono_ms += dice_below(&w->dice, step_ms);
+	w->now_at_ms += dice_below(&w->dice, step_ms);
 	if (w->settling || !w->rules->leaps ||
 	    !dice_once_in(&w->dice, w->rules->leaps))
 		return;
@@ -168,8 +175,21 @@ cluster_step(struct world *w)
 }
 
 static void
+producers_step(struct world *w)
+{
+	struct log *log = &w->logs[dice_below(&w->dice, (unsigned)w->n_logs)];
+
+	/* Quiet owners do not learn by their writes that they were fenced. */
+	if (log->n_there < log->n &&
+	    dice_once_in(&w->dice, promoter_is_late(w) ? 60 : 500))
+		log->n_there++;
+}
+
+static void
 people_step(struct world *w)
 {
+	if (w->rules->promotes)
+		promoter_step(w);
 	if (w->rules->requests && dice_once_in(&w->dice, w->rules->requests))
 		requests_ask(w);
 	if (w->n_lanes_now < w->lanes.n &&
@@ -196,6 +216,7 @@ world_step(struct world *w)
 	if (!w->settling) {
 		group_misfortune(w);
 		people_step(w);
+		producers_step(w);
 	}
 	group_tidy(w);
 	cluster_step(w);
@@ -215,6 +236,8 @@ world_settle(struct world *w)
 	tell("---- from here on all goes well");
 	w->settling = true;
 	w->n_lanes_now = w->lanes.n;
+	for (size_t l = 0; l < w->n_logs; l++)
+		w->logs[l].n_there = w->logs[l].n;
 	w->wire.faults = 0;
 	if (w->server.cluster.has_stale)
 		cluster_heal(&w->server.cluster);

@@ -8,6 +8,7 @@
  *	wire.h     what gets there
  *	owner.h    a process around a real core
  *	group.h    who has which partition, and who thinks so
+ *	promoter.h who makes another generation the live one
  *	oracle.h   what must hold
  */
 #ifndef TESTS_SIM_WORLD_H
@@ -16,6 +17,7 @@
 #include "tests/sim/log.h"
 #include "tests/sim/modules.h"
 #include "tests/sim/owner.h"
+#include "tests/sim/promoter.h"
 #include "tests/sim/wire.h"
 
 enum { OWNERS_MAX = 48 };
@@ -36,6 +38,7 @@ struct world_rules {
 	unsigned requests;  /* likewise: somebody asks for parked records */
 	unsigned mends;	    /* likewise: the modules take all events */
 	unsigned adds;	    /* likewise: projections are added */
+	unsigned promotes;  /* likewise: a rebuilt generation is to go live */
 	unsigned leaps;	    /* likewise: everybody stands still for minutes */
 	bool clear;	    /* in the end nothing is left parked */
 	struct log_mix mix;
@@ -67,6 +70,7 @@ struct world {
 	unsigned n_requests;
 	bool settling; /* the misfortunes are over */
 	bool mended;
+	struct promoter promoter;
 	struct oracle *oracle;
 };
 
