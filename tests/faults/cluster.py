@@ -8,12 +8,13 @@ class Leaders(Drill):
     faults = "F6"
     says = "leaders and the group's coordinator move: brokers stop or die"
     seconds = 30
-    at_least = 1
+    at_least = 2
     short = True
 
     def inject(self):
         kafka = self.world.kafka
-        while self.publishing():
+        # A broker's start may take as long as all the events.
+        while self.publishing() or self.tried < self.at_least:
             self.pause(1.0, 2.5)
             # Never two at once: two of three have to be in sync.
             node = self.random.choice(kafka.nodes)
