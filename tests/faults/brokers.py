@@ -19,7 +19,7 @@ class BrokerKill(Drill):
 
     def inject(self):
         node = self.world.kafka.nodes[0]
-        while self.publishing():
+        while self.flowing():
             self.pause(0.5, 2.5)
             self.random.choice((node.kill, node.stop))()
             self.tried += 1
@@ -49,7 +49,7 @@ class BrokerPause(Drill):
 
     def inject(self):
         node = self.world.kafka.nodes[0]
-        while self.publishing():
+        while self.flowing():
             self.pause(0.5, 2.0)
             node.pause()
             self.quiet(1.0, 7.0)
@@ -70,7 +70,7 @@ class BrokerLink(Drill):
                Rules(down=False), Rules(up=False, down=False),
                Rules(refused=True)]
         self.random.shuffle(bad)
-        while self.publishing():
+        while self.flowing():
             self.pause(0.5, 1.5)
             link.set(bad[self.tried % len(bad)])
             self.quiet(1.0, 5.0)

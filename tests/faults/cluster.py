@@ -13,8 +13,7 @@ class Leaders(Drill):
 
     def inject(self):
         kafka = self.world.kafka
-        # A broker's start may take as long as all the events.
-        while self.publishing() or self.tried < self.at_least:
+        while self.flowing():
             self.pause(1.0, 2.5)
             # Never two at once: two of three have to be in sync.
             node = self.random.choice(kafka.nodes)
@@ -41,7 +40,7 @@ class Partitioned(Drill):
 
     def inject(self):
         kafka = self.world.kafka
-        while self.publishing():
+        while self.flowing():
             self.pause(1.0, 2.5)
             node = self.random.choice(kafka.nodes)
             node.pause()

@@ -16,7 +16,7 @@ class PowerCut(Drill):
 
     def inject(self):
         node = self.world.mongo.nodes[0]
-        while self.publishing():
+        while self.flowing():
             self.pause(0.3, 2.5)
             node.disk.lose_power()
             node.kill()
@@ -38,7 +38,7 @@ class DiskStall(Drill):
         stalls = [(0.5, 1.0), (1.0, 3.0), (3.0, 6.0), (17.0, 20.0)]
         self.random.shuffle(stalls)
         before = self.reassigned()
-        while self.publishing() or self.tried < len(stalls):
+        while self.flowing():
             self.pause(0.3, 1.5)
             disk.freeze()
             self.quiet(*stalls[self.tried % len(stalls)])
@@ -60,7 +60,7 @@ class DiskFull(Drill):
 
     def inject(self):
         node = self.world.mongo.nodes[0]
-        while self.publishing() or self.tried < self.at_least:
+        while self.flowing():
             self.pause(0.5, 2.0)
             node.disk.fill()
             self.meets_it(node)

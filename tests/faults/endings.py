@@ -23,7 +23,7 @@ class Endings(Drill):
         faults = [self.dead(mongo), self.frozen(mongo), self.half_open(mongo),
                   self.dead(kafka), self.frozen(kafka), self.half_open(kafka)]
         self.random.shuffle(faults)
-        while self.publishing() or self.tried < self.at_least:
+        while self.flowing():
             self.pause(0.2, 1.0)
             with faults[self.tried % len(faults)]:
                 # With work in hand, and when it has noticed.

@@ -34,7 +34,7 @@ class Zombie(Drill):
     at_least = 2
 
     def inject(self):
-        while self.publishing():
+        while self.flowing():
             self.pause(0.2, 1.5)
             zombie = self.random.choice(self.pair)
             zombie.signal(signal.SIGSTOP)

@@ -142,7 +142,7 @@ class Elections(Drill):
 
     def inject(self):
         mongo = self.world.mongo
-        while self.publishing():
+        while self.flowing():
             self.pause(0.5, 1.5)
             old = mongo.primary()
             how = self.random.choice(("kill", "pause", "step down"))

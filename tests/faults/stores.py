@@ -18,7 +18,7 @@ class StoreKill(Drill):
 
     def inject(self):
         node = self.world.mongo.nodes[0]
-        while self.publishing():
+        while self.flowing():
             self.pause(0.2, 2.0)
             self.random.choice((node.kill, node.stop))()
             self.tried += 1
@@ -38,7 +38,7 @@ class StoreLink(Drill):
                Rules(down=False), Rules(up=False, down=False),
                Rules(refused=True)]
         self.random.shuffle(bad)
-        while self.publishing():
+        while self.flowing():
             self.pause(0.5, 1.5)
             names = self.random.choice((("p0",), ("p1",), ("p0", "p1")))
             link.set(bad[self.tried % len(bad)], *names)
@@ -59,12 +59,12 @@ class AmbiguousAck(Drill):
     def inject(self):
         node = self.world.mongo.nodes[0]
         met = {}
-        while self.publishing():
+        while self.flowing():
             how = self.random.choice((self.not_begun, self.answer_lost,
                                       self.answer_lost))
             met[how.__name__] = met.get(how.__name__, 0) + how(node)
+            self.tried = sum(met.values())
             self.pause(0.2, 1.5)
-        self.tried = sum(met.values())
         self.note(f"met: {met}")
 
     def not_begun(self, node):
