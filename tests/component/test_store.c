@@ -170,6 +170,11 @@ what_can_never_be_stored_is_refused_and_the_rest_goes_on(void **state)
 	assert_int_equal(writes[3].outcome, STORE_REFUSED);
 	assert_int_equal(writes[4].outcome, STORE_APPLIED);
 	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("big")), -1);
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(writes[i].why != NULL,
+				 writes[i].outcome == STORE_REFUSED);
+		free(writes[i].why);
+	}
 	bson_destroy(big);
 	bson_destroy(near);
 	bson_destroy(good);

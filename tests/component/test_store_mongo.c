@@ -318,6 +318,8 @@ a_document_nested_too_deep_is_refused_and_the_others_are_written(void **state)
 	assert_int_equal(writes[0].outcome, STORE_REFUSED);
 	assert_int_equal(writes[1].outcome, STORE_APPLIED);
 	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("deep")), -1);
+	assert_non_null(writes[0].why);
+	free(writes[0].why);
 	bson_destroy(inner);
 	bson_destroy(deep);
 	bson_destroy(good);
