@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "projector/crashes.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +58,11 @@ count_crash(const struct ledger_entry *e, struct store_session *ses,
 	};
 	int32_t count;
 
-	strcpy(crash.generation, e->generation);
-	strcpy(crash.topic, e->topic);
+	static_assert(sizeof(crash.generation) == sizeof(e->generation) &&
+			      sizeof(crash.topic) == sizeof(e->topic),
+		      "names of one size");
+	memcpy(crash.generation, e->generation, sizeof(crash.generation));
+	memcpy(crash.topic, e->topic, sizeof(crash.topic));
 	if (store_crash_add(ses, &crash, &count, err))
 		return -1;
 	log_warn("crash.counted",

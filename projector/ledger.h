@@ -139,7 +139,7 @@ ledger_begin(struct ledger *led, enum step step, const struct lane *lane,
 	atomic_signal_fence(memory_order_seq_cst);
 	if (led->part != rec->partition) {
 		led->part = rec->partition;
-		strcpy(page->topic, led->part->topic); /* of one size */
+		memcpy(page->topic, led->part->topic, sizeof(page->topic));
 		page->partition = led->part->number;
 	}
 	page->step = step;

@@ -72,6 +72,13 @@ MUTANTS = [
      "new": "	if (s && !store)\n		mongoc_client_session_advance",
      "test": READS_MONGODB, "says": "a_load_waits_for_a_write_that_is_in_doubt"},
 
+    {"name": "MongoDB: an old primary may confirm a claim",
+     "file": "lib/store_mongo.c",
+     "old": "	.sync = mongo_sync,\n",
+     "new": "",
+     "test": STORE_MONGODB,
+     "says": "a_sync_asks_for_a_primary_that_a_majority_confirms"},
+
     # ---- What proves a write (rule 5) ------------------------------------
     {"name": "MongoDB: what the primary alone has counts as written",
      "file": "lib/store_mongo.c",
