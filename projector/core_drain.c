@@ -250,8 +250,13 @@ core_fold_queued(struct core *core, struct entry *e, struct record *rec,
 	struct pj_error err;
 	const char *cause = core_fault(core, e, rec, rd, &err);
 
-	/* The one before it was found to be refused, or others came between. */
-	if (drain->refused || !is_its_turn(e, rec)) {
+	/*
+	 * One before it was found to be refused, or others came between. What
+	 * is before the refused one is folded again as ever: its write may have
+	 * been lost, or be what the store refuses.
+	 */
+	if ((drain->refused && rec->offset >= drain->refused_at) ||
+	    !is_its_turn(e, rec)) {
 		if (rec == e->refused)
 			e->refused = NULL;
 		rec->queued->counts = false;

@@ -270,6 +270,33 @@ what_would_make_the_document_too_large_stays_with_what_is_behind(void **state)
 	assert_non_null(parked(keyed, "document", "a", 2));
 }
 
+/*
+ * Two are at fault: the one behind is seen at once, the one before it only when
+ * the write is refused that has all before the first.
+ */
+static void
+what_the_store_refuses_is_found_before_what_the_module_refused(void **state)
+{
+	struct stage *st = *state;
+
+	stage_begin(st);
+	refuse_number(5);
+	feed(st, STEPS, 0, "a", 1, "");
+	feed(st, STEPS, 1, "a", 5, "");
+	feed(st, STEPS, 2, "a", 2, ",\"text\":\"" SCRIPTED_POISON "\"");
+	feed(st, STEPS, 3, "a", 7, "");
+	settle(st);
+	mend();
+	refuse_number(7);
+	assert_true(retry(st));
+	settle(st);
+	assert_non_null(strstr(answer(st, STORE_REQ_FAILED),
+			       "applied 1, discarded 0; then the record at 2 "
+			       "was refused"));
+	assert_int_equal(stored(keyed, "a", "_steps"), 15);
+	assert_queue("keyed.1", "a", STEPS, 2, 3, 2);
+}
+
 static void
 what_is_not_there_is_said_to_be_not_there(void **state)
 {
@@ -483,6 +510,7 @@ main(void)
 		TEST(what_is_refused_once_more_says_why_in_its_row),
 		TEST(what_is_refused_further_on_keeps_itself_and_what_is_behind),
 		TEST(what_would_make_the_document_too_large_stays_with_what_is_behind),
+		TEST(what_the_store_refuses_is_found_before_what_the_module_refused),
 		TEST(what_is_not_there_is_said_to_be_not_there),
 		TEST(rows_that_are_gone_are_told_and_the_queue_stays),
 		TEST(one_request_for_a_queue_at_a_time),
