@@ -138,7 +138,9 @@ removed(struct pj_node *root, const struct pj_data *data, struct pj_error *err)
 
 	if (!pj_remember(pj_make_array(root, "_removed"), id, REMOVED_MAX))
 		return 0;
-	(void)pj_list_remove(pj_make_array(root, "recent"), "reviewId", id);
+	/* Posted twice, it is there twice; none of it may be seen any more. */
+	while (pj_list_remove(pj_make_array(root, "recent"), "reviewId", id))
+		continue;
 	if (pj_add(root, "count", -1, err))
 		return -1;
 	return count_rating(root, pj_int(data, PJ_REVIEW__RATING), -1, err);

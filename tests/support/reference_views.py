@@ -224,10 +224,10 @@ class ReviewSummary(View):
         elif kind == "ReviewEdited":
             self.count(state, data["previousRating"], -1)
             self.count(state, data["rating"], 1)
-            for entry in entries:
+            for entry in entries[:1]:  # posted twice: the newer one
                 merge(entry, data, "rating text")
         elif kind == "OwnerReplied":
-            for entry in entries:
+            for entry in entries[:1]:
                 entry["reply"] = data["text"]
         elif data["reviewId"] not in state["gone"]:
             self.count(state, data["rating"], -1)
