@@ -133,8 +133,7 @@ print_queue_text(struct buf *out, const struct parked_queue *q)
 
 	print_text(&cell, key);
 	buf_printf(out, "%-28s %-16s %4" PRId32 " %12" PRId64 " %6" PRId64 " ",
-		   cell.data ? cell.data : "", q->topic, q->partition,
-		   q->offset, q->n - 1);
+		   cell.data, q->topic, q->partition, q->offset, q->n - 1);
 	buf_clear(&cell);
 	add_time(&cell, q->parked_at_ms);
 	buf_printf(out, "%-24s ", cell.data);

@@ -49,24 +49,26 @@ moved_by_others(const struct promotion *pro, struct pj_error *err)
 static int
 claim_rows(struct promotion *pro, bool *ret_mine, struct pj_error *err)
 {
+	struct store_checkpoint *rows = NULL;
 	struct store_owner owner;
 	int32_t *sources;
+	size_t n = 0;
 	int rc;
 
 	if (getrandom(owner.bytes, sizeof(owner.bytes), 0) !=
 	    (ssize_t)sizeof(owner.bytes))
 		return pj_error_set(err, PJ_ERROR_FATAL,
 				    "no random bytes from the system");
-	free(pro->fence);
-	pro->fence = NULL;
-	if (store_checkpoints(pro->ses, pro->live, &pro->fence, &pro->n_fence,
-			      err))
+	if (store_checkpoints(pro->ses, pro->live, &rows, &n, err))
 		return -1;
-	sources = mem_calloc(pro->n_fence, sizeof(*sources));
-	for (size_t i = 0; i < pro->n_fence; i++)
-		sources[i] = pro->fence[i].source;
-	rc = store_claim(pro->ses, pro->live, sources, pro->n_fence, &owner,
-			 pro->fence, ret_mine, err);
+	sources = mem_calloc(n, sizeof(*sources));
+	for (size_t i = 0; i < n; i++)
+		sources[i] = rows[i].source;
+	rc = store_claim(pro->ses, pro->live, sources, n, &owner, rows,
+			 ret_mine, err);
+	free(pro->fence);
+	pro->fence = rows;
+	pro->n_fence = n;
 	free(sources);
 	return rc;
 }

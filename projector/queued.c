@@ -21,10 +21,11 @@ row_bytes(const struct store_parked *row)
 static struct pj_str
 keep(char **at, struct pj_str s)
 {
-	struct pj_str kept = {s.ptr ? *at : NULL, s.len};
+	struct pj_str kept = {*at, s.len};
 
-	if (s.len)
-		memcpy(*at, s.ptr, s.len);
+	if (!s.ptr)
+		return s;
+	memcpy(*at, s.ptr, s.len);
 	*at += s.len;
 	return kept;
 }

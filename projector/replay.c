@@ -205,7 +205,7 @@ replay_route(struct replay *rep, const struct route *route,
 	else if (route->kind == ROUTE_UNKNOWN_KEY)
 		park(rep, rec, &unit, "unknown document key",
 		     "the event goes to no document");
-	else if (strcmp(unit.type, "document") == 0)
+	else if (unit.entry && strcmp(unit.type, "document") == 0)
 		replay_fold(rep, route, rec, ev, &unit);
 	else
 		park(rep, rec, &unit, fold_cause(FOLD_QUEUED), "");

@@ -103,38 +103,50 @@ kafka_written(const struct source *src, const struct partition *partition)
 	return high;
 }
 
-int
-kafka_metadata(struct kafka *k, const char *topic, int timeout_ms,
-	       const struct rd_kafka_metadata **ret_md, struct pj_error *err)
+static rd_kafka_resp_err_t
+metadata(struct kafka *k, const char *topic, int timeout_ms,
+	 const struct rd_kafka_metadata **ret_md)
 {
 	const struct rd_kafka_metadata *md = NULL;
-	rd_kafka_topic_t *rkt;
 	rd_kafka_resp_err_t code;
+	rd_kafka_topic_t *rkt =
+		rd_kafka_topic_new(k->rk, kafka_topic(k, topic), NULL);
 
-	rkt = rd_kafka_topic_new(k->rk, kafka_topic(k, topic), NULL);
-	if (!rkt)
-		return kafka_error_set(err, rd_kafka_last_error(),
-				       "topic %s: %s", topic,
-				       rd_kafka_err2str(rd_kafka_last_error()));
+	if (!rkt) {
+		code = rd_kafka_last_error();
+		return code ? code : RD_KAFKA_RESP_ERR__FAIL;
+	}
 	code = rd_kafka_metadata(k->rk, 0, rkt, &md, timeout_ms);
 	rd_kafka_topic_destroy(rkt);
 	if (!code && md->topic_cnt != 1)
 		code = RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
 	if (!code)
 		code = md->topics[0].err;
-	if (!code) {
+	if (!code)
 		*ret_md = md;
-		return 0;
-	}
-	if (md)
+	else if (md)
 		rd_kafka_metadata_destroy(md);
+	return code;
+}
+
+int
+kafka_metadata(struct kafka *k, const char *topic, int timeout_ms,
+	       const struct rd_kafka_metadata **ret_md, struct pj_error *err)
+{
+	rd_kafka_resp_err_t code = metadata(k, topic, timeout_ms, ret_md);
+
+	if (!code)
+		return 0;
 	if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
 	    code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
-		return kafka_error_set(err, code,
-				       "topic %s does not exist yet (waiting)",
-				       kafka_topic(k, topic));
-	return kafka_error_set(err, code, "topic %s: %s", kafka_topic(k, topic),
-			       rd_kafka_err2str(code));
+		(void)kafka_error_set(err, code,
+				      "topic %s does not exist yet (waiting)",
+				      kafka_topic(k, topic));
+	else
+		(void)kafka_error_set(err, code, "topic %s: %s",
+				      kafka_topic(k, topic),
+				      rd_kafka_err2str(code));
+	return -1;
 }
 
 static int
