@@ -187,7 +187,8 @@ batch_park_take(struct batch *bat, struct parked_row *row, struct entry *e)
 	row->entry = e;
 	e->rows++;
 	if (e->list == LIST_NONE || e->list == LIST_DIRTY ||
-	    e->list == LIST_URGENT || e->list == LIST_HELD)
+	    e->list == LIST_URGENT || e->list == LIST_HELD ||
+	    e->list == LIST_DRAIN)
 		workset_move(&bat->work, e, LIST_ROWS);
 	batch_count_unit(bat, e);
 }

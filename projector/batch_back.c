@@ -354,8 +354,11 @@ take_rows(struct batch *bat, struct entry *e, struct job_rows *rows)
 		doc_queue(e->doc, drain->part->source_index);
 	int64_t first = queue ? queue->first : 0;
 
-	if (queue && queue->first < rows->first) {
-		/* It was lengthened in front: once more, from there. */
+	if (queue && (!rows->queued || queue->first < rows->first)) {
+		/*
+		 * It has begun since, or was lengthened in front. What there
+		 * was may be rows that others have left, with gaps: once more.
+		 */
 		for (size_t i = 0; i < rows->n; i++)
 			queued_free(rows->got[i]);
 		return;
@@ -381,7 +384,8 @@ rows_done(struct batch *bat, struct job *job)
 		if (lane_rests(e->lane))
 			abandon(bat, e);
 		else
-			workset_move(&bat->work, e, LIST_DRAIN);
+			workset_move(&bat->work, e,
+				     e->rows ? LIST_ROWS : LIST_DRAIN);
 		return;
 	}
 	take_rows(bat, e, &job->rows);

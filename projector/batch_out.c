@@ -124,6 +124,7 @@ batch_rows_job(struct batch *bat)
 	/* It may have come into being meanwhile. */
 	if (queue && (e->drain->swept || queue->first < rows->first))
 		rows->first = queue->first;
+	rows->queued = queue != NULL;
 	rows->tail = queue     ? queue->tail
 		     : e->lone ? e->drain->offset
 			       : INT64_MAX;

@@ -86,8 +86,9 @@ drain_new(const struct store_request *req, struct partition *part)
 }
 
 /*
- * Of a unit's records the documents may still lack what came before: after a
- * crash it is read again, and has to be folded first.
+ * Of a unit's records the documents may still lack what came before, be it
+ * between two of them: after a crash it is read again, and has to be folded
+ * first.
  */
 static bool
 is_ahead(const struct entry *e, const struct partition *part)
@@ -95,7 +96,7 @@ is_ahead(const struct entry *e, const struct partition *part)
 	const struct doc_queue *queue =
 		e->unit ? doc_queue(e->doc, part->source_index) : NULL;
 
-	return queue && !offsets_has_fed(part, e->lane, queue->first);
+	return queue && !offsets_has_fed(part, e->lane, queue->tail);
 }
 
 bool

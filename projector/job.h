@@ -69,6 +69,7 @@ struct job {
 		char topic[250];
 		int32_t partition;
 		int64_t first, tail; /* what of the rows there is */
+		bool queued;	     /* there was a queue when it was asked */
 		size_t max;
 		struct queued **got; /* by offset; the core takes them */
 		size_t n, cap, bytes;

@@ -281,6 +281,85 @@ a_retry_is_tried_on_what_the_store_holds_now(void **state)
 	assert_int_equal(scripted.n_rows, 0);
 }
 
+/* 5 is refused; a process ends with rows of all, but for one, and no marker. */
+static void
+leave_rows_without(struct stage *st, int64_t offset)
+{
+	struct job *job;
+
+	stage_begin(st);
+	refuse_number(5);
+	feed(st, STEPS, 0, "a", 5, "");
+	feed(st, STEPS, 1, "a", 1, "");
+	feed(st, STEPS, 2, "a", 2, "");
+	while ((job = next_apply(st)) && job->n_parked == 0)
+		finish(st, job, FINE);
+	assert_int_equal(job->n_parked, 3);
+	run(job, FINE);
+	core_drop(st->core);
+	back(st, job);
+	for (size_t i = 0; i < scripted.n_rows; i++)
+		if (scripted.rows[i].row.offset == offset) {
+			scripted_row_free(&scripted.rows[i]);
+			scripted.rows[i] = scripted.rows[--scripted.n_rows];
+		}
+	assert_int_equal(scripted.n_rows, 2);
+	stage_begin(st);
+}
+
+/*
+ * Who follows is asked to retry before it has read any of it, and reads it
+ * while the rows are fetched: they are those of before the queue that it has
+ * begun.
+ */
+static void
+a_look_from_before_the_queue_began_says_nothing_of_it(void **state)
+{
+	struct stage *st = *state;
+	struct job *job;
+
+	leave_rows_without(st, 0);
+	assert_true(request(st, keyed, STEPS, "retry", "document", "a", 0));
+	job = next_rows(st);
+	run(job, FINE);
+	replay(st);
+	back(st, job);
+	settle(st);
+	assert_non_null(strstr(answer(st, STORE_REQ_FAILED),
+			       "the record at 0 was refused"));
+	assert_queue("keyed.1", "a", STEPS, 0, 2, 3);
+	mend();
+	assert_true(request(st, keyed, STEPS, "retry", "document", "a", 0));
+	settle(st);
+	(void)answer(st, STORE_REQ_DONE);
+	assert_int_equal(stored(keyed, "a", "_steps"), 512);
+	assert_int_equal(scripted.n_rows, 0);
+}
+
+/* The queue grows before it can be looked for in the store. */
+static void
+rows_are_looked_for_when_all_of_them_are_durable(void **state)
+{
+	struct stage *st = *state;
+	struct job *load;
+
+	leave_rows_without(st, 1);
+	feed(st, STEPS, 0, "a", 5, "");
+	settle(st);
+	assert_queue("keyed.1", "a", STEPS, 0, 0, 1);
+	mend();
+	assert_true(request(st, keyed, STEPS, "retry", "document", "a", 0));
+	load = next(st);
+	assert_int_equal(load->kind, JOB_LOAD);
+	finish(st, load, FINE);
+	feed(st, STEPS, 1, "a", 1, "");
+	feed(st, STEPS, 2, "a", 2, "");
+	settle(st);
+	assert_string_equal(answer(st, STORE_REQ_DONE),
+			    "applied 3, discarded 0, nothing is left");
+	assert_int_equal(stored(keyed, "a", "_steps"), 512);
+}
+
 /*
  * Asked for while a write is out, before which nothing was parked: when it
  * lands, the queue that has begun meanwhile is in memory, its row is not yet in
@@ -320,6 +399,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_look_from_before_the_queue_began_says_nothing_of_it),
+		TEST(rows_are_looked_for_when_all_of_them_are_durable),
 		TEST(rows_that_are_on_their_way_are_waited_for),
 		TEST(a_retry_is_tried_on_what_the_store_holds_now),
 		TEST(a_lost_answer_does_not_apply_twice),

@@ -42,6 +42,21 @@ is_late(const struct seen *s, const struct sight *sight)
 		w->logs[s->log].source, s->view->ev->offset);
 }
 
+/* Of a queue that came and went between two writes only the audit tells. */
+static bool
+left_a_queue(const struct seen *s, const struct sight *sight)
+{
+	const struct log *log = &s->oracle->w->logs[s->log];
+	const struct wait wait = {"document", sight->key};
+
+	for (size_t i = 0; i < log->n; i++)
+		if (log->events[i].offset < s->view->ev->offset &&
+		    oracle_row_is_there(s->oracle, ROW_AUDIT, s->lane, s->log,
+					&wait, log->events[i].offset, NULL))
+			return true;
+	return false;
+}
+
 static bool
 had_queue(const struct seen *s, const struct sight *sight)
 {
@@ -55,7 +70,7 @@ had_queue(const struct seen *s, const struct sight *sight)
 		if (memory->marks[i].source == w->logs[s->log].source &&
 		    memory->marks[i].first < s->view->ev->offset)
 			return true;
-	return false;
+	return left_a_queue(s, sight);
 }
 
 /* The head of its key's queue: what is wrong with it? */
