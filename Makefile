@@ -226,7 +226,7 @@ export BUILD = $(B)
 # the next process of that number says so on stderr (docs/operations.md).
 export MONGOC_DISABLE_SHM = 1
 
-# Seeds of `make check`; `make test` runs 10,000 beside them.
+# Seeds of `make check`; `make test` runs 30,000 beside them.
 SIM_CHECK = 700
 # One suite per binary: two run at a time.
 each_of = $(foreach t,$(2),'$(1)$(notdir $(t)):$(3):$(t)')
@@ -262,10 +262,11 @@ REAL = 'clang-build:600:$(MAKE) --no-print-directory VARIANT=clang DEV=1 all tes
 	'install:120:tests/support/test_install.sh' \
 	$(foreach t,$(wildcard tests/integration/test_*.py),\
 		'$(basename $(notdir $(t))):600:python3 $(t)') \
-	$(foreach f,$(FAMILIES),'faults-$(f):600:python3 tests/faults/run.py --short $(f)')
+	$(foreach f,$(SHORT),'faults-$(f):600:python3 tests/faults/run.py --short $(f)')
 
 # The fault drills; each family has servers of its own.
 FAMILIES = $(shell python3 tests/faults/run.py --families)
+SHORT = $(shell python3 tests/faults/run.py --families --short)
 faults: deps-test ## Every fault drill on real servers (SEED=, TIMES=)
 	$(AGAIN) all tests
 	@$(SUITES) $(foreach f,$(FAMILIES),'faults-$(f):3600:python3 tests/faults/run.py \

@@ -62,6 +62,7 @@ class Endings(Drill):
 class TooLarge(Drill):
     faults = "F15"
     says = "a record that neither a document nor a row can hold: its view stops alone"
+    short = True
     events = 2000
     seconds = 6
     has_api = False

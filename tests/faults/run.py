@@ -3,7 +3,7 @@
 """Runs fault drills, family by family.
 
     run.py [--short] [--seed N] [--times N] [FAMILY | DRILL]...
-    run.py --list | --families | --markdown | --write FILE
+    run.py --list | [--short] --families | --markdown | --write FILE
 
 Without names: all. --short: those that belong to `make test`. Every drill prints
 its seed; --seed gives it back. The last line is 'N passed, N failed'.
@@ -102,7 +102,7 @@ def main():
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     if args.families:
-        print(*FAMILIES)
+        print(*(family.__name__ for family in chosen(args)))
         return
     if args.markdown or args.write:
         table = matrix.markdown([d for name in FAMILIES
