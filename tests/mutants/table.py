@@ -182,9 +182,9 @@ MUTANTS = [
      "says": "bad_records_are_parked_and_the_rest_flows"},
     {"name": "a marker is sent before its rows are durable",
      "file": "projector/batch.c",
-     "old": "	    e->list == LIST_URGENT || e->list == LIST_HELD)\n"
+     "old": "	    e->list == LIST_DRAIN)\n"
             "		workset_move(&bat->work, e, LIST_ROWS);\n",
-     "new": "	    e->list == LIST_URGENT || e->list == LIST_HELD)\n"
+     "new": "	    e->list == LIST_DRAIN)\n"
             "		workset_move(&bat->work, e, LIST_DIRTY);\n",
      "test": binary("tests/component/test_core_park"),
      "says": "a_record_is_durable_in_its_row_before_its_document_says_so"},
@@ -205,6 +205,26 @@ MUTANTS = [
             "	if (queue && rec->offset > queue->first)\n",
      "test": sim("queues_are_retried_while_records_come"),
      "says": "queues_are_retried_while_records_come"},
+
+    {"name": "rows that were fetched before their queue began are drained",
+     "file": "projector/batch_back.c",
+     "old": "	if (queue && (!rows->queued || queue->first < rows->first)) {\n",
+     "new": "	if (queue && queue->first < rows->first) {\n",
+     "test": binary("tests/component/test_core_drain_again"),
+     "says": "a_look_from_before_the_queue_began_says_nothing_of_it"},
+    {"name": "a queue is drained before all of its rows are durable",
+     "file": "projector/batch.c",
+     "old": " ||\n	    e->list == LIST_DRAIN)\n",
+     "new": ")\n",
+     "test": binary("tests/component/test_core_drain_again"),
+     "says": "rows_are_looked_for_when_all_of_them_are_durable"},
+    {"name": "a key is drained ahead of what has to be read again",
+     "file": "projector/core_drain.c",
+     "old": "!offsets_has_fed(part, e->lane, queue->tail);\n",
+     "new": "!offsets_has_fed(part, e->lane, queue->first);\n",
+     "test": binary("tests/component/test_core_drain_units"),
+     "says": "a_key_is_drained_only_when_all_before_its_last_has_been_"
+             "handed_in"},
 
     {"name": "rows that no marker names are taken for parked",
      "file": "projector/parked_marker.c",

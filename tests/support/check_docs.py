@@ -12,6 +12,7 @@ import functools
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
 
@@ -99,6 +100,11 @@ def mutants_are_listed():
         capture_output=True, text=True, check=True).stdout
     if want not in read("docs", "guarantees.md"):
         yield "docs/guarantees.md does not list the mutants: make docs"
+    for mutant in runpy.run_path(
+            str(ROOT / "tests" / "mutants" / "table.py"))["MUTANTS"]:
+        if read(mutant["file"]).count(mutant["old"]) != 1:
+            yield (f"tests/mutants/table.py: '{mutant['name']}' does not fit "
+                   f"{mutant['file']}")
 
 
 def drills_are_listed():
