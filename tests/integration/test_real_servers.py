@@ -107,7 +107,7 @@ class RealServers(Tests):
             total = sum(len(p.read_bytes().splitlines())
                         for p in data.lines())
             publisher = self.stack.publish_slowly(
-                data.archive, prefix, max(100, total // 6))
+                data.archive, prefix, max(25, total // 12))
             views = len({r["projection"] for r in status_rows(settings)})
             wait_until("a part is applied", lambda: applied(settings) >
                        total // 10, SETTLE_S, 0.05)
