@@ -160,8 +160,9 @@ class Elections(Drill):
             elif how == "pause":
                 old.pause()
             else:
-                self.random.choice(mongo.others(old)).command(
-                    {"replSetStepUp": 1})
+                heir = self.random.choice(mongo.others(old))
+                wait_until("the heir is elected",
+                           lambda h=heir: elected(h), 30)
             wait_until("another is primary", lambda o=old: any(
                 n.is_primary() for n in mongo.others(o) if n.alive()), 30)
             self.pause(0.0, 1.5)
