@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is MongoDB's own: fail points on a real replica set, indexes, the check.
+ * What is MongoDB's own: fail points on a real replica set, and refusals.
  */
 #include "tests/support/mongo_fixture.h"
 
@@ -469,164 +469,6 @@ a_duplicate_id_is_no_refusal_whatever_else_is_unique(void **state)
 	bson_destroy(again);
 }
 
-/* ---- Collections ------------------------------------------------------- */
-
-static void
-a_generation_brings_an_index_for_each_filter(void **state)
-{
-	struct fixture *fx = *state;
-	struct store_generation gen = {
-		.projection = "stock",
-		.number = 1,
-		.collection = DOCS,
-		.reader_json = (char *)(uintptr_t) "{\"filters\":[\"areaId\","
-						   "\"state\"]}",
-	};
-	bool created;
-	bson_t *reply;
-	char *json;
-
-	OK(fx, store_generation_create(fx->ses, &gen, &created, &fx->err));
-	assert_true(created);
-	reply = run_admin(fx, fx->database, "{\"listIndexes\": \"" DOCS "\"}");
-	json = bson_as_relaxed_extended_json(reply, NULL);
-	assert_non_null(strstr(json, "{ \"areaId\" : 1, \"_id\" : 1 }"));
-	assert_non_null(strstr(json, "{ \"state\" : 1, \"_id\" : 1 }"));
-	bson_free(json);
-	bson_destroy(reply);
-}
-
-static void
-deleted_documents_are_found_by_an_index_of_those_alone(void **state)
-{
-	struct fixture *fx = *state;
-	struct store_generation gen = {
-		.projection = "stock", .number = 1, .collection = DOCS};
-	bool created;
-	bson_t *reply;
-	char *json;
-
-	OK(fx, store_generation_create(fx->ses, &gen, &created, &fx->err));
-	reply = run_admin(fx, fx->database,
-			  "{\"explain\": {\"find\": \"" DOCS
-			  "\", \"filter\": {\"_m.d\": 1, "
-			  "\"_m.x\": {\"$lte\": 5}}}, "
-			  "\"verbosity\": \"queryPlanner\"}");
-	json = bson_as_relaxed_extended_json(reply, NULL);
-	assert_non_null(strstr(json, "\"IXSCAN\""));
-	assert_non_null(strstr(json, "\"isSparse\" : true"));
-	assert_null(strstr(json, "\"COLLSCAN\""));
-	bson_free(json);
-	bson_destroy(reply);
-}
-
-static void
-a_generation_of_before_purges_has_purged_nothing(void **state)
-{
-	struct fixture *fx = *state;
-	struct store_generation gen = {.projection = "stock",
-				       .number = 1,
-				       .collection = DOCS,
-				       .purged_revision = 3},
-				*rows;
-	bool created;
-	size_t n;
-
-	OK(fx, store_generation_create(fx->ses, &gen, &created, &fx->err));
-	bson_destroy(run_admin(fx, fx->database,
-			       "{\"update\": \"generations\", \"updates\": "
-			       "[{\"q\": {}, \"u\": {\"$unset\": "
-			       "{\"purgedRevision\": 1}}}]}"));
-	OK(fx, store_generations(fx->ses, &rows, &n, &fx->err));
-	assert_int_equal(n, 1);
-	assert_int_equal(rows[0].purged_revision, 0);
-	store_generations_free(rows, n);
-	OK(fx, store_generation_purged(fx->ses, "stock", 1, 7, &fx->err));
-	OK(fx, store_generations(fx->ses, &rows, &n, &fx->err));
-	assert_int_equal(rows[0].purged_revision, 7);
-	store_generations_free(rows, n);
-}
-
-static size_t
-count_collections(const struct fixture *fx)
-{
-	bson_t *reply = run_admin(fx, fx->database, "{\"listCollections\": 1}");
-	bson_iter_t it, batch, each;
-	size_t n = 0;
-
-	assert_true(bson_iter_init(&it, reply));
-	assert_true(
-		bson_iter_find_descendant(&it, "cursor.firstBatch", &batch));
-	assert_true(bson_iter_recurse(&batch, &each));
-	while (bson_iter_next(&each))
-		n++;
-	bson_destroy(reply);
-	return n;
-}
-
-static void
-check_makes_the_fixed_collections_but_not_for_a_reader(void **state)
-{
-	struct fixture *fx = *state;
-
-	fixture_close(fx);
-	fx->settings.read_only = true;
-	fixture_open(fx);
-	OK(fx, store_check(fx->ses, &fx->err));
-	assert_int_equal(count_collections(fx), 0);
-	fixture_close(fx);
-	fx->settings.read_only = false;
-	fixture_open(fx);
-	OK(fx, store_check(fx->ses, &fx->err));
-	assert_int_equal(count_collections(fx), 10);
-}
-
-/* The real configuration with that one setting given. */
-static void
-set_journal_default(const struct fixture *fx, bool on)
-{
-	bson_t *reply = run_admin(fx, "admin", "{\"replSetGetConfig\": 1}");
-	bson_iter_t it, at;
-	const uint8_t *data;
-	uint32_t len;
-	bson_t config;
-	char *json, *command;
-
-	assert_true(bson_iter_init(&it, reply));
-	assert_true(bson_iter_find_descendant(
-		&it, "config.writeConcernMajorityJournalDefault", &at));
-	bson_iter_overwrite_bool(&at, on);
-	assert_true(bson_iter_init(&it, reply));
-	assert_true(bson_iter_find_descendant(&it, "config.version", &at));
-	bson_iter_overwrite_int32(&at, bson_iter_int32(&at) + 1);
-	assert_true(bson_iter_init_find(&it, reply, "config"));
-	bson_iter_document(&it, &len, &data);
-	assert_true(bson_init_static(&config, data, len));
-	json = bson_as_canonical_extended_json(&config, NULL);
-	command = mem_printf("{\"replSetReconfig\": %s}", json);
-	bson_destroy(run_admin(fx, "admin", command));
-	free(command);
-	bson_free(json);
-	bson_destroy(reply);
-}
-
-static void
-a_set_that_acknowledges_from_memory_is_refused(void **state)
-{
-	struct fixture *fx = *state;
-	int failed;
-
-	set_journal_default(fx, false);
-	failed = store_check(fx->ses, &fx->err);
-	/* First of all the server as it was, for the other tests. */
-	set_journal_default(fx, true);
-	assert_int_equal(failed, -1);
-	assert_int_equal(fx->err.cls, PJ_ERROR_CONFIG);
-	assert_non_null(
-		strstr(fx->err.text, "writeConcernMajorityJournalDefault"));
-	OK(fx, store_check(fx->ses, &fx->err));
-}
-
 #define TEST(f)                                                                \
 	cmocka_unit_test_setup_teardown(f, fixture_setup_mongo, mongo_teardown)
 
@@ -648,11 +490,6 @@ main(void)
 		TEST(what_an_added_index_or_validator_keeps_out_is_refused_by_name),
 		TEST(a_duplicate_id_is_no_refusal_whatever_else_is_unique),
 		TEST(a_document_nested_too_deep_is_refused_and_the_others_are_written),
-		TEST(a_generation_brings_an_index_for_each_filter),
-		TEST(deleted_documents_are_found_by_an_index_of_those_alone),
-		TEST(a_generation_of_before_purges_has_purged_nothing),
-		TEST(check_makes_the_fixed_collections_but_not_for_a_reader),
-		TEST(a_set_that_acknowledges_from_memory_is_refused),
 	};
 
 	if (!getenv(STORE_TEST_URI)) {

@@ -14,7 +14,7 @@ import sys
 from harness import BUILD, ROOT, SUPPORT, Program, Tests, sh, wait_until
 
 WORK = ROOT / "build" / "integration" / "store"
-CASES = ("test_store", "test_store_mongo")
+CASES = ("test_store", "test_store_mongo", "test_store_mongo_check")
 READS = ("test_store_mongo_reads",)
 
 

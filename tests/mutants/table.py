@@ -27,8 +27,8 @@ def mongodb(cases, test):
             "run": f"python3 tests/integration/test_store_mongodb.py {test}"}
 
 
-STORE_MONGODB = mongodb(["test_store", "test_store_mongo"],
-                        "contract_in_release")
+STORE_MONGODB = mongodb(["test_store", "test_store_mongo",
+                         "test_store_mongo_check"], "contract_in_release")
 READS_MONGODB = mongodb(["test_store_mongo_reads"], "reads_in_release")
 
 MUTANTS = [
