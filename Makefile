@@ -78,6 +78,9 @@ SIM         := $(B)/tests/sim/sim
 FUZZ        := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAY := $(FUZZ:%=$(B)/tests/fuzz/%)
 SUPPORT     := $(patsubst %.c,$(B)/%,$(wildcard tests/support/*.c))
+# Each program of the benchmarks is one file; the rest is theirs together.
+BENCH       := $(addprefix $(B)/tests/bench/,loadgen)
+BENCH_O     := $(filter-out $(BENCH:%=%.o),$(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c)))
 # A module that no shop has, of tests/component/test_hazard.py.
 HAZARD       = $(B)/tests/support/hazard/hazard.so
 PROGRAMS     = $(B)/projector/projector $(B)/queryapi/queryapi
@@ -97,7 +100,7 @@ endif
 all: programs modules ## Build both programs and the bundled projections
 programs: $(PROGRAMS)
 modules: $(MODULES)
-tests: $(UNIT) $(GOLDEN) $(COMPONENT) $(SIM) $(FUZZ_REPLAY) $(SUPPORT) $(HAZARD)
+tests: $(UNIT) $(GOLDEN) $(COMPONENT) $(SIM) $(FUZZ_REPLAY) $(SUPPORT) $(BENCH) $(HAZARD)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -119,6 +122,7 @@ $(B)/lib.a: $(LIB_O)
 $(B)/projector.a: $(PROJECTOR_O)
 $(B)/queryapi.a: $(QUERYAPI_O)
 $(B)/modules.a: $(MODULE_O)
+$(B)/bench.a: $(BENCH_O)
 $(B)/%.a:
 	$(SAY) AR $@
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -146,11 +150,11 @@ $(HAZARD): $(HAZARD:.so=.o)
 	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $^
 
 # Tests link the product's own objects; the archives give what is asked for.
-TEST_LIBS = $(B)/modules.a $(B)/projector.a $(B)/queryapi.a $(B)/lib.a
+TEST_LIBS = $(B)/bench.a $(B)/modules.a $(B)/projector.a $(B)/queryapi.a $(B)/lib.a
 TEST_LINK = $(CC) $(LDFLAGS_ALL) -o $@ $< $(SAN_O) $(TEST_EXTRA) \
 	    -Wl,--start-group $(TEST_LIBS) -Wl,--end-group \
 	    $(LIBS_TESTS) $(LIBS_PROJECTOR) $(LIBS_QUERYAPI) $(LIBS_LIB)
-$(UNIT) $(GOLDEN) $(COMPONENT) $(SUPPORT): %: %.o $(SAN_O) $(TEST_LIBS)
+$(UNIT) $(GOLDEN) $(COMPONENT) $(SUPPORT) $(BENCH): %: %.o $(SAN_O) $(TEST_LIBS)
 	$(SAY) LINK $@
 	$(Q)$(TEST_LINK)
 
