@@ -235,6 +235,21 @@ static const struct store_ops mongo_ops = {
 	.collection_make = mongo_collection_make,
 };
 
+/*
+ * libmongoc makes a concern's document when it is first asked for, without a
+ * lock: sessions that asked at the same time got half of it, or none, which the
+ * server takes for its default.
+ */
+static void
+mongo_make_concerns(struct mongo_store *store)
+{
+	bson_t once = BSON_INITIALIZER;
+
+	mongo_must(mongoc_read_concern_append(store->read_concern, &once) &&
+		   mongoc_write_concern_append(store->write_concern, &once));
+	bson_destroy(&once);
+}
+
 static struct mongo_store *
 mongo_store_new(const struct store_settings *settings)
 {
@@ -252,6 +267,7 @@ mongo_store_new(const struct store_settings *settings)
 	store->read_concern = mongoc_read_concern_new();
 	mongo_must(mongoc_read_concern_set_level(
 		store->read_concern, MONGOC_READ_CONCERN_LEVEL_MAJORITY));
+	mongo_make_concerns(store);
 	store->read_prefs = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
 	pthread_mutex_init(&store->lock, NULL);
 	return store;
