@@ -11,7 +11,7 @@
 
 #include <bson/bson.h>
 
-#include "lib/store.h"
+#include "lib/store_page.h"
 
 /*
  * The largest document either adapter takes: MongoDB's own limit, held for both
@@ -127,6 +127,9 @@ struct store_ops {
 	int (*find)(struct store_session *ses, const char *collection,
 		    const struct store_cond *conds, size_t n_conds,
 		    store_each_fn each, void *arg, struct pj_error *err);
+	/* The page is empty at first; `last` is said whenever `more` is. */
+	int (*page)(struct store_session *ses, const struct store_query *query,
+		    struct store_page *page, struct pj_error *err);
 	/* Idempotent. */
 	int (*collection_make)(struct store_session *ses,
 			       const char *collection,
@@ -196,6 +199,16 @@ store_is_fenced(struct store_session *ses, const struct store_checkpoint *cps,
 int
 store_live_claimed(struct store_session *ses, const char *generation,
 		   struct pj_error *err) __attribute__((warn_unused_result));
+
+/* A page being made: nothing in it; one document more, which is its last. */
+void
+store_page_clear(struct store_page *page);
+void
+store_page_add(struct store_page *page, struct pj_str key, const uint8_t *bson,
+	       size_t len);
+/* Where the next page begins, behind no document of this one. */
+void
+store_page_last(struct store_page *page, struct pj_str key);
 
 /* The write token `_m.w`; false when the document has none. */
 bool

@@ -42,23 +42,6 @@ lmdb_session_env(struct store_session *ses, struct lmdb_env **ret_env,
 }
 
 static int
-lmdb_collection_make(struct store_session *ses, const char *collection,
-		     const struct store_index *indexes, size_t n_indexes,
-		     struct pj_error *err)
-{
-	struct lmdb_env *env;
-	MDB_dbi dbi;
-	bool found;
-
-	/* The port asks an embedded store mostly by key: no indexes. */
-	(void)indexes;
-	(void)n_indexes;
-	if (lmdb_session_env(ses, &env, err))
-		return -1;
-	return lmdb_database(env, collection, true, &dbi, &found, err);
-}
-
-static int
 lmdb_check(struct store_session *ses, struct pj_error *err)
 {
 	struct lmdb_env *env;
@@ -96,6 +79,7 @@ static const struct store_ops lmdb_ops = {
 	.scan = lmdb_scan,
 	.count = lmdb_count,
 	.find = lmdb_find,
+	.page = lmdb_page,
 	.row_insert = lmdb_row_insert,
 	.rows_write = lmdb_rows_write,
 	.rows_delete = lmdb_rows_delete,

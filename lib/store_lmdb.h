@@ -8,7 +8,9 @@
  *
  * store_lmdb_env.c: environment, map, transactions, database handles;
  * store_lmdb_docs.c: load, apply; store_lmdb_scan.c: scan, count;
- * store_lmdb_rows.c: rows; store_lmdb_meta.c: inserts that are told.
+ * store_lmdb_index.c: which fields a collection is indexed by;
+ * store_lmdb_page.c: lists; store_lmdb_rows.c: rows; store_lmdb_meta.c: inserts
+ * that are told.
  */
 #ifndef LIB_STORE_LMDB_H
 #define LIB_STORE_LMDB_H
@@ -16,6 +18,7 @@
 #include <lmdb.h>
 #include <pthread.h>
 
+#include "lib/bsonread.h"
 #include "lib/store_impl.h"
 
 /* LMDB's own limit, compiled into Debian's library. */
@@ -69,6 +72,15 @@ lmdb_database(struct lmdb_env *env, const char *name, bool make,
 	      MDB_dbi *ret_dbi, bool *ret_found, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
+/*
+ * The same without any other transaction of this process: for bodies that open
+ * handles themselves.
+ */
+int
+lmdb_run_alone(struct lmdb_env *env, enum lmdb_mode mode, lmdb_body_fn body,
+	       void *arg, const char *what, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
 /* The session's environment; RETRY while a read-only one is not there yet. */
 int
 lmdb_session_env(struct store_session *ses, struct lmdb_env **ret_env,
@@ -81,6 +93,89 @@ lmdb_val(const void *data, size_t len)
 	return (MDB_val){len, (void *)(uintptr_t)data};
 }
 
+/* ---- Indexes ------------------------------------------------------------ */
+
+enum {
+	LMDB_INDEX_FIELDS = STORE_FILTERS_MAX, /* of one collection */
+	LMDB_FIELD_MAX = 64,		       /* bytes of their names */
+};
+
+/*
+ * The index of a collection: a database beside its own, "<collection>#index",
+ * with several values (DUPSORT) per key. Key: field, NUL, type, value (a long
+ * one cut and hashed: readmodel_add_unit()); values: the `_id`s of the live
+ * documents that have it, in order. Under the key NUL: the indexed fields.
+ *
+ * Made in one transaction with the collection, or never: whoever sees the
+ * collection knows for good whether there is one. Immutable.
+ */
+struct lmdb_index {
+	char *collection;
+	bool exists;
+	MDB_dbi dbi;
+	char fields[LMDB_INDEX_FIELDS][LMDB_FIELD_MAX + 1];
+	size_t n_fields;
+};
+
+/* Those of an environment that were asked for. */
+struct lmdb_indexes;
+struct lmdb_indexes *
+lmdb_indexes_new(void);
+void
+lmdb_indexes_free(struct lmdb_indexes *all);
+struct lmdb_indexes *
+lmdb_env_indexes(struct lmdb_env *env);
+
+/*
+ * The index of a collection that is there; *ret_index NULL when it has none.
+ * Borrowed as long as the environment is open.
+ */
+int
+lmdb_index_open(struct lmdb_env *env, const char *collection,
+		const struct lmdb_index **ret_index, struct pj_error *err)
+	__attribute__((warn_unused_result));
+
+/* Makes the collection, with an index when there are fields; idempotent. */
+int
+lmdb_collection_make(struct store_session *ses, const char *collection,
+		     const struct store_index *indexes, size_t n_indexes,
+		     struct pj_error *err);
+
+/* The keys of one document in its index; reused, released by the caller. */
+struct lmdb_keys {
+	struct buf bytes;
+	size_t end[LMDB_INDEX_FIELDS]; /* as its predecessor: no such key */
+	size_t n;
+};
+/* bson NULL, not live or damaged: none. idx NULL: none. */
+void
+lmdb_keys_of(struct lmdb_keys *keys, const struct lmdb_index *idx,
+	     const uint8_t *bson, size_t len);
+/* Within a transaction: the document's entries move from one to the other. */
+int
+lmdb_keys_move(MDB_txn *txn, const struct lmdb_index *idx, struct pj_str id,
+	       const struct lmdb_keys *from, const struct lmdb_keys *to);
+/* The key of what a filter asks for; false: its field is not indexed. */
+bool
+lmdb_filter_key(const struct lmdb_index *idx, const struct store_filter *f,
+		struct buf *ret_key);
+
+/* One served value that can be filtered by; false: it is of another kind. */
+bool
+lmdb_filter_value(const struct bsonread_element *el, struct store_filter *ret);
+/* Whether `_m.d` says that it is live; false when damaged. */
+bool
+lmdb_is_live(const uint8_t *bson, size_t len);
+
+/* ---- Operations --------------------------------------------------------- */
+
+/* To the first key behind `after`, of a cursor on documents. */
+int
+lmdb_cursor_seek(MDB_cursor *cur, const struct buf *after, MDB_val *key,
+		 MDB_val *val);
+int
+lmdb_page(struct store_session *ses, const struct store_query *query,
+	  struct store_page *page, struct pj_error *err);
 int
 lmdb_load(struct store_session *ses, const char *collection,
 	  struct store_doc *docs, size_t n_docs, struct pj_error *err);

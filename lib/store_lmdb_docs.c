@@ -63,10 +63,17 @@ lmdb_load(struct store_session *ses, const char *collection,
 
 /* ---- Apply ------------------------------------------------------------- */
 
+/* Where a document goes. */
+struct lmdb_target {
+	MDB_dbi dbi;
+	const struct lmdb_index *index; /* NULL: none */
+};
+
 struct lmdb_applying {
 	struct store_job *job;
-	MDB_dbi *dbis;	     /* one per write */
-	MDB_dbi *purge_dbis; /* one per purge */
+	struct lmdb_target *writes; /* one per write */
+	struct lmdb_target *purges; /* one per purge */
+	struct lmdb_keys before, after;
 	MDB_dbi parked, checkpoints, audit;
 	/* Told only after the commit. */
 	enum store_outcome *outcomes;
@@ -74,8 +81,8 @@ struct lmdb_applying {
 
 /* Absent for an insert, else the base token: as of this transaction. */
 static int
-lmdb_write(MDB_txn *txn, MDB_dbi dbi, const struct store_write *w,
-	   enum store_outcome *ret_outcome)
+lmdb_write(MDB_txn *txn, struct lmdb_applying *a, const struct lmdb_target *at,
+	   const struct store_write *w, enum store_outcome *ret_outcome)
 {
 	MDB_val key = lmdb_val(w->key.ptr, w->key.len);
 	MDB_val val = lmdb_val(w->bson, w->len), old;
@@ -83,12 +90,13 @@ lmdb_write(MDB_txn *txn, MDB_dbi dbi, const struct store_write *w,
 	int rc;
 
 	*ret_outcome = STORE_UNKNOWN;
+	lmdb_keys_of(&a->before, at->index, NULL, 0);
 	if (w->insert) {
-		rc = mdb_put(txn, dbi, &key, &val, MDB_NOOVERWRITE);
+		rc = mdb_put(txn, at->dbi, &key, &val, MDB_NOOVERWRITE);
 		if (rc == MDB_KEYEXIST)
 			return 0;
 	} else {
-		rc = mdb_get(txn, dbi, &key, &old);
+		rc = mdb_get(txn, at->dbi, &key, &old);
 		if (rc == MDB_NOTFOUND)
 			return 0;
 		if (rc)
@@ -96,8 +104,14 @@ lmdb_write(MDB_txn *txn, MDB_dbi dbi, const struct store_write *w,
 		if (!store_token_read(old.mv_data, old.mv_size, &token) ||
 		    memcmp(token.bytes, w->base.bytes, STORE_TOKEN_BYTES) != 0)
 			return 0;
-		rc = mdb_put(txn, dbi, &key, &val, 0);
+		/* Before the put: it may move what `old` points to. */
+		lmdb_keys_of(&a->before, at->index, old.mv_data, old.mv_size);
+		rc = mdb_put(txn, at->dbi, &key, &val, 0);
 	}
+	if (rc)
+		return rc;
+	lmdb_keys_of(&a->after, at->index, w->bson, w->len);
+	rc = lmdb_keys_move(txn, at->index, w->key, &a->before, &a->after);
 	if (rc)
 		return rc;
 	*ret_outcome = STORE_APPLIED;
@@ -105,7 +119,8 @@ lmdb_write(MDB_txn *txn, MDB_dbi dbi, const struct store_write *w,
 }
 
 static int
-lmdb_purge(MDB_txn *txn, MDB_dbi dbi, const struct store_purge *purge)
+lmdb_purge(MDB_txn *txn, struct lmdb_applying *a, const struct lmdb_target *at,
+	   const struct store_purge *purge)
 {
 	MDB_val key = lmdb_val(purge->key.ptr, purge->key.len), old;
 	struct store_token token;
@@ -113,13 +128,18 @@ lmdb_purge(MDB_txn *txn, MDB_dbi dbi, const struct store_purge *purge)
 
 	if (purge->key.len == 0 || purge->key.len > LMDB_KEY_MAX)
 		return 0;
-	rc = mdb_get(txn, dbi, &key, &old);
+	rc = mdb_get(txn, at->dbi, &key, &old);
 	if (rc)
 		return rc == MDB_NOTFOUND ? 0 : rc;
 	if (!store_token_read(old.mv_data, old.mv_size, &token) ||
 	    memcmp(token.bytes, purge->base.bytes, STORE_TOKEN_BYTES) != 0)
 		return 0;
-	return mdb_del(txn, dbi, &key, NULL);
+	lmdb_keys_of(&a->before, at->index, old.mv_data, old.mv_size);
+	lmdb_keys_of(&a->after, at->index, NULL, 0);
+	rc = mdb_del(txn, at->dbi, &key, NULL);
+	return rc ? rc
+		  : lmdb_keys_move(txn, at->index, purge->key, &a->before,
+				   &a->after);
 }
 
 static int
@@ -133,7 +153,7 @@ lmdb_apply_body(MDB_txn *txn, void *arg)
 	for (i = 0; !rc && i < job->n_writes; i++) {
 		a->outcomes[i] = job->writes[i].outcome;
 		if (a->outcomes[i] == STORE_PENDING)
-			rc = lmdb_write(txn, a->dbis[i], &job->writes[i],
+			rc = lmdb_write(txn, a, &a->writes[i], &job->writes[i],
 					&a->outcomes[i]);
 	}
 	if (!rc)
@@ -146,22 +166,24 @@ lmdb_apply_body(MDB_txn *txn, void *arg)
 	if (!rc)
 		rc = lmdb_rows_del(txn, a->parked, &job->unparked);
 	for (i = 0; !rc && i < job->n_purges; i++)
-		rc = lmdb_purge(txn, a->purge_dbis[i], &job->purges[i]);
+		rc = lmdb_purge(txn, a, &a->purges[i], &job->purges[i]);
 	return rc;
 }
 
 /* One that many ask for in a row is looked up once. */
 static int
 lmdb_open_next(struct lmdb_env *env, const char *name, const char *before,
-	       MDB_dbi *dbi, struct pj_error *err)
+	       struct lmdb_target *at, struct pj_error *err)
 {
 	bool found;
 
 	if (before && strcmp(name, before) == 0) {
-		*dbi = dbi[-1];
+		*at = at[-1];
 		return 0;
 	}
-	return lmdb_database(env, name, true, dbi, &found, err);
+	if (lmdb_database(env, name, true, &at->dbi, &found, err))
+		return -1;
+	return lmdb_index_open(env, name, &at->index, err);
 }
 
 /* Handles are opened before the transaction: it contains prepared puts only. */
@@ -187,7 +209,7 @@ lmdb_apply_open(struct lmdb_env *env, struct lmdb_applying *a,
 	for (i = 0; i < job->n_writes; i++) {
 		const char *name = job->writes[i].collection;
 
-		if (lmdb_open_next(env, name, before, &a->dbis[i], err))
+		if (lmdb_open_next(env, name, before, &a->writes[i], err))
 			return -1;
 		before = name;
 	}
@@ -195,7 +217,7 @@ lmdb_apply_open(struct lmdb_env *env, struct lmdb_applying *a,
 	for (i = 0; i < job->n_purges; i++) {
 		const char *name = job->purges[i].collection;
 
-		if (lmdb_open_next(env, name, before, &a->purge_dbis[i], err))
+		if (lmdb_open_next(env, name, before, &a->purges[i], err))
 			return -1;
 		before = name;
 	}
@@ -211,8 +233,8 @@ lmdb_apply(struct store_session *ses, struct store_job *job,
 	size_t i;
 	int ret = -1;
 
-	a.dbis = mem_calloc(job->n_writes, sizeof(*a.dbis));
-	a.purge_dbis = mem_calloc(job->n_purges, sizeof(*a.purge_dbis));
+	a.writes = mem_calloc(job->n_writes, sizeof(*a.writes));
+	a.purges = mem_calloc(job->n_purges, sizeof(*a.purges));
 	a.outcomes = mem_calloc(job->n_writes, sizeof(*a.outcomes));
 	if (lmdb_session_env(ses, &env, err) || lmdb_apply_open(env, &a, err) ||
 	    lmdb_run(env, LMDB_WRITE, lmdb_apply_body, &a, "cannot write", err))
@@ -221,8 +243,10 @@ lmdb_apply(struct store_session *ses, struct store_job *job,
 		job->writes[i].outcome = a.outcomes[i];
 	ret = 0;
 out:
-	free(a.dbis);
-	free(a.purge_dbis);
+	free(a.writes);
+	free(a.purges);
+	buf_release(&a.before.bytes);
+	buf_release(&a.after.bytes);
 	free(a.outcomes);
 	return ret;
 }

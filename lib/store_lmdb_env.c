@@ -37,6 +37,7 @@ struct lmdb_env {
 	pthread_mutex_t names; /* handles; taken before busy */
 	struct lmdb_handle *handles;
 	size_t n_handles, cap_handles;
+	struct lmdb_indexes *indexes;
 };
 
 static pthread_mutex_t lmdb_registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -150,6 +151,21 @@ lmdb_run(struct lmdb_env *env, enum lmdb_mode mode, lmdb_body_fn body,
 	int rc = lmdb_repeat(env, mode, false, body, arg);
 
 	return rc ? lmdb_fail(env->path, what, rc, err) : 0;
+}
+
+int
+lmdb_run_alone(struct lmdb_env *env, enum lmdb_mode mode, lmdb_body_fn body,
+	       void *arg, const char *what, struct pj_error *err)
+{
+	int rc = lmdb_repeat(env, mode, true, body, arg);
+
+	return rc ? lmdb_fail(env->path, what, rc, err) : 0;
+}
+
+struct lmdb_indexes *
+lmdb_env_indexes(struct lmdb_env *env)
+{
+	return env->indexes;
 }
 
 /* ---- Database handles -------------------------------------------------- */
@@ -277,6 +293,7 @@ lmdb_env_new(const char *path, const struct stat *st, uint64_t map_bytes,
 		return lmdb_fail(path, "cannot open", rc, err);
 	}
 	lmdb_env_locks(env);
+	env->indexes = lmdb_indexes_new();
 	env->refs = 1;
 	env->next = lmdb_registry;
 	lmdb_registry = env;
@@ -352,6 +369,7 @@ lmdb_env_close(struct lmdb_env *env)
 	for (i = 0; i < env->n_handles; i++)
 		free(env->handles[i].name);
 	free(env->handles);
+	lmdb_indexes_free(env->indexes);
 	pthread_rwlock_destroy(&env->busy);
 	pthread_mutex_destroy(&env->names);
 	free(env->path);

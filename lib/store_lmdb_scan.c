@@ -27,8 +27,7 @@ struct lmdb_piece {
 	int64_t count;
 };
 
-/* The first key behind p->after. */
-static int
+int
 lmdb_cursor_seek(MDB_cursor *cur, const struct buf *after, MDB_val *key,
 		 MDB_val *val)
 {

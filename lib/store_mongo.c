@@ -228,6 +228,7 @@ static const struct store_ops mongo_ops = {
 	.scan = mongo_scan,
 	.count = mongo_count,
 	.find = mongo_find,
+	.page = mongo_page,
 	.row_insert = mongo_row_insert,
 	.rows_write = mongo_rows_write,
 	.rows_delete = mongo_rows_delete,

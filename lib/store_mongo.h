@@ -9,9 +9,9 @@
  *
  * store_mongo.c: uri, open, sessions, check; store_mongo_run.c: one command;
  * store_mongo_command.c: commands of many statements; store_mongo_docs.c: load,
- * scan, count; store_mongo_apply.c: batches; store_mongo_rows.c: rows;
- * store_mongo_meta.c: inserts that are told, collections;
- * store_mongo_errors.c: codes.
+ * scan, count; store_mongo_page.c: lists; store_mongo_apply.c: batches;
+ * store_mongo_rows.c: rows; store_mongo_meta.c: inserts that are told,
+ * collections; store_mongo_errors.c: codes.
  */
 #ifndef LIB_STORE_MONGO_H
 #define LIB_STORE_MONGO_H
@@ -212,6 +212,9 @@ int
 mongo_count(struct store_session *ses, const char *collection,
 	    struct pj_str after, struct pj_str end, int64_t *ret_n,
 	    struct pj_error *err);
+int
+mongo_page(struct store_session *ses, const struct store_query *query,
+	   struct store_page *page, struct pj_error *err);
 int
 mongo_apply(struct store_session *ses, struct store_job *job,
 	    struct pj_error *err);

@@ -7,6 +7,7 @@
 #include "tests/component/store_contract_many.h"
 #include "tests/component/store_contract_live.h"
 #include "tests/component/store_contract_owner.h"
+#include "tests/component/store_contract_page.h"
 #include "tests/component/store_contract_purge.h"
 #include "tests/component/store_contract_queue.h"
 #include "tests/component/store_contract_requests.h"
@@ -331,6 +332,18 @@ static const struct CMUnitTest contract[] = {
 	TEST(racing_processes_lose_no_crash),
 	TEST(the_first_count_of_partitions_stays_until_a_person_sets_another),
 	TEST(racing_owners_are_told_one_count_of_partitions),
+	TEST(a_list_of_nothing_is_one_empty_page),
+	TEST(pages_give_every_live_document_once_in_key_order),
+	TEST(the_last_page_says_so_also_when_it_is_full),
+	TEST(listed_keys_are_bytes_whatever_they_look_like),
+	TEST(a_page_takes_no_more_than_its_bytes),
+	TEST(a_filter_gives_those_that_have_the_value_in_its_type),
+	TEST(a_filter_without_an_index_gives_the_same),
+	TEST(filters_hold_all_at_once_whichever_is_indexed),
+	TEST(a_value_is_data_whatever_it_looks_like),
+	TEST(what_is_no_query_is_refused),
+	TEST(a_list_follows_values_deletions_and_revivals),
+	TEST(a_document_that_moves_between_pages_is_where_it_is_then),
 	TEST(deleted_documents_are_found_by_when_that_was),
 	TEST(a_purge_takes_away_only_what_still_has_the_token),
 	TEST(the_highest_purged_revision_never_goes_down),

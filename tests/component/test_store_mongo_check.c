@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is MongoDB's own: collections with their indexes, and the check. */
+#include "tests/support/list_fixture.h"
 #include "tests/support/mongo_fixture.h"
 
 #define DOCS "stock.1"
@@ -51,6 +52,87 @@ deleted_documents_are_found_by_an_index_of_those_alone(void **state)
 	assert_null(strstr(json, "\"COLLSCAN\""));
 	bson_free(json);
 	bson_destroy(reply);
+}
+
+/* What the server did for the last list: its profile's entry, as JSON. */
+static char *
+profile_of_list(struct fixture *fx, const struct store_filter *filters,
+		size_t n)
+{
+	struct store_query query = {.collection = LISTED,
+				    .after = PJ_STR("k0050"),
+				    .filters = filters,
+				    .n_filters = n,
+				    .limit = 10};
+	struct store_page page;
+	bson_t *reply;
+	char *json;
+
+	bson_destroy(run_admin(fx, fx->database, "{\"profile\": 2}"));
+	OK(fx, store_list(fx->ses, &query, &page, &fx->err));
+	assert_int_equal(page.n, 10);
+	store_page_release(&page);
+	bson_destroy(run_admin(fx, fx->database, "{\"profile\": 0}"));
+	reply = run_admin(fx, fx->database,
+			  "{\"find\": \"system.profile\", \"filter\": "
+			  "{\"command.find\": \"" LISTED "\"}, "
+			  "\"sort\": {\"ts\": -1}, \"limit\": 1}");
+	json = bson_as_relaxed_extended_json(reply, NULL);
+	bson_destroy(reply);
+	return json;
+}
+
+/* By that index, in its order: no document too many, nothing sorted. */
+static void
+expect_profile(char *json, const char *plan)
+{
+	assert_non_null(strstr(json, plan));
+	assert_non_null(strstr(json, "\"docsExamined\" : 11,"));
+	assert_null(strstr(json, "hasSortStage"));
+	assert_non_null(strstr(json, "\"maxTimeMS\" : 2000"));
+	assert_non_null(strstr(json, "\"level\" : \"majority\""));
+	bson_free(json);
+}
+
+static void
+lists_go_by_an_index_and_sort_nothing(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_filter x = text_filter("areaId", "x");
+	char key[8];
+
+	make_listed(fx);
+	for (unsigned i = 0; i < 400; i++) {
+		(void)sprintf(key, "k%04u", i);
+		put_listed(fx, key, 1, 0,
+			   i % 10 ? "{\"areaId\":\"y\"}"
+				  : "{\"areaId\":\"x\"}");
+	}
+	expect_profile(profile_of_list(fx, &x, 1),
+		       "\"planSummary\" : \"IXSCAN { areaId: 1, _id: 1 }\"");
+	expect_profile(profile_of_list(fx, NULL, 0),
+		       "\"planSummary\" : \"IXSCAN { _id: 1 }\"");
+}
+
+static void
+a_list_that_takes_the_server_too_long_says_so(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_query query = {.collection = LISTED, .limit = 10};
+	struct store_page page;
+
+	make_listed(fx);
+	put_listed(fx, "a", 1, 0, "{}");
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"find\"], \"errorCode\": 50");
+	assert_int_equal(store_list(fx->ses, &query, &page, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_int_equal(fx->err.code, STORE_PAGE_TOO_LONG);
+	store_page_release(&page);
+	fail_nothing(fx);
+	OK(fx, store_list(fx->ses, &query, &page, &fx->err));
+	assert_int_equal(page.n, 1);
+	store_page_release(&page);
 }
 
 static void
@@ -169,6 +251,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_generation_brings_an_index_for_each_filter),
 		TEST(deleted_documents_are_found_by_an_index_of_those_alone),
+		TEST(lists_go_by_an_index_and_sort_nothing),
+		TEST(a_list_that_takes_the_server_too_long_says_so),
 		TEST(a_generation_of_before_purges_has_purged_nothing),
 		TEST(check_makes_the_fixed_collections_but_not_for_a_reader),
 		TEST(a_set_that_acknowledges_from_memory_is_refused),
