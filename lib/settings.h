@@ -101,6 +101,8 @@ struct settings {
 		uint32_t max_connections_per_address;
 		uint32_t header_bytes; /* request line and headers */
 		uint32_t header_timeout_ms;
+		uint32_t body_bytes; /* of a request that takes one */
+		uint32_t body_timeout_ms;
 		uint32_t idle_timeout_ms;
 		uint32_t request_timeout_ms;
 		uint32_t queue_depth; /* waiting fetches before 503 */

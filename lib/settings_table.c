@@ -218,6 +218,13 @@ static const struct config_key queryapi_keys[] = {
 	{.name = "header_timeout_ms", .type = CONFIG_MS, .def = "10s",
 	 .min = 10, .max = 600000, NUMBER(queryapi.header_timeout_ms),
 	 .text = "How long a request's headers may take to arrive."},
+	{.name = "body_bytes", .type = CONFIG_BYTES, .def = "64k",
+	 .min = KIB, .max = MIB, NUMBER(queryapi.body_bytes),
+	 .text = "The longest request body."},
+	{.name = "body_timeout_ms", .type = CONFIG_MS, .def = "10s",
+	 .min = 10, .max = 600000, NUMBER(queryapi.body_timeout_ms),
+	 .text = "How long a request's body may take to arrive, behind its "
+		 "headers."},
 	{.name = "idle_timeout_ms", .type = CONFIG_MS, .def = "60s",
 	 .min = 10, .max = 3600000, NUMBER(queryapi.idle_timeout_ms),
 	 .text = "How long a connection may idle between requests."},

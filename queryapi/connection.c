@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Takes bytes, gives bytes. Between: http_request.c reads a head, routes.c
- * answers it or makes a fetch, worker.c does the fetch, loop.c brings it back.
+ * answers it, asks for its body or makes a fetch, worker.c does the fetch,
+ * loop.c brings it back.
  */
 #define _DEFAULT_SOURCE /* SIOCOUTQ */
 #include "queryapi/connection_impl.h"
@@ -128,6 +129,9 @@ enter(struct connection *c, enum phase phase)
 	case PHASE_HEAD:
 		for_ms = set->queryapi.header_timeout_ms;
 		break;
+	case PHASE_BODY:
+		for_ms = set->queryapi.body_timeout_ms;
+		break;
 	case PHASE_WAIT:
 		for_ms = set->queryapi.request_timeout_ms;
 		break;
@@ -180,6 +184,8 @@ connection_advance(struct connection *c)
 			break;
 	if (c->fetch)
 		phase = PHASE_WAIT;
+	else if (connection_body_is_due(c))
+		phase = PHASE_BODY;
 	else if (pending_output(c))
 		phase = PHASE_WRITE;
 	else if (c->closing) {
@@ -266,6 +272,11 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 				  "the request head took too long");
 		connection_advance(c);
 		return;
+	case PHASE_BODY:
+		metrics_count(&c->loop->met->cut_off);
+		connection_body_late(c);
+		connection_advance(c);
+		return;
 	case PHASE_WAIT:
 		abandon(c);
 		connection_problem(c, PROBLEM_TIMEOUT,
@@ -314,7 +325,6 @@ void
 connection_open(struct loop *lp, int fd, const struct admission_address *addr,
 		enum admission_result why)
 {
-	const struct settings *set = lp->shared->set;
 	struct connection *c = mem_calloc(1, sizeof(*c));
 
 	c->loop = lp;
@@ -333,9 +343,7 @@ connection_open(struct loop *lp, int fd, const struct admission_address *addr,
 	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
 	if (!evbuffer_add_cb(bufferevent_get_output(c->bev), on_output, lp))
 		abort(); /* out of memory: lib/mem.h */
-	/* Room for one head and what is pipelined behind it. */
-	bufferevent_setwatermark(c->bev, EV_READ, 0,
-				 (size_t)set->queryapi.header_bytes * 2);
+	connection_make_room(c, 0);
 	(void)bufferevent_set_max_single_write(c->bev, SINGLE_WRITE_BYTES);
 	(void)bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 	enter(c, PHASE_IDLE);

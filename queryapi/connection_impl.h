@@ -18,6 +18,7 @@
 enum phase {
 	PHASE_IDLE,   /* between requests: idle_timeout, closed silently */
 	PHASE_HEAD,   /* a head has begun: header_timeout, 408 */
+	PHASE_BODY,   /* a body is due: body_timeout, 408 */
 	PHASE_WAIT,   /* a fetch is out: request_timeout, 503 */
 	PHASE_WRITE,  /* answers are on their way: request_timeout, cut off */
 	PHASE_LINGER, /* all said, half closed: LINGER_MS */
@@ -46,6 +47,7 @@ struct connection {
 	uint64_t queued;       /* bytes of all answers so far */
 	uint64_t taken_before; /* of them, when PHASE_WRITE was entered */
 	size_t scanned;	       /* of the head that has not ended */
+	size_t body_end;       /* of the input, when a body is due; else 0 */
 	struct current cur;
 	struct fetch *fetch; /* out with the workers, or NULL */
 	bool closing;	     /* nothing more is read as a request */
@@ -56,6 +58,17 @@ struct connection {
  * there is none to be had. Thread: the loop. */
 bool
 connection_next(struct connection *c);
+
+/* A body was announced, and is to be read, and is not there yet. */
+bool
+connection_body_is_due(const struct connection *c);
+/* It took too long: 408, the connection ends. */
+void
+connection_body_late(struct connection *c);
+/* Lets the input hold one head, `need` bytes at least, and what is pipelined
+ * behind a head. */
+void
+connection_make_room(struct connection *c, size_t need);
 
 /* Writes the answer of the current request. */
 void

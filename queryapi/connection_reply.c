@@ -94,19 +94,22 @@ take_request_id(struct connection *c, const struct http_request *req)
 	c->cur.request_id[h->value.len] = '\0';
 }
 
+static bool
+has_body(const struct http_request *req)
+{
+	return req->body_bytes || req->expects_continue;
+}
+
+/* Until it is known that a body will be read it will not be: no 100, and the
+ * connection ends behind the answer (RFC 9110, 10.1.1). */
 static void
 begin(struct connection *c, const struct http_request *req)
 {
-	/* A body that was announced is never read: no 100, end behind the
-	 * answer (RFC 9110, 10.1.1). */
-	bool body = req->body_bytes || req->expects_continue;
-
 	c->cur.begun_us = now_us();
 	c->cur.head_only =
 		req->method.len == 4 && memcmp(req->method.ptr, "HEAD", 4) == 0;
-	c->cur.last = !req->keep_alive || body || c->loop->stopping;
+	c->cur.last = !req->keep_alive || has_body(req) || c->loop->stopping;
 	c->cur.say_keep_alive = req->minor == 0 && req->keep_alive;
-	c->drop_input |= body || c->loop->stopping;
 	take_request_id(c, req);
 }
 
@@ -131,8 +134,53 @@ submit(struct connection *c, struct fetch *fetch)
 			   "too many requests are waiting");
 }
 
+bool
+connection_body_is_due(const struct connection *c)
+{
+	return c->body_end &&
+	       evbuffer_get_length(bufferevent_get_input(c->bev)) < c->body_end;
+}
+
+void
+connection_make_room(struct connection *c, size_t need)
+{
+	size_t room = (size_t)c->loop->shared->set->queryapi.header_bytes * 2;
+
+	bufferevent_setwatermark(c->bev, EV_READ, 0, need > room ? need : room);
+}
+
+void
+connection_body_late(struct connection *c)
+{
+	c->cur.last = true;
+	c->drop_input = true;
+	connection_problem(c, PROBLEM_REQUEST_TIMEOUT,
+			   "the request body took too long");
+}
+
+/* The body stays in the input, behind its head, until all of it is there. */
 static void
-handle(struct connection *c, const struct http_request *req)
+await_body(struct connection *c, const struct http_request *req)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+
+	c->body_end = req->bytes + (size_t)req->body_bytes;
+	connection_make_room(c, c->body_end);
+	/* A deadline of its own, also right behind another body. */
+	c->phase = PHASE_IDLE;
+	/* RFC 9110, 10.1.1: not needed once some of the body has come. */
+	if (req->expects_continue && evbuffer_get_length(in) == req->bytes) {
+		(void)bufferevent_write(c->bev, go_on, sizeof(go_on) - 1);
+		c->queued += sizeof(go_on) - 1;
+	}
+}
+
+/* Answers the request or hands it on; the bytes of the input it was, or 0: its
+ * body is not all here. */
+static size_t
+handle(struct connection *c, const struct http_request *req, const char *data,
+       size_t len)
 {
 	struct loop *lp = c->loop;
 	struct http_response res = HTTP_RESPONSE_INIT;
@@ -140,33 +188,51 @@ handle(struct connection *c, const struct http_request *req)
 		.req = req,
 		.request_id = c->cur.request_id,
 		.space = lp->space,
+		.body_max_bytes = lp->shared->set->queryapi.body_bytes,
 		.gzip_min_bytes = lp->shared->set->queryapi.gzip_min_bytes,
 		.res = &res,
 	};
+	enum routes_next next;
 
 	begin(c, req);
 	catalog_update(lp->shared->catalog, &lp->hold);
 	ex.snap = lp->hold.snap;
 	ex.store_away = !catalog_store_is_well(lp->shared->catalog);
-	routes_dispatch(&ex);
+	next = routes_find(&ex);
 	c->cur.route = ex.route;
+	if (next == ROUTES_BODY) {
+		if (len - req->bytes < req->body_bytes) {
+			await_body(c, req);
+			return 0;
+		}
+		/* Read to its end: the connection may go on behind it. */
+		c->cur.last = !req->keep_alive || lp->stopping;
+		ex.body = (struct pj_str){data + req->bytes,
+					  (size_t)req->body_bytes};
+	} else {
+		c->drop_input |= has_body(req);
+	}
+	c->drop_input |= lp->stopping;
+	if (next != ROUTES_ANSWERED)
+		routes_run(&ex);
 	if (ex.fetch)
 		submit(c, ex.fetch);
 	else
 		connection_reply(c, &res);
 	http_response_release(&res);
+	return req->bytes + ex.body.len;
 }
 
 bool
 connection_next(struct connection *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->bev);
-	size_t len = evbuffer_get_length(in);
+	size_t len = evbuffer_get_length(in), taken;
 	struct http_request req;
 	struct http_refusal no;
 	const char *data;
 
-	if (len == 0)
+	if (len == 0 || connection_body_is_due(c))
 		return false;
 	data = (const char *)evbuffer_pullup(in, -1);
 	switch (http_request_parse(data, len,
@@ -180,8 +246,14 @@ connection_next(struct connection *c)
 	case HTTP_DONE:
 		break;
 	}
-	handle(c, &req);
-	(void)evbuffer_drain(in, req.bytes);
+	taken = handle(c, &req, data, len);
+	if (taken == 0)
+		return false;
+	(void)evbuffer_drain(in, taken);
+	if (c->body_end) {
+		c->body_end = 0;
+		connection_make_room(c, 0);
+	}
 	c->scanned = 0;
 	return true;
 }

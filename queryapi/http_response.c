@@ -46,6 +46,7 @@ static const struct {
 	const char *reason;
 } reasons[] = {
 	{200, "OK"},
+	{204, "No Content"},
 	{304, "Not Modified"},
 	{400, "Bad Request"},
 	{404, "Not Found"},
@@ -53,7 +54,9 @@ static const struct {
 	{408, "Request Timeout"},
 	{410, "Gone"},
 	{412, "Precondition Failed"},
+	{413, "Content Too Large"},
 	{414, "URI Too Long"},
+	{415, "Unsupported Media Type"},
 	{417, "Expectation Failed"},
 	{431, "Request Header Fields Too Large"},
 	{500, "Internal Server Error"},

@@ -164,29 +164,45 @@ static const char document_operation[] =
 	"'410':{'$ref':'#/components/responses/Problem'},"
 	"'503':{'$ref':'#/components/responses/Problem'}}}}";
 
+/* Of a batch, however its ids came. */
+#define BATCH_RESPONSES                                                        \
+	"'responses':{'200':{'description':'One item per id, in that order.'," \
+	"'headers':{"                                                          \
+	"'Cache-Control':{'$ref':'#/components/headers/CacheControl'},"        \
+	"'Projection-Position':"                                               \
+	"{'$ref':'#/components/headers/ProjectionPosition'}},"                 \
+	"'content':{'application/json':{'schema':{'type':'object',"            \
+	"'required':['items'],'properties':{'items':{'type':'array','items':{" \
+	"'type':'object','required':['id','found','revision','document'],"     \
+	"'properties':{'id':{'type':'string'},'found':{'type':'boolean'},"     \
+	"'deleted':{'type':'boolean'},"                                        \
+	"'revision':{'type':['integer','null'],'format':'int64'},"             \
+	"'document':{'anyOf':[{'$ref':'#/components/schemas/@'},"              \
+	"{'type':'null'}]}}}}}}}}},"                                           \
+	"'400':{'$ref':'#/components/responses/Problem'},"                     \
+	"'404':{'$ref':'#/components/responses/Problem'},"                     \
+	"'503':{'$ref':'#/components/responses/Problem'}"
+
 static const char batch_operation[] =
 	"{'get':{'summary':'^','tags':['@'],'parameters':["
 	"{'name':'ids','in':'query','required':true,'description':"
 	"'Keys, split at literal commas, then percent-decoded.',"
 	"'style':'form','explode':false,'schema':{'type':'array',"
 	"'items':{'type':'string','minLength':1,'maxLength':480},"
-	"'minItems':1,'maxItems':100}}],"
-	"'responses':{'200':{'description':'One item per id, in that order.',"
-	"'headers':{"
-	"'Cache-Control':{'$ref':'#/components/headers/CacheControl'},"
-	"'Projection-Position':"
-	"{'$ref':'#/components/headers/ProjectionPosition'}},"
+	"'minItems':1,'maxItems':100}}]," BATCH_RESPONSES "}}}";
+
+static const char batch_post_operation[] =
+	"{'post':{'summary':'^','tags':['@'],'description':"
+	"'QUERY on the path above takes the same body, and is safe and "
+	"idempotent.','requestBody':{'required':true,"
 	"'content':{'application/json':{'schema':{'type':'object',"
-	"'required':['items'],'properties':{'items':{'type':'array','items':{"
-	"'type':'object','required':['id','found','revision','document'],"
-	"'properties':{'id':{'type':'string'},'found':{'type':'boolean'},"
-	"'deleted':{'type':'boolean'},"
-	"'revision':{'type':['integer','null'],'format':'int64'},"
-	"'document':{'anyOf':[{'$ref':'#/components/schemas/@'},"
-	"{'type':'null'}]}}}}}}}}},"
-	"'400':{'$ref':'#/components/responses/Problem'},"
-	"'404':{'$ref':'#/components/responses/Problem'},"
-	"'503':{'$ref':'#/components/responses/Problem'}}}}";
+	"'required':['ids'],'additionalProperties':false,'properties':{'ids':{"
+	"'type':'array','minItems':1,'maxItems':100,"
+	"'items':{'type':'string','minLength':1,'maxLength':480}}}}}}}"
+	"," BATCH_RESPONSES ","
+	"'408':{'$ref':'#/components/responses/Problem'},"
+	"'413':{'$ref':'#/components/responses/Problem'},"
+	"'415':{'$ref':'#/components/responses/Problem'}}}}";
 
 static const char openapi_operation[] =
 	"{'get':{'summary':'^','responses':{'200':{'description':"
@@ -220,6 +236,8 @@ add_view(json_t *paths, json_t *schemas, const struct openapi_view *view)
 					 routes_summary(ROUTE_DOCUMENT));
 	json_t *batch = from_template(batch_operation, view->name,
 				      routes_summary(ROUTE_BATCH));
+	json_t *post = from_template(batch_post_operation, view->name,
+				     routes_summary(ROUTE_BATCH_POST));
 	json_t *about =
 		view->reader ? json_object_get(view->reader, "summary") : NULL;
 	char *path = mem_printf("/v1/%s/{key}", view->name);
@@ -231,6 +249,9 @@ add_view(json_t *paths, json_t *schemas, const struct openapi_view *view)
 	free(path);
 	path = mem_printf("/v1/%s", view->name);
 	(void)json_object_set_new(paths, path, batch);
+	free(path);
+	path = mem_printf("/v1/%s/batch", view->name);
+	(void)json_object_set_new(paths, path, post);
 	free(path);
 	/* A view name is lower case: it never meets "Problem". */
 	(void)json_object_set_new(schemas, view->name, schema_of_view(view));

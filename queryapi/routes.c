@@ -6,29 +6,48 @@
 #include "queryapi/routes.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/buf.h"
+#include "queryapi/content.h"
 #include "queryapi/gzip.h"
+#include "queryapi/methods.h"
 #include "queryapi/views.h"
 
 static void
 openapi_get(struct exchange *ex);
 
-/* HEAD goes wherever GET goes. */
+enum { ROUTE_METHODS = 2 };
+
+/* HEAD goes wherever GET goes. Of several templates that match a path the
+ * one that has the method is taken: a document's key may be "batch". */
 static const struct route {
 	const char *template;
-	void (*get)(struct exchange *ex);
+	struct {
+		unsigned method;
+		route_handler run;
+		bool body; /* JSON, read before the handler runs */
+	} methods[ROUTE_METHODS];
 	const char *summary;
 } routes[] = {
-	[ROUTE_DOCUMENT] = {"/v1/{view}/{key}", view_get, "Read one document"},
-	[ROUTE_BATCH] = {"/v1/{view}", view_batch,
+	[ROUTE_DOCUMENT] = {"/v1/{view}/{key}",
+			    {{METHOD_GET, view_get, false}},
+			    "Read one document"},
+	[ROUTE_BATCH] = {"/v1/{view}",
+			 {{METHOD_GET, view_batch, false},
+			  {METHOD_QUERY, view_batch_body, true}},
 			 "Read several documents by key"},
-	[ROUTE_OPENAPI] = {"/openapi.json", openapi_get, "This description"},
-	[ROUTE_NONE] = {"none", NULL, ""},
+	[ROUTE_BATCH_POST] = {"/v1/{view}/batch",
+			      {{METHOD_POST, view_batch_body, true}},
+			      "Read several documents by key, for clients "
+			      "without QUERY"},
+	[ROUTE_OPENAPI] = {"/openapi.json",
+			   {{METHOD_GET, openapi_get, false}},
+			   "This description"},
+	[ROUTE_NONE] = {"none", {{0, NULL, false}}, ""},
 };
-static const char allowed[] = "GET, HEAD";
 
 const char *
 routes_template(enum route_id route)
@@ -81,73 +100,117 @@ match_path(struct exchange *ex, const char *template)
 	return *template == '\0';
 }
 
-static enum route_id
-find_route(struct exchange *ex)
-{
-	for (size_t r = 0; r < ROUTE_NONE; r++)
-		if (match_path(ex, routes[r].template))
-			return (enum route_id)r;
-	return ROUTE_NONE;
-}
-
-static bool
-method_is(const struct http_request *req, const char *name)
-{
-	return req->method.len == strlen(name) &&
-	       memcmp(req->method.ptr, name, req->method.len) == 0;
-}
-
-/* Methods that mean something to HTTP (RFC 9110, 5789, 10008), if not here. */
-static bool
-is_known_method(const struct http_request *req)
-{
-	static const char *const known[] = {
-		"GET",	   "HEAD",    "POST",  "PUT",	"DELETE",
-		"CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (method_is(req, known[i]))
-			return true;
-	return false;
-}
-
+/* Takes in what a route offers; *ret_body with the handler. */
 static void
+offer(struct exchange *ex, enum route_id r, unsigned method, bool *ret_body)
+{
+	for (size_t m = 0; m < ROUTE_METHODS; m++) {
+		unsigned has = routes[r].methods[m].method;
+
+		has |= has & METHOD_GET ? METHOD_HEAD : 0;
+		ex->allowed |= has;
+		if (!(has & method))
+			continue;
+		ex->route = r;
+		ex->run = routes[r].methods[m].run;
+		*ret_body = routes[r].methods[m].body;
+	}
+}
+
+/* All routes of the path, or of any path. */
+static void
+look_up(struct exchange *ex, unsigned method, bool any, bool *ret_body)
+{
+	for (size_t r = 0; r < ROUTE_NONE; r++) {
+		if (!any && !match_path(ex, routes[r].template))
+			continue;
+		if (ex->route == ROUTE_NONE && !any)
+			ex->route = (enum route_id)r;
+		offer(ex, (enum route_id)r, method, ret_body);
+	}
+	if (ex->allowed)
+		ex->allowed |= METHOD_OPTIONS;
+}
+
+static enum routes_next
+refuse(struct exchange *ex, enum problem kind, const char *detail)
+{
+	exchange_problem(ex, kind, detail);
+	return ROUTES_ANSWERED;
+}
+
+static enum routes_next
 refuse_method(struct exchange *ex)
 {
-	exchange_problem(ex, PROBLEM_METHOD, "only GET and HEAD");
-	http_response_field(ex->res, "Allow", "%s", allowed);
+	char text[METHODS_TEXT_MAX], detail[METHODS_TEXT_MAX + 8];
+
+	methods_text(ex->allowed, " and ", text);
+	(void)snprintf(detail, sizeof(detail), "only %s", text);
+	exchange_problem(ex, PROBLEM_METHOD, detail);
+	methods_add_allow(ex->res, ex->allowed);
+	return ROUTES_ANSWERED;
+}
+
+/* RFC 9110, 9.3.7: what can be asked for here; no content, no length. */
+static enum routes_next
+answer_options(struct exchange *ex)
+{
+	ex->res->status = 204;
+	methods_add_allow(ex->res, ex->allowed);
+	return ROUTES_ANSWERED;
+}
+
+/* `*` of OPTIONS is the server as a whole (RFC 9112, 3.2.4), CONNECT's
+ * target is a host: neither is a path. */
+static enum routes_next
+find_without_path(struct exchange *ex, unsigned method)
+{
+	bool body;
+
+	look_up(ex, 0, true, &body);
+	return method == METHOD_OPTIONS ? answer_options(ex)
+					: refuse_method(ex);
+}
+
+enum routes_next
+routes_find(struct exchange *ex)
+{
+	const struct http_request *req = ex->req;
+	unsigned method = method_of(req);
+	const char *detail = NULL;
+	bool body = false;
+
+	ex->route = ROUTE_NONE;
+	ex->allowed = 0;
+	ex->run = NULL;
+	if (!method)
+		return refuse(ex, PROBLEM_NOT_SUPPORTED, "unknown method");
+	if ((method & (METHOD_GET | METHOD_HEAD)) && req->body_bytes)
+		return refuse(ex, PROBLEM_BAD_REQUEST,
+			      "GET and HEAD take no body");
+	if (req->target.ptr[0] != '/' &&
+	    ((method == METHOD_OPTIONS && http_token_is(req->target, "*")) ||
+	     http_token_is(req->method, "CONNECT")))
+		return find_without_path(ex, method);
+	if (uri_parse(req->target, ex->space, &ex->uri, &detail) < 0)
+		return refuse(ex, PROBLEM_BAD_REQUEST, detail);
+	look_up(ex, method, false, &body);
+	if (ex->route == ROUTE_NONE)
+		return refuse(ex, PROBLEM_NO_SUCH_RESOURCE,
+			      "no resource of this path");
+	if (method == METHOD_OPTIONS)
+		return answer_options(ex);
+	if (!ex->run)
+		return refuse_method(ex);
+	if (!body)
+		return ROUTES_READY;
+	return content_check(ex) ? ROUTES_BODY : ROUTES_ANSWERED;
 }
 
 void
-routes_dispatch(struct exchange *ex)
+routes_run(struct exchange *ex)
 {
-	const struct http_request *req = ex->req;
-	bool reads = method_is(req, "GET") || method_is(req, "HEAD");
-	const char *detail = NULL;
-
-	ex->route = ROUTE_NONE;
-	if (!is_known_method(req)) {
-		exchange_problem(ex, PROBLEM_NOT_SUPPORTED, "unknown method");
-	} else if (reads && req->body_bytes) {
-		exchange_problem(ex, PROBLEM_BAD_REQUEST,
-				 "GET and HEAD take no body");
-	} else if (method_is(req, "CONNECT") ||
-		   (method_is(req, "OPTIONS") && req->target.len == 1 &&
-		    *req->target.ptr == '*')) {
-		/* Their targets are no paths. */
-		refuse_method(ex);
-	} else if (uri_parse(req->target, ex->space, &ex->uri, &detail) < 0) {
-		exchange_problem(ex, PROBLEM_BAD_REQUEST, detail);
-	} else {
-		ex->route = find_route(ex);
-		if (ex->route == ROUTE_NONE)
-			exchange_problem(ex, PROBLEM_NO_SUCH_RESOURCE,
-					 "no resource of this path");
-		else if (!reads)
-			refuse_method(ex);
-		else
-			routes[ex->route].get(ex);
-	}
+	ex->run(ex);
 	assert(!ex->fetch == (ex->res->status != 0));
 }
 

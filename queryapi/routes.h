@@ -2,8 +2,10 @@
 /*
  * The table of what can be asked, and the way from a request to its handler.
  *
- * A handler runs on the loop and never blocks: it either fills ex->res, or
- * makes ex->fetch, which the connection hands to the workers.
+ * Two steps, because a body may have to arrive between them: routes_find()
+ * looks at the head alone, routes_run() calls the handler. A handler runs on
+ * the loop and never blocks: it either fills ex->res, or makes ex->fetch, which
+ * the connection hands to the workers.
  * Next: view_get.c, view_batch.c.
  */
 #ifndef QUERYAPI_ROUTES_H
@@ -20,27 +22,42 @@
 #include "queryapi/snapshot.h"
 #include "queryapi/uri.h"
 
-/* One request being answered; lives for one call of routes_dispatch(). */
+struct exchange;
+typedef void (*route_handler)(struct exchange *ex);
+
+/* One request being answered; lives while the connection looks at it. */
 struct exchange {
 	const struct http_request *req;
 	const char *request_id;
 	char *space; /* for the decoded target; as many bytes as it has */
+	struct pj_str body; /* of ROUTES_BODY, before routes_run() */
+	uint32_t body_max_bytes;
 	const struct snapshot *snap; /* NULL: the store was never reached */
 	bool store_away;
 	uint32_t gzip_min_bytes;
 
-	/* set by routes_dispatch() */
+	/* set by routes_find() */
 	struct uri uri;
 	struct pj_str view, key; /* the template's parameters */
 	enum route_id route;
+	unsigned allowed; /* the path's methods (methods.h) */
+	route_handler run;
 
 	/* out: exactly one of the two */
 	struct http_response *res; /* status 0 = not filled */
 	struct fetch *fetch;
 };
 
+enum routes_next {
+	ROUTES_ANSWERED, /* ex->res is filled; a body is not read */
+	ROUTES_READY,	 /* there is no body: routes_run() */
+	ROUTES_BODY,	 /* the body has to be read first */
+};
+
+enum routes_next
+routes_find(struct exchange *ex);
 void
-routes_dispatch(struct exchange *ex);
+routes_run(struct exchange *ex);
 
 /* "/v1/{view}/{key}"; "none" for ROUTE_NONE. */
 const char *

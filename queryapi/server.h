@@ -8,7 +8,9 @@
  *	loop.c        accepts one connection per wake-up (admission.c: may it?)
  *	connection.c  bytes → head (http_request.c) → answer, in order, by
  *	              deadlines (connection_reply.c)
- *	routes.c      head → path and parameters (uri.c) → handler
+ *	routes.c      head → method and path (methods.c, uri.c) → handler
+ *	content.c, ids.c
+ *	              what a body may be, and what is in it
  *	view_get.c, view_batch.c
  *	              request → fetch (first half, on the loop)
  *	worker.c      takes fetches off the one bounded queue

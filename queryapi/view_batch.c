@@ -9,11 +9,12 @@
 
 #include "lib/mem.h"
 #include "lib/readmodel.h"
+#include "queryapi/ids.h"
 #include "queryapi/reading.h"
 #include "queryapi/views.h"
 
 /* Slices bound what is in memory at once; the answer is bounded too. */
-enum { IDS_MAX = 100, SLICE = 25, ANSWER_MAX_BYTES = 32 << 20 };
+enum { SLICE = 25, ANSWER_MAX_BYTES = 32 << 20 };
 
 /* The work of one batch; keys are distinct, of[] leads from item to key. */
 struct batch_get {
@@ -193,75 +194,65 @@ view_batch_run(struct fetch *fetch, struct worker *wrk)
 	free(bat);
 }
 
-/* One id of the list into the fetch; a detail when it is none. */
-static const char *
-add_id(struct fetch *fetch, struct pj_str raw, char **space)
+/* The fetch of these ids, with a copy of each. */
+static void
+begin(struct exchange *ex, const struct ids *ids)
 {
-	const char *detail = NULL;
-	struct pj_str id;
+	struct fetch *fetch = view_fetch(ex, ids->n, ids->bytes);
+	char *space;
 
-	if (uri_decode(raw, *space, &id, &detail) < 0)
-		return detail;
-	if (id.len == 0)
-		return "an empty id in ids";
-	if (id.len > READMODEL_KEY_MAX)
-		return "an id is longer than 480 bytes";
-	fetch->keys[fetch->n_keys++] = id;
-	*space += id.len;
-	return NULL;
-}
-
-static size_t
-count_ids(struct pj_str raw)
-{
-	size_t n = 1;
-
-	for (size_t i = 0; i < raw.len; i++)
-		n += raw.ptr[i] == ',';
-	return n;
+	if (!fetch)
+		return;
+	fetch->run = view_batch_run;
+	space = fetch->key_bytes;
+	for (size_t i = 0; i < ids->n; i++) {
+		memcpy(space, ids->at[i].ptr, ids->at[i].len);
+		fetch->keys[i] = (struct pj_str){space, ids->at[i].len};
+		space += ids->at[i].len;
+	}
 }
 
 void
 view_batch(struct exchange *ex)
 {
 	struct pj_str raw = {NULL, 0};
-	const char *detail = NULL, *p, *end;
-	struct fetch *fetch;
-	char *space;
+	struct pj_error err;
+	struct ids ids;
 
 	for (size_t i = 0; i < ex->uri.n_params; i++) {
 		struct pj_str name = ex->uri.params[i].name;
 
-		if (name.len != 3 || memcmp(name.ptr, "ids", 3) != 0)
-			detail = "unknown query parameter";
-		else
-			raw = ex->uri.params[i].raw;
+		if (name.len != 3 || memcmp(name.ptr, "ids", 3) != 0) {
+			exchange_problem(ex, PROBLEM_BAD_REQUEST,
+					 "unknown query parameter");
+			return;
+		}
+		raw = ex->uri.params[i].raw;
 	}
-	if (!detail && raw.len == 0)
-		detail = "ids is missing: 1 to 100 keys, separated by commas";
-	if (!detail && count_ids(raw) > IDS_MAX)
-		detail = "more than 100 ids";
-	if (detail) {
-		exchange_problem(ex, PROBLEM_BAD_REQUEST, detail);
-		return;
-	}
-	fetch = view_fetch(ex, count_ids(raw), raw.len);
-	if (!fetch)
-		return;
-	fetch->run = view_batch_run;
-	fetch->n_keys = 0;
-	space = fetch->key_bytes;
-	for (p = raw.ptr, end = raw.ptr + raw.len; p <= end && !detail;) {
-		const char *comma = memchr(p, ',', (size_t)(end - p));
-		const char *to = comma ? comma : end;
+	/* Of the space, the value's share is still free. */
+	if (ids_of_query(raw, ex->space + ex->req->target.len - raw.len, &ids,
+			 &err) < 0)
+		exchange_problem(ex, PROBLEM_BAD_REQUEST, err.text);
+	else
+		begin(ex, &ids);
+}
 
-		detail = add_id(fetch, (struct pj_str){p, (size_t)(to - p)},
-				&space);
-		p = to + 1;
+void
+view_batch_body(struct exchange *ex)
+{
+	struct json_reader *reader;
+	struct pj_error err;
+	struct ids ids;
+
+	if (ex->uri.n_params) {
+		exchange_problem(ex, PROBLEM_BAD_REQUEST,
+				 "unknown query parameter");
+		return;
 	}
-	if (detail) {
-		fetch_free(fetch);
-		ex->fetch = NULL;
-		exchange_problem(ex, PROBLEM_BAD_REQUEST, detail);
-	}
+	reader = json_reader_new();
+	if (ids_of_body(reader, ex->body, &ids, &err) < 0)
+		exchange_problem(ex, PROBLEM_BAD_REQUEST, err.text);
+	else
+		begin(ex, &ids);
+	json_reader_free(reader);
 }

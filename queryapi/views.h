@@ -12,6 +12,9 @@ view_get(struct exchange *ex);
 /* GET /v1/{view}?ids=a,b,c */
 void
 view_batch(struct exchange *ex);
+/* QUERY /v1/{view} and POST /v1/{view}/batch: {"ids":["a","b","c"]} */
+void
+view_batch_body(struct exchange *ex);
 
 /* A fetch for the exchange's view, without keys; NULL when a problem was
  * answered instead. */

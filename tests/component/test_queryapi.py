@@ -220,8 +220,9 @@ def test_openapi_is_served_and_printed():
         a = srv.get("/openapi.json")
         doc = a.json()
         assert doc["openapi"] == "3.1.0"
-        assert set(doc["paths"]) == {"/v1/shop", "/v1/shop/{key}", "/v1/stock",
-                                     "/v1/stock/{key}", "/openapi.json"}
+        assert set(doc["paths"]) == {
+            "/v1/shop", "/v1/shop/{key}", "/v1/shop/batch", "/v1/stock",
+            "/v1/stock/{key}", "/v1/stock/batch", "/openapi.json"}
         z = srv.get("/openapi.json", "Accept-Encoding: gzip")
         assert z["Content-Encoding"] == "gzip" and z.json() == doc
         assert z["ETag"] != a["ETag"]
