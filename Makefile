@@ -79,7 +79,7 @@ FUZZ        := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAY := $(FUZZ:%=$(B)/tests/fuzz/%)
 SUPPORT     := $(patsubst %.c,$(B)/%,$(wildcard tests/support/*.c))
 # Each program of the benchmarks is one file; the rest is theirs together.
-BENCH       := $(addprefix $(B)/tests/bench/,loadgen)
+BENCH       := $(addprefix $(B)/tests/bench/,loadgen freshness)
 BENCH_O     := $(filter-out $(BENCH:%=%.o),$(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c)))
 # A module that no shop has, of tests/component/test_hazard.py.
 HAZARD       = $(B)/tests/support/hazard/hazard.so
@@ -293,6 +293,12 @@ mutants: deps-test ## Take each protection away: does its test notice? (NAME=)
 	$(AGAIN) all tests
 	@python3 tests/mutants/run.py $(NAME)
 
+# docs/benchmarks.md says what it does; it is no part of `make test`.
+bench-read: deps-test ## How fast the read API is, beside others (ONLY=, ROUNDS=, SECONDS=)
+	$(AGAIN) all tests
+	@python3 tests/bench/read.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(SECONDS),--seconds $(SECONDS))
+
 TSAN_B = build/tsan
 TSAN_RUN = $(patsubst $(B)/%,$(TSAN_B)/%,$(1))
 # A report of any process is a failure, also of one that is killed anyway.
@@ -351,4 +357,4 @@ help: ## Show this list
 clean: ## Remove everything that was built
 	rm -rf build
 .PHONY: demo stack stack-down install uninstall deps-build deps-test check test sim mutants \
-	faults tsan fuzz analyze check-format check-docs docs help clean FORCE
+	bench-read faults tsan fuzz analyze check-format check-docs docs help clean FORCE

@@ -17,7 +17,9 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
+HERE = os.path.dirname(__file__)
+sys.path[:0] = [os.path.join(HERE, "..", d) for d in ("support", "bench")]
+from data import BEGIN_MS, event, shop  # noqa: E402
 from queryapi import BUILD, Server, main  # noqa: E402
 
 SAMPLE = pathlib.Path(__file__).resolve().parents[1] / "sample"
@@ -98,6 +100,20 @@ def test_batches_and_a_schedule_send_what_they_should():
         got = load(srv.data[1], KEYS, "--rate", 400, "--seconds", 0.5)
         clean(got, 200)
         assert got["status"] == {"200": 200}, got
+
+
+def test_documents_are_as_large_as_the_benchmark_says():
+    for size in (2048, 16384, 65536):
+        events = "".join(json.dumps({
+            "topic": "shop", "partition": 0, "offset": n, "timestamp":
+            BEGIN_MS, "key": f"shop-{n}", "headers": {}, "value": event(
+                "ShopRegistered", n, shop(n, size), BEGIN_MS)}) + "\n"
+            for n in range(30))
+        done = subprocess.run(
+            [os.path.join(BUILD, "projector", "projector"), "fold", "shop"],
+            input=events.encode(), capture_output=True, check=True)
+        lengths = [len(line) for line in done.stdout.splitlines()]
+        assert lengths == [size] * 30, (size, set(lengths), done.stderr)
 
 
 # ---- Servers that misbehave --------------------------------------------------

@@ -249,7 +249,7 @@ def paths_exist():
 def built(path, found):
     """build/VARIANT/PATH: only what this build can have made is looked for."""
     parts = pathlib.PurePath(found).parts
-    if len(parts) > 2 and parts[1] not in ("logs", "integration") and \
+    if len(parts) > 2 and parts[1] not in ("bench", "logs", "integration") and \
             not BUILD.joinpath(*parts[2:]).exists():
         yield f"{name_of(path)}: the build has no {found}"
 

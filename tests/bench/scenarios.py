@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured, one function per scenario; docs/benchmarks.md says why.
+
+`cost` is an estimate in seconds from options, for the bound that is printed.
+"""
+import json
+import re
+import resource
+import socket
+import statistics
+import subprocess
+import time
+
+import data
+import machine
+import servers
+from paths import BUILD, SUPPORT
+from benchrun import LOADGEN, Updates, get, on_other_core, same_bytes, write_files
+from table import Candidate, measure, print_table, report, spread
+
+HOT = 1000
+SIZE = 2048
+
+
+def main_set(run):
+    return run.data_set("bench", run.options.documents, SIZE)
+
+
+def api(run, dataset, **settings):
+    return run.started(servers.Queryapi(run, dataset.name, **settings))
+
+
+def control(run, dataset, source, open_files=False):
+    """nginx with the files of the hot keys, as `source` answers them."""
+    hot = dataset.ranked[:HOT]
+    root = write_files(source.address, hot, run.dir / dataset.name / "files")
+    return run.started(servers.Nginx(run, root, open_files))
+
+
+def peers(run, dataset, *wanted):
+    """Those that can be built here and were not left out."""
+    makers = {"go": lambda: servers.Go(run, dataset.name, dataset.collection,
+                                       False),
+              "lru": lambda: servers.Go(run, dataset.name, dataset.collection,
+                                        True),
+              "spring": lambda: servers.Spring(run, dataset.name,
+                                               dataset.collection)}
+    got = []
+    for name in wanted:
+        if name not in run.options.peers:
+            continue
+        try:
+            got.append(run.started(makers[name]()))
+        except servers.Skipped as why:
+            print(f"  without {name}: {why}", flush=True)
+    return got
+
+
+def all_stopped(run):
+    for server in list(run.servers):
+        run.stopped(server)
+
+
+# ---- At saturation -----------------------------------------------------------
+
+def hits(run):
+    dataset = main_set(run)
+    ours = api(run, dataset)
+    nginx = control(run, dataset, ours)
+    everybody = [ours, nginx, control(run, dataset, ours, True),
+                 *peers(run, dataset, "lru", "go", "spring")]
+    same_bytes(everybody, dataset.ranked[:20])
+    hot = {"choice": "uniform", "first": HOT}
+    cs = measure(run, [Candidate(s, dataset.keys, **hot) for s in everybody])
+    report(run, "hits", f"{HOT} hot keys, {SIZE} bytes, at saturation", cs,
+           cs[1])
+
+
+def browser(run):
+    dataset = main_set(run)
+    ours = api(run, dataset)
+    both = [ours, control(run, dataset, ours)]
+    cs = measure(run, [Candidate(s, dataset.keys, choice="uniform", first=HOT,
+                                 browser=1) for s in both])
+    report(run, "browser", "the same with a browser's header lines", cs, cs[1])
+
+
+def zipf(run):
+    dataset = main_set(run)
+    ours = api(run, dataset)
+    nginx = control(run, dataset, ours)
+    others = peers(run, dataset, "lru", "go", "spring")
+    same_bytes([ours, *others], dataset.ranked[-20:])
+    cs = [Candidate(s, dataset.keys, choice="zipf") for s in [ours, *others]]
+    cs.insert(1, Candidate(nginx, dataset.keys, f"nginx, {HOT} of them",
+                           choice="zipf", first=HOT))
+    measure(run, cs)
+    report(run, "zipf", f"zipf 0.99 over {dataset.count} keys, at saturation",
+           cs, cs[1])
+
+
+def conditional(run):
+    dataset = main_set(run)
+    ours = api(run, dataset)
+    nginx = control(run, dataset, ours)
+    hot = {"choice": "uniform", "first": HOT}
+    cs = [Candidate(s, dataset.keys, f"{s.name}, {share} %",
+                    conditional=share, **hot)
+          for share in (0, 60, 100) for s in (ours, nginx)]
+    measure(run, cs)
+    report(run, "conditional", "a share of requests with If-None-Match, "
+           f"{HOT} hot keys", cs, cs[1], (
+               ("304 share", lambda g: g["status"].get("304", 0) /
+                max(1, g["answered"]), "{:.2f}"),))
+
+
+def large(run):
+    for kilobytes in (16, 64):
+        dataset = run.data_set(f"large{kilobytes}", 200, kilobytes * 1024)
+        ours = api(run, dataset)
+        # Few connections: a wait of 40 ms would be a server's own.
+        cs = [Candidate(s, dataset.keys, choice="uniform", connections=4)
+              for s in (ours, control(run, dataset, ours))]
+        measure(run, cs)
+        report(run, f"large{kilobytes}", f"bodies of {kilobytes} KB", cs,
+               cs[1], (("in 35–50 ms", lambda g: g["share_35_50_ms"],
+                        "{:.4%}"),))
+        all_stopped(run)
+
+
+def cold(run):
+    """Every key once, on a server that has just been started."""
+    dataset = main_set(run)
+    n = dataset.count
+    labels = {
+        "batches of 100": {"target": "/v1/shop?ids={}", "batch": 100,
+                           "requests": n // 100, "connections": 16},
+        "single gets": {"requests": n // 4, "connections": 64}}
+    found = {label: [] for label in labels}
+    for _ in range(run.options.rounds):
+        for label, options in labels.items():
+            ours = api(run, dataset)
+            # A view is known once it has been asked for.
+            machine.wait_until("the view is there", lambda: get(
+                ours.address, "/v1/shop/nobody")[0] == 404)
+            got = run.load(ours, dataset.keys, 60, choice="sequence",
+                           **options)
+            got["documents_per_s"] = got["per_second"] * \
+                options.get("batch", 1)
+            # All were found: nothing else is as large.
+            if got["body_bytes"] < got["answered"] * SIZE * \
+                    options.get("batch", 1):
+                raise RuntimeError(f"documents are missing: {got}")
+            found[label].append(got)
+            run.stopped(ours)
+    rows = [[label, spread([g["documents_per_s"] for g in got], "{:.0f}"),
+             *(spread([g[who] / labels[label].get("batch", 1) for g in got],
+                      "{:.2f}") for who in ("server_us", "mongod_us"))]
+            for label, got in found.items()]
+    print_table("Cold cache, each key once", [
+        "", "documents/s", "server µs/document", "mongod µs/document"], rows)
+    run.raw.append({"scenario": "cold", "rounds": found})
+
+
+# ---- By the clock ------------------------------------------------------------
+
+def half_of_saturation(run, cs):
+    """Gives each candidate half of what it can do, found by a short run."""
+    for c in cs:
+        run.load(c.server, c.keys, run.options.warmup, **c.options)
+        most = statistics.median(
+            run.load(c.server, c.keys, 2, **c.options)["per_second"]
+            for _ in range(3))
+        c.options["rate"] = int(most / 2)
+        c.label += f" at {c.options['rate']}/s"
+
+
+def latency(run):
+    dataset = main_set(run)
+    ours = api(run, dataset)
+    nginx = control(run, dataset, ours)
+    lru = peers(run, dataset, "lru")
+    cs = [Candidate(ours, dataset.keys, choice="zipf"),
+          Candidate(nginx, dataset.keys, f"nginx, {HOT} of them",
+                    choice="zipf", first=HOT),
+          *(Candidate(s, dataset.keys, choice="zipf") for s in lru)]
+    half_of_saturation(run, cs)
+    measure(run, cs, warm=False)
+    report(run, "latency", "at half of saturation, open loop", cs, cs[1])
+
+
+def updates(run):
+    """The same, while what is read changes; and it is seen to change."""
+    dataset = main_set(run)
+    ours = api(run, dataset)
+    nginx = control(run, dataset, ours)
+    cs = [Candidate(ours, dataset.keys, choice="zipf"),
+          Candidate(nginx, dataset.keys, f"nginx, {HOT} of them",
+                    choice="zipf", first=HOT)]
+    half_of_saturation(run, cs)
+    with Updates(dataset, run.options.updates) as flow:
+        measure(run, cs, warm=False)
+        flow.stop_sending()
+        rate = flow.sent / flow.took
+        # The hottest of what was changed: all cached, all new.
+        keys = [k for k in dataset.ranked if k in flow.latest][:200]
+        begun = time.monotonic()
+        for key in keys:
+            want = b'"deliveryTip":%d,' % flow.latest[key]
+            machine.wait_until(f"{key} is fresh", lambda k=key, w=want: w in
+                               get(ours.address, f"/v1/shop/{k}")[1], 20)
+        settled = time.monotonic() - begun
+    report(run, "updates", f"the same with {rate:.0f} updates/s", cs, cs[1])
+    print(f"{len(keys)} changed hot documents answered as last written, "
+          f"{settled:.1f} s after the last event")
+
+
+def fresh(run):
+    """From an event in Kafka to an answer that contains it."""
+    opt = run.options
+    place = run.dir / "fresh"
+    archive = data.Archive(place / "events")
+    data.register_all(archive, opt.fresh_documents, SIZE)
+    archive.close()
+    keys = place / "keys"
+    keys.write_text("".join(data.key_of(n) + "\n"
+                            for n in range(opt.fresh_documents)))
+    tools = BUILD / "tests" / "support"
+    kafka = SUPPORT / "kafka.sh"
+    broker = subprocess.run([kafka, "start", place / "kafka"], check=True,
+                            stdout=subprocess.PIPE, text=True,
+                            timeout=300).stdout.split()[-1]
+    try:
+        machine.pin(int((place / "kafka" / "pid").read_text()),
+                    machine.OTHER_CORE)
+        for argv in ([tools / "kafka_admin", broker, "create-topic", "shop",
+                      4], [tools / "publish", broker, place / "events"]):
+            subprocess.run([str(a) for a in argv], check=True,
+                           stdout=subprocess.DEVNULL, timeout=300)
+        fresh_measured(run, place, broker, keys)
+    finally:
+        subprocess.run([kafka, "stop", place / "kafka"], check=False,
+                       timeout=60)
+
+
+def fresh_measured(run, place, broker, keys):
+    conf = place / "bench.conf"
+    conf.write_text('projection "shop" { }\n')
+    settings = {"source.type": "kafka", "source.brokers": broker,
+                "source.group": "bench", "store.type": "mongodb",
+                "store.uri": run.uri, "store.database": "fresh",
+                "projector.state_dir": place / "state",
+                "projector.admin_listen": ""}
+    argv = [BUILD / "projector" / "projector", "run", "-c", conf]
+    for name, value in settings.items():
+        argv += ["-s", f"{name}={value}"]
+    ours = run.started(servers.Queryapi(run, "fresh"))
+    last = data.key_of(run.options.fresh_documents - 1)
+    with open(place / "projector.log", "wb") as log:
+        projector = on_other_core(argv, stdout=log, stderr=log)
+    try:
+        for key in (data.key_of(0), last):
+            machine.wait_until("the documents are there", lambda k=key: get(
+                ours.address, f"/v1/shop/{k}")[0] == 200, 120)
+        rounds = []
+        for _ in range(run.options.rounds):
+            done = on_other_core(
+                [BUILD / "tests" / "bench" / "freshness", broker, "shop",
+                 ours.address, keys, run.options.updates, 100,
+                 max(5, run.options.seconds)], stdout=subprocess.PIPE)
+            text, _ = done.communicate(timeout=run.options.seconds + 90)
+            rounds.append(json.loads(text))
+    finally:
+        projector.terminate()
+        projector.wait(30)
+    rows = [[f"{rounds[0]['events']} events",
+             *(spread([r["fresh_us"][p] / 1000 for r in rounds], "{:.1f}")
+               for p in ("p50", "p90", "p99", "p999", "max")),
+             str(sum(r["lost"] for r in rounds))]]
+    print_table(f"Event to answer at {run.options.updates} events/s, in ms", [
+        "per round", "p50", "p90", "p99", "p99.9", "max", "lost"], rows)
+    run.raw.append({"scenario": "fresh", "rounds": rounds})
+
+
+# ---- Other -------------------------------------------------------------------
+
+def idle_connections(address, count):
+    """Open, each with one answer behind it."""
+    host, port = address.rsplit(":", 1)
+    ask = b"GET /v1/shop/" + data.key_of(0).encode() + \
+        b" HTTP/1.1\r\nHost: bench\r\n\r\n"
+    conns = []
+    for _ in range(count):
+        conn = socket.create_connection((host, int(port)), 10)
+        conn.sendall(ask)
+        if not conn.recv(65536).startswith(b"HTTP/1.1 200 "):
+            raise RuntimeError("an idle connection was not answered 200")
+        conns.append(conn)
+    return conns
+
+
+def idle(run):
+    dataset = main_set(run)
+    ours = api(run, dataset, **{"queryapi.idle_timeout_ms": "10m"})
+    nginx = control(run, dataset, ours)
+    (run.dir / dataset.name / "files/v1/shop" / data.key_of(0)).write_bytes(
+        get(ours.address, "/v1/shop/" + data.key_of(0))[1])
+    count = run.options.idle
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if count + 100 > limit:
+        raise RuntimeError(f"{count} connections, but only {limit} files")
+    rows, raw = [], []
+    for server in (ours, nginx):
+        idle_connections(server.address, 10)
+        before = machine.rss_bytes(server.pid)
+        conns = idle_connections(server.address, count)
+        grown = machine.rss_bytes(server.pid) - before
+        got = run.load(server, dataset.keys, run.options.seconds,
+                       choice="uniform", first=HOT)
+        for conn in conns:
+            conn.close()
+        rows.append([server.name, f"{before / 1e6:.1f}",
+                     f"{grown / 1e6:.1f}", f"{grown / count:.0f}",
+                     f"{got['server_us']:.2f}"])
+        raw.append({"server": server.name, "rss_before": before,
+                    "rss_grown": grown, "load": got})
+    print_table(f"{count} idle connections", [
+        "", "RSS before, MB", "grown, MB", "bytes per connection",
+        "server µs per answer beside them"], rows)
+    run.raw.append({"scenario": "idle", "connections": count, "rows": raw})
+
+
+def generator(run):
+    """wrk on the same server in the same rounds: do both see the same?"""
+    dataset = main_set(run)
+    ours = api(run, dataset)
+    nginx = control(run, dataset, ours)
+    root = servers.unpacked("libluajit-5.1-2", "wrk")
+    lib = next(root.glob("usr/lib/*/libluajit-5.1.so.2")).parent
+    key = dataset.ranked[0]
+    one = run.dir / "one-key"
+    one.write_text(key + "\n")
+    seconds = max(1, int(run.options.seconds))
+    mine, theirs = [], []
+    for _ in range(run.options.rounds):
+        mine.append(run.load(nginx, one, seconds)["per_second"])
+        done = on_other_core(
+            [root / "usr" / "bin" / "wrk", "-t1", "-c64", f"-d{seconds}",
+             f"http://{nginx.address}/v1/shop/{key}"],
+            env={"LD_LIBRARY_PATH": str(lib)}, stdout=subprocess.PIPE,
+            text=True)
+        text, _ = done.communicate(timeout=seconds + 30)
+        theirs.append(float(re.search(r"Requests/sec:\s+(\S+)",
+                                      text).group(1)))
+    print_table("The generator against wrk, nginx at saturation", [
+        "", "answers/s"], [[LOADGEN.name, spread(mine, "{:.0f}")],
+                           ["wrk", spread(theirs, "{:.0f}")],
+                           ["ratio", spread([a / b for a, b in
+                                             zip(mine, theirs)], "{:.2f}")]])
+    run.raw.append({"scenario": "generator", "loadgen": mine, "wrk": theirs})
+
+
+# name: (function, candidates per round, seconds beside the rounds)
+SCENARIOS = {
+    "generator": (generator, 2, 5),
+    "hits": (hits, 6, 90), "browser": (browser, 2, 10),
+    "zipf": (zipf, 5, 30), "conditional": (conditional, 6, 10),
+    "large": (large, 4, 20), "cold": (cold, 2, 20),
+    "latency": (latency, 3, 40), "updates": (updates, 2, 40),
+    "fresh": (fresh, 1, 60), "idle": (idle, 2, 40),
+}
