@@ -29,7 +29,7 @@ section_options(const struct config_section *sec, const struct config *conf)
 		cfg_opt_t list = CFG_STR_LIST(key->name, NULL, CFGF_NODEFAULT);
 
 		MEM_GROW(opts, n, cap);
-		opts[n++] = key->type == CONFIG_PAIRS ? list : one;
+		opts[n++] = config_is_list(key->type) ? list : one;
 	}
 	for (size_t i = 0; i < conf->n_items; i++) {
 		const struct config_item *it = &conf->items[i];

@@ -51,12 +51,14 @@ enum config_type {
 	CONFIG_MS,     /* the same: milliseconds, or with unit ms s m h */
 	CONFIG_BYTES,  /* the same: bytes, or with unit k m g (1024) */
 	CONFIG_PAIRS,  /* struct settings_pair * and size_t: "name=value" */
+	CONFIG_LIST,   /* char ** and size_t: texts, none of them empty */
 };
 
 enum config_flag {
 	CONFIG_SECRET = 1 << 0,	  /* never shown in an error */
 	CONFIG_UNSET = 1 << 1,	  /* an empty text is NULL */
 	CONFIG_REQUIRED = 1 << 2, /* may not be empty */
+	CONFIG_MASKED = 1 << 3,	  /* a secret as a whole: never printed */
 };
 
 struct config_key {
@@ -71,6 +73,12 @@ struct config_key {
 	size_t width;	/* bytes of a number's field */
 	size_t counter; /* offset of a list's length */
 };
+
+static inline bool
+config_is_list(enum config_type type)
+{
+	return type == CONFIG_PAIRS || type == CONFIG_LIST;
+}
 
 struct config_section {
 	const char *name; /* NULL ends the table */

@@ -347,7 +347,7 @@ is_value(const struct scan *sc)
 static int
 scan_values(struct scan *sc, struct config_item *it)
 {
-	bool list = it->key && it->key->type == CONFIG_PAIRS;
+	bool list = it->key && config_is_list(it->key->type);
 
 	if (is_value(sc)) {
 		it->n_values = 1;

@@ -187,13 +187,13 @@ out:
 
 /* Splits text in place; an empty text gives no parts. */
 static char **
-split_lines(char *text, size_t *ret_n)
+split(char *text, char at, size_t *ret_n)
 {
 	char **parts = NULL;
 	size_t n = 0, cap = 0;
 
 	while (text && *text) {
-		char *end = strchr(text, '\n');
+		char *end = strchr(text, at);
 
 		if (end)
 			*end++ = '\0';
@@ -206,8 +206,8 @@ split_lines(char *text, size_t *ret_n)
 }
 
 /*
- * A value that is not from a file: name=value pairs are separated by line
- * ends, because their values hold commas.
+ * A value that is not from a file: items of a list are separated by commas,
+ * name=value pairs by line ends, because their values hold commas.
  */
 static int
 apply_text(struct load *ld, const struct config_section *sec, const char *title,
@@ -218,10 +218,10 @@ apply_text(struct load *ld, const struct config_section *sec, const char *title,
 	size_t n;
 	int ret;
 
-	if (!key || key->type != CONFIG_PAIRS)
+	if (!key || !config_is_list(key->type))
 		return apply(ld, sec, title, name, &text, 1, place);
 	copy = mem_strdup(text);
-	parts = split_lines(copy, &n);
+	parts = split(copy, key->type == CONFIG_LIST ? ',' : '\n', &n);
 	ret = apply(ld, sec, title, name, (const char *const *)parts, n, place);
 	free(parts);
 	free(copy);

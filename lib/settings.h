@@ -51,6 +51,16 @@ struct settings_projection {
 	char *place; /* "shopview.conf:20", for errors about options */
 };
 
+/* token "NAME" { sha256 = "9f86…"  views = {"shop"}  key_prefix = "s-1:" } */
+struct settings_token {
+	char *name;
+	char *sha256; /* 64 hexadecimal digits */
+	char **views;
+	size_t n_views;	  /* 0: all */
+	char *key_prefix; /* "": any key */
+	uint32_t rate;	  /* requests per second; 0: no limit */
+};
+
 struct settings {
 	struct {
 		char *type; /* "archive" (default) or "kafka" */
@@ -91,12 +101,18 @@ struct settings {
 	struct {
 		char *topic; /* "" = none */
 	} dead_letter;
+	struct settings_token *tokens;
+	size_t n_tokens; /* 0: anybody may read */
 	struct {
 		char *listen;	    /* 127.0.0.1:8080 */
 		char *admin_listen; /* 127.0.0.1:8081 */
 		bool public;	    /* may bind other than loopback */
-		uint32_t loops;	    /* event-loop threads; 0 = one per core */
-		uint32_t workers;   /* fetch threads */
+		char **cors_origins;
+		size_t n_cors_origins; /* one "*": all */
+		uint32_t address_rate; /* requests per second; 0: no limit */
+		uint32_t access_log;   /* one line in so many; 0: none */
+		uint32_t loops;	  /* event-loop threads; 0 = one per core */
+		uint32_t workers; /* fetch threads */
 		uint32_t max_connections;
 		uint32_t max_connections_per_address;
 		uint32_t header_bytes; /* request line and headers */

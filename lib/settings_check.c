@@ -89,7 +89,7 @@ is_loopback(const char *host, bool v6)
 
 static int
 check_listen(const struct check *ck, const char *section, const char *key,
-	     const char *text, bool may_be_public)
+	     const char *text, const char *closed)
 {
 	char host[HOST_MAX + 1];
 	unsigned port;
@@ -98,10 +98,8 @@ check_listen(const struct check *ck, const char *section, const char *key,
 	if (!split_address(text, host, &v6, &port) || !is_host(host, v6))
 		return refuse(ck, section, NULL, key,
 			      "must be host:port, with IPv6 as [::1]:8080");
-	if (!may_be_public && !is_loopback(host, v6))
-		return refuse(ck, section, NULL, key,
-			      "not a loopback address; queryapi.public = true "
-			      "allows it");
+	if (closed && !is_loopback(host, v6))
+		return refuse(ck, section, NULL, key, closed);
 	return 0;
 }
 
@@ -115,12 +113,20 @@ check_addresses(const struct check *ck)
 
 	if (*set->projector.admin_listen &&
 	    check_listen(ck, "projector", "admin_listen",
-			 set->projector.admin_listen, true))
+			 set->projector.admin_listen, NULL))
 		return -1;
+	/* Tokens protect what is read, not what an operator looks at. */
 	if (check_listen(ck, "queryapi", "listen", listen,
-			 set->queryapi.public) ||
+			 set->queryapi.public || set->n_tokens
+				 ? NULL
+				 : "not a loopback address: a token \"NAME\" "
+				   "section (queryapi token makes one), or "
+				   "queryapi.public = true, allows it") ||
 	    check_listen(ck, "queryapi", "admin_listen", admin,
-			 set->queryapi.public))
+			 set->queryapi.public
+				 ? NULL
+				 : "not a loopback address; queryapi.public = "
+				   "true allows it"))
 		return -1;
 	colon = strrchr(listen, ':');
 	if (strcmp(listen, admin) == 0 && strtoul(colon + 1, NULL, 10) != 0)
@@ -170,6 +176,54 @@ check_dead_letter(const struct check *ck)
 	return 0;
 }
 
+/* As browsers write it (RFC 6454, 6.2): they compare bytes, and so do we. */
+static bool
+is_origin(const char *text)
+{
+	size_t scheme = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
+	const char *host = text + scheme + 3;
+
+	return scheme > 0 && strncmp(text + scheme, "://", 3) == 0 && *host &&
+	       host[strspn(host,
+			   "abcdefghijklmnopqrstuvwxyz0123456789.-:[]")] ==
+		       '\0';
+}
+
+static int
+check_origins(const struct check *ck)
+{
+	size_t n = ck->set->queryapi.n_cors_origins;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *origin = ck->set->queryapi.cors_origins[i];
+
+		if (strcmp(origin, "*") == 0 ? n > 1 : !is_origin(origin))
+			return refuse(ck, "queryapi", NULL, "cors_origins",
+				      "either \"*\" alone, or origins in lower "
+				      "case without a path, as "
+				      "\"https://shop.example:8443\"");
+	}
+	return 0;
+}
+
+static int
+check_token(const struct check *ck, const struct settings_token *tok)
+{
+	if (strlen(tok->sha256) != 64 ||
+	    tok->sha256[strspn(tok->sha256, "0123456789abcdefABCDEF")])
+		return refuse(ck, "token", tok->name, "sha256",
+			      "must be 64 hexadecimal digits (queryapi token "
+			      "makes a token and its hash)");
+	for (size_t i = 0; i < tok->n_views; i++)
+		if (!readmodel_is_projection_name(tok->views[i]))
+			return refuse(ck, "token", tok->name, "views",
+				      "not a view's name");
+	if (strlen(tok->key_prefix) > READMODEL_KEY_MAX)
+		return refuse(ck, "token", tok->name, "key_prefix",
+			      "longer than a key may be");
+	return 0;
+}
+
 static int
 check_projection(const struct check *ck, const char *name)
 {
@@ -190,8 +244,12 @@ settings_check(const struct settings *set,
 {
 	const struct check ck = {set, origins, err};
 
-	if (check_addresses(&ck) || check_store(&ck) || check_dead_letter(&ck))
+	if (check_addresses(&ck) || check_store(&ck) ||
+	    check_dead_letter(&ck) || check_origins(&ck))
 		return -1;
+	for (size_t i = 0; i < set->n_tokens; i++)
+		if (check_token(&ck, &set->tokens[i]))
+			return -1;
 	for (size_t i = 0; i < set->n_topics; i++) {
 		const char *name = set->topics[i].name;
 

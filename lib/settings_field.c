@@ -29,6 +29,19 @@ free_pairs(struct settings_pair *pairs, size_t n)
 	free(pairs);
 }
 
+/* The items of a list, and the list. */
+static void
+free_list(const struct config_key *key, void *base)
+{
+	char ***at = field(key, base);
+
+	for (size_t i = 0; i < *counter(key, base); i++)
+		free((*at)[i]);
+	free(*at);
+	*at = NULL;
+	*counter(key, base) = 0;
+}
+
 void
 settings_field_free(const struct config_section *sec, void *base)
 {
@@ -40,6 +53,8 @@ settings_field_free(const struct config_section *sec, void *base)
 		else if (key->type == CONFIG_PAIRS)
 			free_pairs(*(struct settings_pair **)at,
 				   *counter(key, base));
+		else if (key->type == CONFIG_LIST)
+			free_list(key, base);
 	}
 }
 
@@ -120,6 +135,28 @@ set_pairs(const struct config_key *key, void *base, const char *const *values,
 	return 0;
 }
 
+/* The later layer's list replaces the earlier one's. */
+static int
+set_list(const struct config_key *key, void *base, const char *const *values,
+	 size_t n, const char *place, const char *what, struct pj_error *err)
+{
+	char ***at = field(key, base);
+
+	for (size_t i = 0; i < n; i++)
+		if (!*values[i])
+			return pj_error_set(err, PJ_ERROR_CONFIG,
+					    "%s: %s: entry %zu is empty", place,
+					    what, i + 1);
+	free_list(key, base);
+	if (n == 0)
+		return 0;
+	*at = mem_calloc(n, sizeof(**at));
+	for (size_t i = 0; i < n; i++)
+		(*at)[i] = mem_strdup(values[i]);
+	*counter(key, base) = n;
+	return 0;
+}
+
 static int
 set_one(const struct config_key *key, void *at, const char *text,
 	const char *place, const char *what, struct pj_error *err)
@@ -163,6 +200,8 @@ settings_field_set(const struct config_key *key, void *base,
 				    "%s: %s may not be empty", place, what);
 	if (key->type == CONFIG_PAIRS)
 		return set_pairs(key, base, values, n, place, what, err);
+	if (key->type == CONFIG_LIST)
+		return set_list(key, base, values, n, place, what, err);
 	return set_one(key, field(key, base), n ? values[0] : "", place, what,
 		       err);
 }
@@ -193,7 +232,7 @@ settings_field_defaults(const struct config_section *sec, void *base)
 	for (const struct config_key *key = sec->keys; key->name; key++) {
 		const char *def = key->def ? key->def : "";
 
-		if (key->type == CONFIG_PAIRS)
+		if (config_is_list(key->type))
 			continue;
 		/* A default that does not fit its own row is our bug. */
 		if (settings_field_set(key, base, &def, 1, "default", key->name,

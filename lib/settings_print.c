@@ -99,11 +99,24 @@ add_pairs(struct buf *out, const struct settings_pair *pairs, size_t n)
 }
 
 static void
+add_list(struct buf *out, char *const *items, size_t n)
+{
+	buf_addch(out, '{');
+	for (size_t i = 0; i < n; i++) {
+		buf_addstr(out, i ? ", " : "");
+		config_add_quoted(out, items[i]);
+	}
+	buf_addch(out, '}');
+}
+
+static void
 add_text(struct buf *out, const struct config_key *key, const char *text)
 {
 	char *masked;
 
-	if (key->flags & CONFIG_SECRET) {
+	if (key->flags & CONFIG_MASKED)
+		config_add_quoted(out, *text ? MASK : "");
+	else if (key->flags & CONFIG_SECRET) {
 		masked = mask_uri(text);
 		config_add_quoted(out, masked);
 		free(masked);
@@ -119,7 +132,7 @@ add_value(struct buf *out, const struct config_key *key, const char *base)
 	unsigned index;
 	size_t n = 0;
 
-	if (key->type == CONFIG_PAIRS)
+	if (config_is_list(key->type))
 		memcpy(&n, base + key->counter, sizeof(n));
 	switch (key->type) {
 	case CONFIG_TEXT:
@@ -138,6 +151,9 @@ add_value(struct buf *out, const struct config_key *key, const char *base)
 		break;
 	case CONFIG_PAIRS:
 		add_pairs(out, *(struct settings_pair *const *)at, n);
+		break;
+	case CONFIG_LIST:
+		add_list(out, *(char *const *const *)at, n);
 		break;
 	default:
 		config_add_number(out, key->type,
@@ -203,6 +219,7 @@ add_kind(struct buf *out, const struct config_key *key)
 		[CONFIG_MS] = "duration (ms, s, m, h)",
 		[CONFIG_BYTES] = "size (bytes, k, m, g)",
 		[CONFIG_PAIRS] = "list of `\"name=value\"`",
+		[CONFIG_LIST] = "list of texts",
 	};
 
 	if (!key->choices) {
@@ -267,7 +284,9 @@ static const char reference_head[] =
 	"* Environment: the variable in the last column; with `_FILE` behind "
 	"its\n"
 	"  name it names a file that holds the value (for secrets). Several\n"
-	"  `name=value` pairs stand on lines of their own.\n"
+	"  `name=value` pairs stand on lines of their own, items of other "
+	"lists\n"
+	"  between commas.\n"
 	"* Command line: `-s source.type=kafka`; sections with a title:\n"
 	"  `-s topic.stock.zone=UTC`. `-s source.rdkafka=NAME=VALUE` sets one\n"
 	"  property and may be repeated.\n"

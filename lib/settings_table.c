@@ -18,6 +18,7 @@ static_assert(LOG_LOGFMT == 0 && LOG_JSON == 1, "log_formats");
 /* Titled sections begin with their name. */
 static_assert(offsetof(struct settings_topic, name) == 0, "name first");
 static_assert(offsetof(struct settings_projection, name) == 0, "name first");
+static_assert(offsetof(struct settings_token, name) == 0, "name first");
 
 static const char *const source_types[] = {"archive", "kafka", NULL};
 static const char *const lost_anchors[] = {"stop", "accept", NULL};
@@ -198,7 +199,22 @@ static const struct config_key queryapi_keys[] = {
 	 .text = "host:port of health, metrics, status and plots."},
 	{.name = "public", .type = CONFIG_BOOL, .def = "false",
 	 AT(queryapi.public),
-	 .text = "Allow the two addresses to be other than loopback."},
+	 .text = "Allow the two addresses to be other than loopback. With a "
+		 "token, `listen` may be so anyway."},
+	{.name = "cors_origins", .type = CONFIG_LIST,
+	 AT(queryapi.cors_origins),
+	 .counter = offsetof(struct settings, queryapi.n_cors_origins),
+	 .text = "Origins whose pages may read answers in a browser "
+		 "(\"https://shop.example\"), or \"*\" alone: all; none: "
+		 "only pages of the API's own origin."},
+	{.name = "address_rate", .type = CONFIG_COUNT, .def = "0",
+	 .max = 1000000, NUMBER(queryapi.address_rate),
+	 .text = "Requests per second of one client address without a token, "
+		 "and how many may come at once; 0: no limit."},
+	{.name = "access_log", .type = CONFIG_COUNT, .def = "0",
+	 .max = 1000000, NUMBER(queryapi.access_log),
+	 .text = "A log line per request (1), per N requests on average (N), "
+		 "or none (0)."},
 	{.name = "loops", .type = CONFIG_COUNT, .def = "0", .min = 0,
 	 .max = 256, NUMBER(queryapi.loops),
 	 .text = "Event-loop threads; 0: one per core."},
@@ -245,6 +261,26 @@ static const struct config_key queryapi_keys[] = {
 	{.name = NULL},
 };
 
+#define TOKEN(field) offsetof(struct settings_token, field)
+
+static const struct config_key token_keys[] = {
+	{.name = "sha256", .type = CONFIG_TEXT, .flags = CONFIG_MASKED,
+	 .offset = TOKEN(sha256),
+	 .text = "The token's hash, 64 hexadecimal digits; `queryapi token` "
+		 "makes both."},
+	{.name = "views", .type = CONFIG_LIST, .offset = TOKEN(views),
+	 .counter = TOKEN(n_views),
+	 .text = "Views it may read; none named: all."},
+	{.name = "key_prefix", .type = CONFIG_TEXT, .offset = TOKEN(key_prefix),
+	 .text = "What the keys it may read begin with; empty: any key."},
+	{.name = "rate", .type = CONFIG_COUNT, .def = "0", .max = 1000000,
+	 .offset = TOKEN(rate),
+	 .width = sizeof(((struct settings_token *)0)->rate),
+	 .text = "Requests per second, and how many may come at once; 0: no "
+		 "limit."},
+	{.name = NULL},
+};
+
 static const struct config_key log_keys[] = {
 	{.name = "level", .type = CONFIG_ENUM, .def = "info",
 	 .choices = log_levels, AT(log.level),
@@ -284,6 +320,12 @@ const struct config_section settings_sections[] = {
 		 "topic. The store keeps the originals."},
 	{.name = "queryapi", .keys = queryapi_keys,
 	 .text = "The read side's own settings."},
+	{.name = "token", .titled = true, .keys = token_keys,
+	 .offset = offsetof(struct settings, tokens),
+	 .counter = offsetof(struct settings, n_tokens),
+	 .size = sizeof(struct settings_token),
+	 .text = "A bearer token of the read API. Once there is one, requests "
+		 "without a token are refused."},
 	{.name = "log", .keys = log_keys, .text = "Log lines on stderr."},
 	{.name = NULL},
 };

@@ -14,6 +14,7 @@
 #include "queryapi/connection.h"
 #include "queryapi/loop.h"
 #include "queryapi/problem.h"
+#include "queryapi/trace.h"
 
 enum phase {
 	PHASE_IDLE,   /* between requests: idle_timeout, closed silently */
@@ -31,6 +32,10 @@ struct current {
 	bool head_only;
 	bool last;	     /* the connection ends behind the answer */
 	bool say_keep_alive; /* HTTP/1.0 asked for it */
+	const char *origin;  /* cors_origin() */
+	const char *method;  /* method_name(); NULL: it could not be read */
+	const char *token;   /* its name, or NULL */
+	char trace_id[TRACE_ID_MAX];
 	char request_id[FETCH_REQUEST_ID_MAX];
 };
 

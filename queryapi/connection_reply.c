@@ -8,7 +8,11 @@
 
 #include "lib/clock.h"
 #include "queryapi/connection_impl.h"
+#include "queryapi/access.h"
+#include "queryapi/cors.h"
+#include "queryapi/guard.h"
 #include "queryapi/http_request.h"
+#include "queryapi/methods.h"
 #include "queryapi/routes.h"
 
 /* Buffers larger than this are not kept for the next response. */
@@ -23,10 +27,31 @@ now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+/* The request's answer is on its way: for those who watch. */
+static void
+told(struct connection *c, int status, size_t bytes)
+{
+	uint64_t us = (uint64_t)(now_us() - c->cur.begun_us);
+	const struct access acc = {
+		.method = c->cur.method ? c->cur.method : "-",
+		.token = c->cur.token,
+		.request_id = c->cur.request_id,
+		.trace_id = c->cur.trace_id,
+		.route = c->cur.route,
+		.status = status,
+		.bytes = bytes,
+		.us = us,
+	};
+
+	metrics_request(c->loop->met, c->cur.route, status, us);
+	access_note(c->loop, &acc);
+}
+
 void
 connection_reply(struct connection *c, const struct http_response *res)
 {
 	struct loop *lp = c->loop;
+	size_t sent;
 	struct http_reply how = {
 		.date = loop_date(lp),
 		.request_id = c->cur.request_id[0] ? c->cur.request_id : NULL,
@@ -35,14 +60,19 @@ connection_reply(struct connection *c, const struct http_response *res)
 		.head_only = c->cur.head_only,
 	};
 
+	buf_clear(&lp->more);
+	cors_write(lp->shared->set, c->cur.origin, &lp->more);
+	how.more = lp->more.len ? lp->more.data : NULL;
 	buf_clear(&lp->out);
 	http_response_write(&lp->out, res, &how);
+	if (guard_is_closed(lp->shared->guard))
+		http_head_close(&lp->out);
 	(void)bufferevent_write(c->bev, lp->out.data, lp->out.len);
-	c->queued += lp->out.len;
+	sent = lp->out.len;
+	c->queued += sent;
 	if (lp->out.cap > KEEP_BYTES)
 		buf_release(&lp->out);
-	metrics_request(lp->met, c->cur.route, res->status,
-			(uint64_t)(now_us() - c->cur.begun_us));
+	told(c, res->status, sent);
 	if (c->cur.last)
 		c->closing = true;
 }
@@ -109,6 +139,10 @@ begin(struct connection *c, const struct http_request *req)
 	c->cur.head_only =
 		req->method.len == 4 && memcmp(req->method.ptr, "HEAD", 4) == 0;
 	c->cur.last = !req->keep_alive || has_body(req) || c->loop->stopping;
+	c->cur.method = method_name(req);
+	c->cur.token = NULL;
+	(void)trace_id_of(req, c->cur.trace_id);
+	c->cur.origin = cors_origin(c->loop->shared->set, req);
 	c->cur.say_keep_alive = req->minor == 0 && req->keep_alive;
 	take_request_id(c, req);
 }
@@ -189,6 +223,9 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 		.request_id = c->cur.request_id,
 		.space = lp->space,
 		.body_max_bytes = lp->shared->set->queryapi.body_bytes,
+		.guard = lp->shared->guard,
+		.addr = &c->addr,
+		.counted = c->body_end != 0,
 		.gzip_min_bytes = lp->shared->set->queryapi.gzip_min_bytes,
 		.res = &res,
 	};
@@ -200,6 +237,7 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 	ex.store_away = !catalog_store_is_well(lp->shared->catalog);
 	next = routes_find(&ex);
 	c->cur.route = ex.route;
+	c->cur.token = ex.token ? ex.token->name : NULL;
 	if (next == ROUTES_BODY) {
 		if (len - req->bytes < req->body_bytes) {
 			await_body(c, req);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* memmem */
 #include "queryapi/http_response.h"
 
 #include <assert.h>
@@ -49,6 +50,8 @@ static const struct {
 	{204, "No Content"},
 	{304, "Not Modified"},
 	{400, "Bad Request"},
+	{401, "Unauthorized"},
+	{403, "Forbidden"},
 	{404, "Not Found"},
 	{405, "Method Not Allowed"},
 	{408, "Request Timeout"},
@@ -58,6 +61,7 @@ static const struct {
 	{414, "URI Too Long"},
 	{415, "Unsupported Media Type"},
 	{417, "Expectation Failed"},
+	{429, "Too Many Requests"},
 	{431, "Request Header Fields Too Large"},
 	{500, "Internal Server Error"},
 	{501, "Not Implemented"},
@@ -88,6 +92,8 @@ http_response_write(struct buf *out, const struct http_response *res,
 			   res->type, res->body.len);
 	if (res->fields.len)
 		buf_add(out, res->fields.data, res->fields.len);
+	if (how->more)
+		buf_addstr(out, how->more);
 	if (how->request_id)
 		buf_printf(out, "X-Request-Id: %s\r\n", how->request_id);
 	if (how->close)
@@ -97,6 +103,26 @@ http_response_write(struct buf *out, const struct http_response *res,
 	buf_add(out, "\r\n", 2);
 	if (res->type && !how->head_only && res->body.len)
 		buf_add(out, res->body.data, res->body.len);
+}
+
+void
+http_head_close(struct buf *out)
+{
+	static const char open[] = "\r\nCache-Control: public,";
+	static const char closed[] = "\r\nCache-Control: private,";
+	const size_t more = sizeof(closed) - sizeof(open);
+	const char *end = memmem(out->data, out->len, "\r\n\r\n", 4);
+	char *at = memmem(out->data, (size_t)(end - out->data), open,
+			  sizeof(open) - 1);
+	size_t from;
+
+	if (!at)
+		return;
+	from = (size_t)(at - out->data);
+	buf_reserve(out, more);
+	memmove(out->data + from + more, out->data + from, out->len - from + 1);
+	memcpy(out->data + from, closed, sizeof(closed) - 1);
+	out->len += more;
 }
 
 void

@@ -25,6 +25,7 @@ struct http_response {
 struct http_reply {
 	const char *date;	/* http_date() */
 	const char *request_id; /* NULL: none yet */
+	const char *more;	/* whole lines, or NULL */
 	bool close;		/* the connection ends behind this */
 	bool say_keep_alive;	/* an HTTP/1.0 client asked for it */
 	bool head_only;		/* HEAD: no body, same fields */
@@ -47,6 +48,13 @@ http_response_field(struct http_response *res, const char *name,
 void
 http_response_write(struct buf *out, const struct http_response *res,
 		    const struct http_reply *how);
+
+/*
+ * For servers that want a token: no shared cache may keep what is in out,
+ * whoever wrote its Cache-Control (RFC 9111, 3.5).
+ */
+void
+http_head_close(struct buf *out);
 
 /* "OK"; "" for a status this program never sends. */
 const char *

@@ -118,9 +118,9 @@ listener_open(const char *address, bool public_ok, int *ret_fd,
 		return -1;
 	if (!public_ok && !is_loopback(list->ai_addr))
 		rc = pj_error_set(err, PJ_ERROR_CONFIG,
-				  "listen address '%s' is not loopback: set "
-				  "queryapi.public = true to serve it to "
-				  "others",
+				  "listen address '%s' is not loopback: "
+				  "queryapi.public = true serves it to others "
+				  "(the data listener: a token does, too)",
 				  address);
 	else
 		rc = bind_and_listen(list, address, ret_fd, err);

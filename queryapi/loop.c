@@ -332,6 +332,7 @@ loop_release(struct loop *lp)
 	close_fd(lp->wake_fd);
 	snapshot_unref(lp->hold.snap);
 	buf_release(&lp->out);
+	buf_release(&lp->more);
 	free(lp->space);
 	(void)pthread_mutex_destroy(&lp->lock);
 }

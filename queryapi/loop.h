@@ -34,6 +34,7 @@ struct loop_shared {
 	struct catalog *catalog;
 	struct queue *fetches;
 	struct admission *admission;
+	struct guard *guard;
 	struct metrics *metrics;
 	/*
 	 * Held around accept: at EMFILE a loop gives up its reserve descriptor
@@ -62,9 +63,10 @@ struct loop {
 	struct snapshot_hold hold;
 	char date[HTTP_DATE_MAX];
 	int64_t date_s;
-	uint64_t id_seed, id_counter;
-	struct buf out; /* one response at a time */
-	char *space;	/* a decoded target */
+	uint64_t id_seed, id_counter, draws;
+	struct buf out;	 /* one response at a time */
+	struct buf more; /* lines of it */
+	char *space;	 /* a decoded target */
 	bool stopping;
 
 	_Atomic int64_t beat_mono_ms;

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "lib/cli.h"
+#include "lib/config.h"
 #include "lib/log.h"
 #include "lib/settings.h"
+#include "queryapi/auth.h"
 #include "queryapi/openapi.h"
 #include "queryapi/server.h"
 #include "queryapi/snapshot.h"
@@ -224,6 +226,31 @@ verb_openapi(const struct cli_args *args)
 	return status;
 }
 
+/* Says the token once and keeps only its hash. */
+static int
+verb_token(const struct cli_args *args)
+{
+	char token[AUTH_TOKEN_TEXT], hash[AUTH_HASH_TEXT];
+	const char *name = args->n_positional ? args->positional[0] : "NAME";
+
+	if (!config_is_title(name)) {
+		fprintf(stderr,
+			"queryapi: '%s' is no name for a token: "
+			"letters, digits, '.', '_' and '-'\n",
+			name);
+		return CLI_USAGE;
+	}
+	if (auth_make_token(token, hash) < 0) {
+		fprintf(stderr, "queryapi: the system gives no random bytes\n");
+		return CLI_FATAL;
+	}
+	printf("# Give this to the client; it is not kept anywhere:\n"
+	       "# %s\n"
+	       "token \"%s\" { sha256 = \"%s\" }\n",
+	       token, name, hash);
+	return CLI_DONE;
+}
+
 static int
 verb_config(const struct cli_args *args)
 {
@@ -253,6 +280,8 @@ static const struct cli_verb verbs[] = {
 	 NULL, 0, 0, verb_check, NULL},
 	{"config", "", "the effective configuration, secrets masked",
 	 config_flags, 0, 0, verb_config, NULL},
+	{"token", "[NAME]", "make a bearer token and its line of configuration",
+	 NULL, 0, 1, verb_token, NULL},
 	{"openapi", "", "the OpenAPI 3.1 document of the views", NULL, 0, 0,
 	 verb_openapi, NULL},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},

@@ -14,15 +14,35 @@ static const struct {
 	{"CONNECT", METHOD_OTHER},   {"TRACE", METHOD_OTHER},
 };
 
+enum { N_NAMES = sizeof(names) / sizeof(names[0]) };
+
+/* N_NAMES: none of them. */
+static size_t
+find(const struct http_request *req)
+{
+	size_t i = 0;
+
+	while (i < N_NAMES &&
+	       (req->method.len != strlen(names[i].name) ||
+		memcmp(req->method.ptr, names[i].name, req->method.len) != 0))
+		i++;
+	return i;
+}
+
 unsigned
 method_of(const struct http_request *req)
 {
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (req->method.len == strlen(names[i].name) &&
-		    memcmp(req->method.ptr, names[i].name, req->method.len) ==
-			    0)
-			return names[i].method;
-	return 0;
+	size_t i = find(req);
+
+	return i < N_NAMES ? names[i].method : 0;
+}
+
+const char *
+method_name(const struct http_request *req)
+{
+	size_t i = find(req);
+
+	return i < N_NAMES ? names[i].name : "-";
 }
 
 void
@@ -31,8 +51,7 @@ methods_text(unsigned methods, const char *last, char out[METHODS_TEXT_MAX])
 	size_t len = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; methods && i < sizeof(names) / sizeof(names[0]);
-	     i++) {
+	for (size_t i = 0; methods && i < N_NAMES; i++) {
 		const char *between = len == 0 ? "" : ", ";
 		size_t n;
 

@@ -28,6 +28,11 @@ enum method {
 unsigned
 method_of(const struct http_request *req);
 
+/* The request's method as a name to be shown; "-" for one HTTP does not know.
+ */
+const char *
+method_name(const struct http_request *req);
+
 /* Adds Allow, and Accept-Query (RFC 10008, 3) where QUERY is among them. */
 void
 methods_add_allow(struct http_response *res, unsigned methods);

@@ -89,6 +89,7 @@ add_set(const struct metrics_set *set, struct metrics_sum *sum)
 	sum->refused += get(&set->refused);
 	sum->hangups += get(&set->hangups);
 	sum->cut_off += get(&set->cut_off);
+	sum->lines_lost += get(&set->lines_lost);
 	sum->connections +=
 		atomic_load_explicit(&set->connections, memory_order_relaxed);
 	sum->in_flight +=
@@ -169,6 +170,9 @@ metrics_write(const struct metrics_sum *sum, struct buf *out)
 		  "Clients gone before their answer.", (int64_t)sum->hangups);
 	write_one(out, "shopview_http_cut_off_total", "counter",
 		  "Connections ended by a deadline.", (int64_t)sum->cut_off);
+	write_one(out, "shopview_access_lines_lost_total", "counter",
+		  "Access log lines left out because stderr was full.",
+		  (int64_t)sum->lines_lost);
 	write_one(out, "shopview_store_errors_total", "counter",
 		  "Store operations that failed.", (int64_t)sum->store_errors);
 }

@@ -29,7 +29,7 @@ struct metrics_set {
 	/* buckets as in metrics_bounds_us, not cumulative */
 	_Atomic uint64_t latency[ROUTE_COUNT][METRICS_BUCKETS];
 	_Atomic uint64_t latency_us[ROUTE_COUNT];
-	_Atomic uint64_t accepted, refused, hangups, cut_off;
+	_Atomic uint64_t accepted, refused, hangups, cut_off, lines_lost;
 	_Atomic int64_t connections, in_flight;
 };
 
@@ -63,7 +63,7 @@ struct metrics_sum {
 	uint64_t requests[ROUTE_COUNT][METRICS_STATUSES];
 	uint64_t latency[ROUTE_COUNT][METRICS_BUCKETS];
 	uint64_t latency_us[ROUTE_COUNT];
-	uint64_t accepted, refused, hangups, cut_off, store_errors;
+	uint64_t accepted, refused, hangups, cut_off, lines_lost, store_errors;
 	int64_t connections, in_flight;
 };
 void

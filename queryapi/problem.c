@@ -13,6 +13,8 @@ static const struct {
 	const char *slug;
 } kinds[] = {
 	[PROBLEM_BAD_REQUEST] = {400, "bad-request"},
+	[PROBLEM_UNAUTHORIZED] = {401, "unauthorized"},
+	[PROBLEM_FORBIDDEN] = {403, "forbidden"},
 	[PROBLEM_VIEW_NOT_FOUND] = {404, "view-not-found"},
 	[PROBLEM_NOT_FOUND] = {404, "not-found"},
 	[PROBLEM_PARKED] = {404, "parked"},
@@ -25,6 +27,7 @@ static const struct {
 	[PROBLEM_URI_TOO_LONG] = {414, "uri-too-long"},
 	[PROBLEM_MEDIA_TYPE] = {415, "unsupported-media-type"},
 	[PROBLEM_EXPECTATION] = {417, "expectation-failed"},
+	[PROBLEM_TOO_MANY] = {429, "too-many-requests"},
 	[PROBLEM_HEADERS] = {431, "headers-too-large"},
 	[PROBLEM_INTERNAL] = {500, "internal"},
 	[PROBLEM_NOT_SUPPORTED] = {501, "not-supported"},

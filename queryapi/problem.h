@@ -12,6 +12,8 @@
 
 enum problem {
 	PROBLEM_BAD_REQUEST,	  /* 400 */
+	PROBLEM_UNAUTHORIZED,	  /* 401 */
+	PROBLEM_FORBIDDEN,	  /* 403 */
 	PROBLEM_VIEW_NOT_FOUND,	  /* 404 */
 	PROBLEM_NOT_FOUND,	  /* 404 */
 	PROBLEM_PARKED,		  /* 404: only parked records */
@@ -24,6 +26,7 @@ enum problem {
 	PROBLEM_URI_TOO_LONG,	  /* 414 */
 	PROBLEM_MEDIA_TYPE,	  /* 415 */
 	PROBLEM_EXPECTATION,	  /* 417 */
+	PROBLEM_TOO_MANY,	  /* 429; the caller adds Retry-After */
 	PROBLEM_HEADERS,	  /* 431 */
 	PROBLEM_INTERNAL,	  /* 500 */
 	PROBLEM_NOT_SUPPORTED,	  /* 501 */

@@ -12,6 +12,8 @@
 
 #include "lib/buf.h"
 #include "queryapi/content.h"
+#include "queryapi/cors.h"
+#include "queryapi/guard.h"
 #include "queryapi/gzip.h"
 #include "queryapi/methods.h"
 #include "queryapi/views.h"
@@ -151,11 +153,14 @@ refuse_method(struct exchange *ex)
 	return ROUTES_ANSWERED;
 }
 
-/* RFC 9110, 9.3.7: what can be asked for here; no content, no length. */
+/* RFC 9110, 9.3.7: what can be asked for here; no content, no length. A
+ * browser asks before it sends a token, so it needs none. */
 static enum routes_next
 answer_options(struct exchange *ex)
 {
 	ex->res->status = 204;
+	if (cors_is_preflight(ex->req))
+		cors_add_preflight(ex->res, ex->allowed);
 	methods_add_allow(ex->res, ex->allowed);
 	return ROUTES_ANSWERED;
 }
@@ -183,6 +188,9 @@ routes_find(struct exchange *ex)
 	ex->route = ROUTE_NONE;
 	ex->allowed = 0;
 	ex->run = NULL;
+	ex->view = ex->key = (struct pj_str){NULL, 0};
+	if (!guard_enter(ex))
+		return ROUTES_ANSWERED;
 	if (!method)
 		return refuse(ex, PROBLEM_NOT_SUPPORTED, "unknown method");
 	if ((method & (METHOD_GET | METHOD_HEAD)) && req->body_bytes)
@@ -195,6 +203,8 @@ routes_find(struct exchange *ex)
 	if (uri_parse(req->target, ex->space, &ex->uri, &detail) < 0)
 		return refuse(ex, PROBLEM_BAD_REQUEST, detail);
 	look_up(ex, method, false, &body);
+	if (method != METHOD_OPTIONS && !guard_identify(ex))
+		return ROUTES_ANSWERED;
 	if (ex->route == ROUTE_NONE)
 		return refuse(ex, PROBLEM_NO_SUCH_RESOURCE,
 			      "no resource of this path");
@@ -202,6 +212,8 @@ routes_find(struct exchange *ex)
 		return answer_options(ex);
 	if (!ex->run)
 		return refuse_method(ex);
+	if (!guard_path(ex))
+		return ROUTES_ANSWERED;
 	if (!body)
 		return ROUTES_READY;
 	return content_check(ex) ? ROUTES_BODY : ROUTES_ANSWERED;

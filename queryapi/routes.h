@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "queryapi/admission.h"
+#include "queryapi/auth.h"
 #include "queryapi/http_request.h"
 #include "queryapi/http_response.h"
 #include "queryapi/fetch.h"
@@ -23,6 +25,7 @@
 #include "queryapi/uri.h"
 
 struct exchange;
+struct guard;
 typedef void (*route_handler)(struct exchange *ex);
 
 /* One request being answered; lives while the connection looks at it. */
@@ -32,6 +35,9 @@ struct exchange {
 	char *space; /* for the decoded target; as many bytes as it has */
 	struct pj_str body; /* of ROUTES_BODY, before routes_run() */
 	uint32_t body_max_bytes;
+	struct guard *guard;
+	const struct admission_address *addr; /* the client's */
+	bool counted; /* by guard_enter(): looked at for the second time */
 	const struct snapshot *snap; /* NULL: the store was never reached */
 	bool store_away;
 	uint32_t gzip_min_bytes;
@@ -42,6 +48,10 @@ struct exchange {
 	enum route_id route;
 	unsigned allowed; /* the path's methods (methods.h) */
 	route_handler run;
+
+	/* set by guard_enter(), within routes_find() */
+	enum auth_result auth;
+	const struct settings_token *token; /* NULL: none, or none needed */
 
 	/* out: exactly one of the two */
 	struct http_response *res; /* status 0 = not filled */

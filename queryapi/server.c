@@ -12,6 +12,7 @@
 #include "queryapi/admin.h"
 #include "queryapi/admission.h"
 #include "queryapi/catalog.h"
+#include "queryapi/guard.h"
 #include "queryapi/listener.h"
 #include "queryapi/loop.h"
 #include "queryapi/metrics.h"
@@ -62,8 +63,9 @@ open_listeners(struct server *srv, struct pj_error *err)
 {
 	const struct settings *set = srv->set;
 
-	if (listener_open(set->queryapi.listen, set->queryapi.public,
-			  &srv->data_fd, srv->data_address, err) < 0 ||
+	if (listener_open(set->queryapi.listen,
+			  set->queryapi.public || set->n_tokens, &srv->data_fd,
+			  srv->data_address, err) < 0 ||
 	    listener_open(set->queryapi.admin_listen, set->queryapi.public,
 			  &srv->admin_fd, srv->admin_address, err) < 0)
 		return -1;
@@ -104,6 +106,7 @@ start_all(struct server *srv, struct pj_error *err)
 	srv->shared.admission =
 		admission_new(set->queryapi.max_connections,
 			      set->queryapi.max_connections_per_address);
+	srv->shared.guard = guard_new(set);
 	srv->store = settings_store(set, true, "shopview-queryapi");
 	srv->shared.catalog = catalog_new(&srv->store);
 	if (open_listeners(srv, err) < 0 ||
@@ -128,6 +131,7 @@ server_free(struct server *srv)
 	free(srv->loops);
 	catalog_free(srv->shared.catalog);
 	admission_free(srv->shared.admission);
+	guard_free(srv->shared.guard);
 	queue_free(srv->shared.fetches);
 	(void)pthread_mutex_destroy(&srv->shared.accept_lock);
 	metrics_release(&srv->metrics);

@@ -9,6 +9,7 @@
 
 #include "lib/mem.h"
 #include "lib/readmodel.h"
+#include "queryapi/guard.h"
 #include "queryapi/ids.h"
 #include "queryapi/reading.h"
 #include "queryapi/views.h"
@@ -198,9 +199,13 @@ view_batch_run(struct fetch *fetch, struct worker *wrk)
 static void
 begin(struct exchange *ex, const struct ids *ids)
 {
-	struct fetch *fetch = view_fetch(ex, ids->n, ids->bytes);
+	struct fetch *fetch;
 	char *space;
 
+	for (size_t i = 0; i < ids->n; i++)
+		if (!guard_key(ex, ids->at[i]))
+			return;
+	fetch = view_fetch(ex, ids->n, ids->bytes);
 	if (!fetch)
 		return;
 	fetch->run = view_batch_run;

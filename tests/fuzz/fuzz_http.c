@@ -11,9 +11,13 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "queryapi/auth.h"
+#include "queryapi/content.h"
+#include "queryapi/cors.h"
 #include "queryapi/etag.h"
 #include "queryapi/gzip.h"
 #include "queryapi/http_request.h"
+#include "queryapi/trace.h"
 #include "queryapi/uri.h"
 
 int
@@ -78,6 +82,43 @@ look_at_target(struct pj_str target)
 	free(space);
 }
 
+static bool
+is_lower_hex(const char *s)
+{
+	return strspn(s, "0123456789abcdef") == strlen(s);
+}
+
+/* Those with a grammar of their own. */
+static void
+look_at_fields(const struct http_request *req)
+{
+	char *origins[] = {(char *)(uintptr_t) "https://a"};
+	static struct settings_token token = {
+		.sha256 =
+			(char *)(uintptr_t) "ca978112ca1bbdcafac231b39a23dc4d"
+					    "a786eff8147c4e72b9807785afee48bb",
+		.key_prefix = (char *)(uintptr_t) "",
+	};
+	struct settings set = {.tokens = &token, .n_tokens = 1};
+	struct auth *auth = auth_new(&set);
+	char trace[TRACE_ID_MAX];
+	size_t which = 7;
+
+	set.queryapi.cors_origins = origins;
+	set.queryapi.n_cors_origins = 1;
+	if (trace_id_of(req, trace))
+		want(strlen(trace) == 32 && is_lower_hex(trace));
+	else
+		want(trace[0] == '\0');
+	/* The hash is that of "a": nothing else gets in. */
+	want(auth_check(auth, req, &which) == AUTH_OK ? which == 0
+						      : which == 7);
+	want(!cors_origin(&set, req) || cors_origin(&set, req) == origins[0]);
+	for (size_t i = 0; i < req->n_headers; i++)
+		(void)content_is_json(req->headers[i].value);
+	auth_free(auth);
+}
+
 static void
 look_at_request(const struct http_request *req, const char *text, size_t size)
 {
@@ -101,6 +142,7 @@ look_at_request(const struct http_request *req, const char *text, size_t size)
 	}
 	want(hosts == 1 || (hosts == 0 && req->minor == 0));
 	(void)gzip_is_accepted(req);
+	look_at_fields(req);
 	look_at_target(req->target);
 }
 

@@ -184,8 +184,11 @@ class Answer:
         self.fields = {}
         for line in lines[1:]:
             name, value = line.split(": ", 1)
-            assert name.lower() not in self.fields, "twice: " + name
-            self.fields[name.lower()] = value
+            name = name.lower()
+            if name == "vary" and name in self.fields:  # RFC 9110, 5.3
+                value = self.fields.pop(name) + ", " + value
+            assert name not in self.fields, "twice: " + name
+            self.fields[name] = value
         self.body = b""
 
     def __getitem__(self, name):

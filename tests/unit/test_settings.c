@@ -474,66 +474,6 @@ what_nobody_would_read_is_refused(void **state)
 }
 
 static void
-an_open_address_is_a_choice_somebody_made(void **state)
-{
-	static const char *const loopback[] = {"127.0.0.1:8080", "127.9.9.9:0",
-					       "localhost:1", "[::1]:65535",
-					       "[::ffff:127.0.0.1]:80"};
-	static const char *const open[] = {
-		"0.0.0.0:8080",		 "[::]:8080", "10.0.0.1:80",
-		"127.0.0.1.evil.com:80", "shop:80",   "[::ffff:10.0.0.1]:80"};
-	static const char *const wrong[] = {
-		"8080",	       ":8080",	      "localhost",     "localhost:",
-		"::1:8080",    "[::1]",	      "[::1:8080",     "host:65536",
-		"host:8o",     "300.1.1.1:1", "[127.0.0.1]:1", "a b:1",
-		"host:000080", "[]:1"};
-	char text[128];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(loopback) / sizeof(*loopback); i++) {
-		(void)snprintf(text, sizeof(text),
-			       "queryapi { listen = \"%s\" }", loopback[i]);
-		assert_loads(text);
-		assert_string_equal(set->queryapi.listen, loopback[i]);
-	}
-	for (size_t i = 0; i < sizeof(open) / sizeof(*open); i++) {
-		(void)snprintf(text, sizeof(text),
-			       "queryapi {\n listen = \"%s\" }", open[i]);
-		assert_refused(text, "t.conf:2: queryapi.listen: not a "
-				     "loopback address; queryapi.public = true "
-				     "allows it");
-		(void)snprintf(text, sizeof(text),
-			       "queryapi { listen = \"%s\" public = true }",
-			       open[i]);
-		assert_loads(text);
-		(void)snprintf(text, sizeof(text),
-			       "projector { admin_listen = \"%s\" }", open[i]);
-		assert_loads(text);
-	}
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-		(void)snprintf(text, sizeof(text),
-			       "queryapi {\n public = true\n listen = \"%s\" }",
-			       wrong[i]);
-		assert_refused(text, "t.conf:3: queryapi.listen: must be "
-				     "host:port, with IPv6 as [::1]:8080");
-	}
-	assert_refused("queryapi {\n admin_listen = \"0.0.0.0:1\" }",
-		       "t.conf:2: queryapi.admin_listen: not a loopback "
-		       "address; queryapi.public = true allows it");
-	assert_loads("projector { admin_listen = \"\" }");
-	assert_refused("queryapi {\n admin_listen = \"127.0.0.1:8080\" }",
-		       "t.conf:2: queryapi.admin_listen: the same address as "
-		       "queryapi.listen");
-	assert_loads("queryapi { listen = \"127.0.0.1:0\" "
-		     "admin_listen = \"127.0.0.1:0\" }");
-	/* The place is the one that counted last. */
-	assert_override_refused("queryapi.listen=0.0.0.0:1",
-				"-s queryapi.listen: queryapi.listen: not a "
-				"loopback address; queryapi.public = true "
-				"allows it");
-}
-
-static void
 names_that_routes_and_collections_cannot_carry_are_refused(void **state)
 {
 	(void)state;
@@ -591,7 +531,6 @@ main(void)
 		TEST(a_secret_can_be_read_from_a_file),
 		TEST(wrong_values_are_told_with_file_and_line),
 		TEST(what_nobody_would_read_is_refused),
-		TEST(an_open_address_is_a_choice_somebody_made),
 		TEST(names_that_routes_and_collections_cannot_carry_are_refused),
 		TEST(the_stores_part_is_lent),
 	};

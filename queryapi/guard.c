@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queryapi/guard.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "queryapi/methods.h"
+#include "queryapi/rate.h"
+
+enum { NS = 1000000000 };
+
+struct guard {
+	const struct settings *set;
+	struct auth *auth;
+	struct rate_bucket *tokens; /* one per token */
+	struct rate_addresses *addresses;
+};
+
+struct guard *
+guard_new(const struct settings *set)
+{
+	struct guard *grd = mem_calloc(1, sizeof(*grd));
+
+	grd->set = set;
+	grd->auth = auth_new(set);
+	grd->tokens = mem_calloc(set->n_tokens + 1, sizeof(*grd->tokens));
+	grd->addresses = rate_addresses_new(set->queryapi.address_rate);
+	return grd;
+}
+
+void
+guard_free(struct guard *grd)
+{
+	if (!grd)
+		return;
+	auth_free(grd->auth);
+	free(grd->tokens);
+	rate_addresses_free(grd->addresses);
+	free(grd);
+}
+
+bool
+guard_is_closed(const struct guard *grd)
+{
+	return auth_is_on(grd->auth);
+}
+
+static bool
+too_many(struct exchange *ex, int64_t wait_ns)
+{
+	exchange_problem(ex, PROBLEM_TOO_MANY,
+			 ex->token ? "this token's rate is used up"
+				   : "this address's rate is used up");
+	http_response_field(ex->res, "Retry-After", "%" PRId64,
+			    (wait_ns + NS - 1) / NS);
+	return false;
+}
+
+bool
+guard_enter(struct exchange *ex)
+{
+	struct guard *grd = ex->guard;
+	int64_t now_ns, wait_ns;
+	size_t i;
+
+	ex->token = NULL;
+	ex->auth = AUTH_OK;
+	if (auth_is_on(grd->auth)) {
+		ex->auth = auth_check(grd->auth, ex->req, &i);
+		if (ex->auth == AUTH_OK)
+			ex->token = &grd->set->tokens[i];
+	}
+	if (ex->counted || (!grd->addresses && !ex->token))
+		return true;
+	now_ns = rate_now_ns();
+	wait_ns =
+		ex->token
+			? rate_take(&grd->tokens[i], ex->token->rate, now_ns)
+			: rate_addresses_take(grd->addresses, ex->addr, now_ns);
+	return wait_ns == 0 || too_many(ex, wait_ns);
+}
+
+/* RFC 6750, 3. */
+bool
+guard_identify(struct exchange *ex)
+{
+	static const struct {
+		enum problem kind;
+		const char *detail, *error;
+	} answers[] = {
+		[AUTH_MISSING] = {PROBLEM_UNAUTHORIZED,
+				  "a bearer token is needed", ""},
+		[AUTH_MALFORMED] = {PROBLEM_BAD_REQUEST,
+				    "malformed Authorization",
+				    ", error=\"invalid_request\""},
+		[AUTH_UNKNOWN] = {PROBLEM_UNAUTHORIZED,
+				  "the bearer token is not known",
+				  ", error=\"invalid_token\""},
+	};
+
+	if (ex->auth == AUTH_OK)
+		return true;
+	exchange_problem(ex, answers[ex->auth].kind, answers[ex->auth].detail);
+	http_response_field(ex->res, "WWW-Authenticate",
+			    "Bearer realm=\"shopview\"%s",
+			    answers[ex->auth].error);
+	return false;
+}
+
+static bool
+out_of_scope(struct exchange *ex, const char *detail)
+{
+	exchange_problem(ex, PROBLEM_FORBIDDEN, detail);
+	http_response_field(ex->res, "WWW-Authenticate",
+			    "Bearer realm=\"shopview\", "
+			    "error=\"insufficient_scope\"");
+	return false;
+}
+
+bool
+guard_key(struct exchange *ex, struct pj_str key)
+{
+	if (!ex->token || auth_may_key(ex->token, key))
+		return true;
+	return out_of_scope(ex, "this token does not reach keys like this");
+}
+
+static bool
+names_its_keys(const struct exchange *ex)
+{
+	for (size_t i = 0; i < ex->uri.n_params; i++)
+		if (ex->uri.params[i].name.len == 3 &&
+		    memcmp(ex->uri.params[i].name.ptr, "ids", 3) == 0)
+			return true;
+	return false;
+}
+
+bool
+guard_path(struct exchange *ex)
+{
+	if (!ex->token)
+		return true;
+	if (ex->view.len && !auth_may_view(ex->token, ex->view))
+		return out_of_scope(ex, "this token does not reach this view");
+	/* Whatever reads a view without naming keys could meet any of them. */
+	if (ex->route == ROUTE_BATCH && *ex->token->key_prefix &&
+	    method_of(ex->req) != METHOD_QUERY && !names_its_keys(ex))
+		return out_of_scope(ex, "this token reads only keys that the "
+					"request names");
+	return !ex->key.len || guard_key(ex, ex->key);
+}
