@@ -183,9 +183,8 @@ parse_header(const char *line, const char *end, struct http_request *req,
 	return HTTP_DONE;
 }
 
-/* uri-host [":" port], RFC 9110 7.2; may be empty. */
-static bool
-is_host(struct pj_str v)
+bool
+http_is_host(struct pj_str v)
 {
 	size_t i = 0;
 
@@ -230,7 +229,7 @@ check_host(const struct http_request *req, struct http_refusal *ret)
 		return req->minor == 0
 			       ? HTTP_DONE
 			       : refuse(ret, 400, "Host header missing");
-	if (!is_host(host->value))
+	if (!http_is_host(host->value))
 		return refuse(ret, 400, "malformed Host header");
 	if (http_request_header(req, "host", &from))
 		return refuse(ret, 400, "more than one Host header");

@@ -71,6 +71,10 @@ http_request_header(const struct http_request *req, const char *name,
 bool
 http_list_next(struct pj_str *list, struct pj_str *ret_member);
 
+/* uri-host [":" port] of RFC 9110, 7.2; may be empty. */
+bool
+http_is_host(struct pj_str value);
+
 /* Compares without regard to ASCII case. */
 bool
 http_token_is(struct pj_str token, const char *lower);

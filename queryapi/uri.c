@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/utf8.h"
+#include "queryapi/http_request.h"
 
 static int
 hex_value(char c)
@@ -174,21 +175,57 @@ parse_query(struct pj_str query, char **space, struct uri *uri,
 	return 0;
 }
 
+/* RFC 9110, 4.2: no userinfo (it would be '@'), no empty host. */
+static int
+skip_authority(struct pj_str *target, const char **ret_detail)
+{
+	static const char *const schemes[] = {"http", "https"};
+	const char *mark = memchr(target->ptr, ':', target->len);
+	struct pj_str scheme, host;
+	bool known = false;
+
+	if (!mark || target->len - (size_t)(mark - target->ptr) < 3 ||
+	    memcmp(mark, "://", 3) != 0)
+		goto wrong;
+	scheme = (struct pj_str){target->ptr, (size_t)(mark - target->ptr)};
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		known |= http_token_is(scheme, schemes[i]);
+	host = (struct pj_str){mark + 3, target->len - scheme.len - 3};
+	target->ptr = host.ptr;
+	target->len = host.len;
+	while (target->len && *target->ptr != '/' && *target->ptr != '?') {
+		target->ptr++;
+		target->len--;
+	}
+	host.len = (size_t)(target->ptr - host.ptr);
+	if (known && host.len && host.ptr[0] != ':' && http_is_host(host))
+		return 0;
+wrong:
+	*ret_detail = "the request target is neither a path nor a http URI "
+		      "with a host";
+	return -1;
+}
+
 int
 uri_parse(struct pj_str target, char *space, struct uri *ret_uri,
 	  const char **ret_detail)
 {
-	const char *mark = memchr(target.ptr, '?', target.len);
-	struct pj_str path = target, query = {NULL, 0};
+	static const struct pj_str root = {"/", 1};
+	struct pj_str path, query = {NULL, 0};
+	const char *mark;
 
-	if (target.len == 0 || target.ptr[0] != '/') {
-		*ret_detail = "the request target has to begin with '/'";
+	if ((target.len == 0 || target.ptr[0] != '/') &&
+	    skip_authority(&target, ret_detail) < 0)
 		return -1;
-	}
+	path = target;
+	mark = memchr(target.ptr, '?', target.len);
 	if (mark) {
 		path.len = (size_t)(mark - target.ptr);
 		query = (struct pj_str){mark + 1, target.len - path.len - 1};
 	}
+	/* RFC 9110, 4.2.3: no path is "/". */
+	if (path.len == 0)
+		path = root;
 	ret_uri->n_segments = ret_uri->n_params = 0;
 	if (check_chars(path, "/", ret_detail) < 0 ||
 	    check_chars(query, "/?", ret_detail) < 0 ||

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request target in origin form: path segments and query parameters.
+ * A request target in origin form, or in absolute form (RFC 9112, 3.2.2: it
+ * has to be accepted), whose authority is only checked: there is one site.
+ * Taken apart into path segments and query parameters.
  *
  * Split first, decode afterwards: `%2F` in a segment is part of a name, `%2C`
  * in a list is part of an item. Refused: characters RFC 3986 does not allow,

@@ -79,35 +79,20 @@ static void
 what_is_no_path_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"",
-		"x",
-		"*",
-		"http://a/b",
-		"/a%",
-		"/a%2",
-		"/a%zz",
-		"/a%-1",
-		"/a%00b",
-		"/%00",
-		"/%ff",
-		"/%c0%af",
-		"/%ed%a0%80",
-		"/%ea%b0",
-		"/%f4%90%80%80",
-		"/a/./b",
-		"/a/../b",
-		"/..",
-		"/%2e%2E/b",
-		"/a/.%2e",
-		"/a#b",
-		"/a b",
-		"/a\"",
-		"/a<b>",
-		"/a\\b",
-		"/a|b",
-		"/a[1]",
-		"/{x}",
-		"/\xea\xb0\x80",
+		"",	   "x",
+		"*",	   "/a%",
+		"/a%2",	   "/a%zz",
+		"/a%-1",   "/a%00b",
+		"/%00",	   "/%ff",
+		"/%c0%af", "/%ed%a0%80",
+		"/%ea%b0", "/%f4%90%80%80",
+		"/a/./b",  "/a/../b",
+		"/..",	   "/%2e%2E/b",
+		"/a/.%2e", "/a#b",
+		"/a b",	   "/a\"",
+		"/a<b>",   "/a\\b",
+		"/a|b",	   "/a[1]",
+		"/{x}",	   "/\xea\xb0\x80",
 	};
 
 	(void)state;
@@ -116,6 +101,30 @@ what_is_no_path_is_refused(void **state)
 			fail_msg("taken: %s", bad[i]);
 	assert_int_equal(parse("/..."), 0);
 	assert_int_equal(parse("/.a"), 0);
+}
+
+/* RFC 9112, 3.2.2; RFC 9110, 4.2. */
+static void
+an_absolute_target_is_its_path_when_its_host_can_be_one(void **state)
+{
+	static const char *const bad[] = {
+		"http:/a",	"http:a/b",	"http://",	"http:///a",
+		"http://:80/a", "ftp://a/b",	"http://u@a/b", "http://a:b/c",
+		"://a/b",	"http://a b/c", "http://[::1/b"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (parse(bad[i]) == 0)
+			fail_msg("taken: %s", bad[i]);
+	assert_int_equal(parse("HTTPS://a:1/v/w?x=1"), 0);
+	assert_int_equal(uri.n_segments, 2);
+	assert_int_equal(uri.n_params, 1);
+	assert_int_equal(parse("http://[::1]"), 0);
+	assert_int_equal(uri.n_segments, 1);
+	assert_int_equal(uri.segments[0].len, 0);
+	assert_int_equal(parse("http://a?x=/b"), 0);
+	assert_int_equal(uri.n_segments, 1);
+	assert_int_equal(uri.n_params, 1);
 }
 
 static void
@@ -193,6 +202,8 @@ main(void)
 		cmocka_unit_test(more_segments_than_any_route_has_are_told),
 		cmocka_unit_test(names_in_any_script_are_read),
 		cmocka_unit_test(what_is_no_path_is_refused),
+		cmocka_unit_test(
+			an_absolute_target_is_its_path_when_its_host_can_be_one),
 		cmocka_unit_test(parameters_keep_their_raw_value),
 		cmocka_unit_test(a_parameter_may_come_once),
 		cmocka_unit_test(sixteen_parameters_are_enough),
