@@ -72,8 +72,11 @@ store_page_add(struct store_page *page, struct pj_str key, const uint8_t *bson,
 	if (!page->docs)
 		page->docs = mem_calloc(STORE_PAGE_MAX, sizeof(*page->docs));
 	doc = &page->docs[page->n++];
-	*doc = (struct store_doc){.bson = mem_alloc(len), .len = len};
+	*doc = (struct store_doc){.bson = mem_alloc(len + key.len), .len = len};
 	memcpy(doc->bson, bson, len);
+	/* Behind it, so that both go at once. */
+	memcpy(doc->bson + len, key.ptr, key.len);
+	doc->key = (struct pj_str){(char *)doc->bson + len, key.len};
 	store_page_last(page, key);
 }
 

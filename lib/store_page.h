@@ -54,8 +54,7 @@ struct store_query {
 };
 
 struct store_page {
-	struct store_doc *docs; /* live (`_m.d` 0), by key (bytes); each key
-				 * is in its bson */
+	struct store_doc *docs; /* live (`_m.d` 0), by key (bytes) */
 	size_t n;
 	/*
 	 * There are others, or may be: ask again behind `last`. A page may have

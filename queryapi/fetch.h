@@ -37,6 +37,8 @@ struct fetch {
 	struct pj_str *keys;
 	size_t n_keys;
 	char *key_bytes; /* what keys point into */
+	size_t limit;	 /* of a list: keys are the one before it, then its
+			  * filters' names and values in turn */
 	/* The condition's field value, lines joined; ptr NULL = none. */
 	struct pj_str if_none_match, if_match;
 	bool gzip; /* the client takes it */

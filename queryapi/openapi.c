@@ -8,6 +8,7 @@
 
 #include "lib/buf.h"
 #include "lib/mem.h"
+#include "queryapi/openapi_list.h"
 #include "queryapi/routes.h"
 
 /* As deep as declared fields may nest; readers' JSON is data, not code. */
@@ -185,7 +186,7 @@ static const char document_operation[] =
 
 static const char batch_operation[] =
 	"{'get':{'summary':'^','tags':['@'],'parameters':["
-	"{'name':'ids','in':'query','required':true,'description':"
+	"{'name':'ids','in':'query','description':"
 	"'Keys, split at literal commas, then percent-decoded.',"
 	"'style':'form','explode':false,'schema':{'type':'array',"
 	"'items':{'type':'string','minLength':1,'maxLength':480},"
@@ -247,6 +248,8 @@ add_view(json_t *paths, json_t *schemas, const struct openapi_view *view)
 				      "description", about);
 	(void)json_object_set_new(paths, path, document);
 	free(path);
+	openapi_add_list(json_object_get(batch, "get"), view->name,
+			 view->reader);
 	path = mem_printf("/v1/%s", view->name);
 	(void)json_object_set_new(paths, path, batch);
 	free(path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Takes a request head, gives an answer or a fetch.
- * Next: view_get.c, view_batch.c.
+ * Next: view_get.c, view_batch.c, view_list.c.
  */
 #include "queryapi/routes.h"
 
@@ -38,9 +38,9 @@ static const struct route {
 			    {{METHOD_GET, view_get, false}},
 			    "Read one document"},
 	[ROUTE_BATCH] = {"/v1/{view}",
-			 {{METHOD_GET, view_batch, false},
+			 {{METHOD_GET, view_many, false},
 			  {METHOD_QUERY, view_batch_body, true}},
-			 "Read several documents by key"},
+			 "Read several documents, by key or page by page"},
 	[ROUTE_BATCH_POST] = {"/v1/{view}/batch",
 			      {{METHOD_POST, view_batch_body, true}},
 			      "Read several documents by key, for clients "

@@ -6,7 +6,7 @@
  * looks at the head alone, routes_run() calls the handler. A handler runs on
  * the loop and never blocks: it either fills ex->res, or makes ex->fetch, which
  * the connection hands to the workers.
- * Next: view_get.c, view_batch.c.
+ * Next: view_get.c, view_batch.c, view_list.c.
  */
 #ifndef QUERYAPI_ROUTES_H
 #define QUERYAPI_ROUTES_H

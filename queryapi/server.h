@@ -11,10 +11,10 @@
  *	routes.c      head → method and path (methods.c, uri.c) → handler
  *	content.c, ids.c
  *	              what a body may be, and what is in it
- *	view_get.c, view_batch.c
+ *	view_get.c, view_batch.c, view_list.c (list_query.c, cursor.c, filters.c)
  *	              request → fetch (first half, on the loop)
  *	worker.c      takes fetches off the one bounded queue
- *	view_get.c, view_batch.c
+ *	view_get.c, view_batch.c, view_list.c
  *	              fetch → document (reading.c) → response (etag.c, gzip.c,
  *	              problem.c, http_response.c; second half, on a worker)
  *	loop.c        gets the fetch back, connection.c writes it

@@ -21,6 +21,7 @@
 #include "lib/readmodel.h"
 #include "lib/store.h"
 #include "queryapi/etag.h"
+#include "queryapi/filters.h"
 
 /* A view and its live generation. */
 struct snapshot_view {
@@ -31,8 +32,9 @@ struct snapshot_view {
 	char collection[64];
 	char *cache_control; /* the field's value for 200 and 304 */
 	uint32_t max_age_s;
-	char *reader_json; /* as stored; may be NULL */
-	bool readable;	   /* reader_json could be read */
+	struct filters filters; /* what lists may be asked by */
+	char *reader_json;	/* as stored; may be NULL */
+	bool readable;		/* reader_json could be read */
 };
 
 /* The next offset of one source, by generation. */

@@ -15,6 +15,12 @@ view_batch(struct exchange *ex);
 /* QUERY /v1/{view} and POST /v1/{view}/batch: {"ids":["a","b","c"]} */
 void
 view_batch_body(struct exchange *ex);
+/* GET /v1/{view}?limit=20&cursor=…&shopId=s */
+void
+view_list(struct exchange *ex);
+/* GET /v1/{view}: one of the two, by whether there are ids. */
+void
+view_many(struct exchange *ex);
 
 /* A fetch for the exchange's view, without keys; NULL when a problem was
  * answered instead. */

@@ -18,6 +18,7 @@ viewset_unref(struct viewset *sch)
 	for (size_t i = 0; i < sch->n_views; i++) {
 		free(sch->views[i].cache_control);
 		free(sch->views[i].reader_json);
+		filters_release(&sch->views[i].filters);
 	}
 	free(sch->views);
 	buf_release(&sch->openapi);
@@ -145,6 +146,7 @@ viewset_finish(struct viewset *sch)
 			view->reader_json ? view->reader_json : "", 0, NULL);
 		view->readable = json_is_object(readers[i]);
 		read_policy(view, readers[i]);
+		filters_read(&view->filters, readers[i]);
 	}
 	make_openapi(sch, readers);
 	for (size_t i = 0; i < sch->n_views; i++)

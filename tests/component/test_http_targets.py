@@ -163,6 +163,12 @@ QUERIES = [
      400, OPEN),
     ("an id of 481 bytes", "9110 15.5.1", req("/v1/shop?ids=" + "k" * 481),
      400, OPEN),
+    ("a view without ids", "9110 15.3.1", req("/v1/shop"), 200, OPEN),
+    ("a page of 101", "9110 15.5.1", req("/v1/shop?limit=101"), 400, OPEN),
+    ("a page behind no cursor", "9110 15.5.1", req("/v1/shop?cursor=x"),
+     400, OPEN),
+    ("a page by an undeclared field", "9110 15.5.1", req("/v1/shop?name=A"),
+     400, OPEN),
 ]
 
 if __name__ == "__main__":

@@ -121,6 +121,11 @@ walk_page(struct walk *walk, const struct store_page *page)
 		assert_true(bson_iter_init_from_data(&it, page->docs[i].bson,
 						     page->docs[i].len));
 		assert_true(bson_iter_find(&it, "_id"));
+		assert_int_equal(page->docs[i].key.len,
+				 strlen(bson_iter_utf8(&it, NULL)));
+		assert_memory_equal(page->docs[i].key.ptr,
+				    bson_iter_utf8(&it, NULL),
+				    page->docs[i].key.len);
 		MEM_GROW(walk->keys, walk->n, walk->cap);
 		walk->keys[walk->n++] = mem_strdup(bson_iter_utf8(&it, NULL));
 	}

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +211,44 @@ deep_declarations_end(void **state)
 	json_decref(reader);
 }
 
+static void
+declared_filters_become_typed_parameters_of_a_list(void **state)
+{
+	json_t *root = document(
+		"{\"filters\":[\"areaId\",\"seats\",\"open\",\"hours\",\"x\"],"
+		"\"fields\":[{\"name\":\"areaId\",\"type\":\"string\"},"
+		"{\"name\":\"seats\",\"type\":\"int\"},"
+		"{\"name\":\"open\",\"type\":\"bool\"},"
+		"{\"name\":\"hours\",\"type\":\"list\"}]}");
+	const json_t *get = at(root, "paths|/v1/shop|get");
+	static const char *const names[] = {"ids",    "limit", "cursor",
+					    "areaId", "seats", "open"};
+	char path[32];
+
+	(void)state;
+	assert_int_equal(json_array_size(at(get, "parameters")), 6);
+	for (size_t i = 0; i < 6; i++) {
+		(void)snprintf(path, sizeof(path), "parameters|%zu|name", i);
+		assert_text(get, path, names[i]);
+		(void)snprintf(path, sizeof(path), "parameters|%zu|in", i);
+		assert_text(get, path, "query");
+		(void)snprintf(path, sizeof(path), "parameters|%zu", i);
+		assert_null(json_object_get(at(get, path), "required"));
+	}
+	assert_int_equal(
+		json_integer_value(at(get, "parameters|1|schema|maximum")),
+		100);
+	assert_text(get, "parameters|3|schema|type", "string");
+	assert_text(get, "parameters|4|schema|format", "int64");
+	assert_text(get, "parameters|5|schema|type", "boolean");
+	(void)at(get, "responses|200|headers|Link");
+	assert_text(get,
+		    "responses|200|content|application/json|schema|anyOf|1|"
+		    "properties|items|items|properties|document|$ref",
+		    "#/components/schemas/shop");
+	json_decref(root);
+}
+
 int
 main(void)
 {
@@ -219,6 +258,8 @@ main(void)
 		cmocka_unit_test(every_reference_leads_somewhere),
 		cmocka_unit_test(a_view_that_says_nothing_is_any_object),
 		cmocka_unit_test(deep_declarations_end),
+		cmocka_unit_test(
+			declared_filters_become_typed_parameters_of_a_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
