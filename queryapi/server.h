@@ -11,12 +11,15 @@
  *	routes.c      head → method and path (methods.c, uri.c) → handler
  *	content.c, ids.c
  *	              what a body may be, and what is in it
- *	view_get.c, view_batch.c, view_list.c (list_query.c, cursor.c,
- *filters.c) request → fetch (first half, on the loop) worker.c      takes
- *fetches off the one bounded queue view_get.c, view_batch.c, view_list.c fetch
- *→ document (reading.c) → response (etag.c, gzip.c, problem.c, http_response.c;
- *second half, on a worker) loop.c        gets the fetch back, connection.c
- *writes it
+ *	list_query.c, cursor.c, filters.c
+ *	              what a list may be asked by
+ *	view_get.c, view_batch.c, view_list.c
+ *	              request → fetch (first half, on the loop)
+ *	worker.c      takes fetches off the one bounded queue
+ *	view_get.c, view_batch.c, view_list.c
+ *	              fetch → document (reading.c) → response (etag.c, gzip.c,
+ *	              problem.c, http_response.c; second half, on a worker)
+ *	loop.c        gets the fetch back, connection.c writes it
  *
  * Beside it: catalog.c keeps the picture of the store (snapshot.c, viewset.c,
  * openapi.c) that routes and readings use; admin.c shows all this from outside
