@@ -53,7 +53,7 @@ LDFLAGS_ALL  = -Wl,-z,relro,-z,now,-z,noexecstack $(SAN) $(LDFLAGS)
 MONGOC      := $(shell pkg-config --exists mongoc2 2>/dev/null && echo mongoc2 || echo libmongoc-1.0)
 PKG_LIB      = $(MONGOC) lmdb libconfuse jansson zlib libcrypto
 PKG_PROJECTOR = rdkafka libevent
-PKG_QUERYAPI = libevent libevent_pthreads
+PKG_QUERYAPI = libevent libevent_pthreads libevent_openssl libssl
 PKG_TESTS    = cmocka
 CFLAGS_PKG  := $(shell pkg-config --cflags $(PKG_LIB) $(PKG_PROJECTOR) $(PKG_QUERYAPI) 2>/dev/null)
 # The libraries' headers are not ours to lint.

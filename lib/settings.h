@@ -107,6 +107,7 @@ struct settings {
 		char *listen;	    /* 127.0.0.1:8080 */
 		char *admin_listen; /* 127.0.0.1:8081 */
 		bool public;	    /* may bind other than loopback */
+		char *tls_certificate, *tls_key; /* "": no TLS */
 		char **cors_origins;
 		size_t n_cors_origins; /* one "*": all */
 		uint32_t address_rate; /* requests per second; 0: no limit */

@@ -244,6 +244,11 @@ settings_check(const struct settings *set,
 {
 	const struct check ck = {set, origins, err};
 
+	if (!*set->queryapi.tls_certificate != !*set->queryapi.tls_key)
+		return refuse(&ck, "queryapi", NULL,
+			      *set->queryapi.tls_key ? "tls_key"
+						     : "tls_certificate",
+			      "TLS needs both tls_certificate and tls_key");
 	if (check_addresses(&ck) || check_store(&ck) ||
 	    check_dead_letter(&ck) || check_origins(&ck))
 		return -1;

@@ -201,6 +201,14 @@ static const struct config_key queryapi_keys[] = {
 	 AT(queryapi.public),
 	 .text = "Allow the two addresses to be other than loopback. With a "
 		 "token, `listen` may be so anyway."},
+	{.name = "tls_certificate", .type = CONFIG_TEXT,
+	 AT(queryapi.tls_certificate),
+	 .text = "File with the certificate of `listen` and those that signed "
+		 "it, PEM, its own first; read again on SIGHUP; empty: no "
+		 "TLS."},
+	{.name = "tls_key", .type = CONFIG_TEXT, AT(queryapi.tls_key),
+	 .text = "File with the certificate's private key, PEM, without a "
+		 "passphrase."},
 	{.name = "cors_origins", .type = CONFIG_LIST,
 	 AT(queryapi.cors_origins),
 	 .counter = offsetof(struct settings, queryapi.n_cors_origins),

@@ -15,6 +15,7 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "queryapi/tls.h"
 
 /* A client that does not read what it asked for is asked for nothing more. */
 enum { OUTPUT_MAX_BYTES = 256 * 1024 };
@@ -75,6 +76,9 @@ connection_free(struct connection *c)
 	struct loop *lp = c->loop;
 
 	abandon(c);
+	/* Not in the middle of an answer: cut off has to look like it. */
+	if (lp->shared->tls && pending_output(c) == 0)
+		tls_goodbye(c->bev);
 	if (c->counted)
 		admission_leave(lp->shared->admission, &c->addr);
 	else
@@ -123,6 +127,9 @@ enter(struct connection *c, enum phase phase)
 	int64_t for_ms = 0;
 
 	switch (phase) {
+	case PHASE_SHAKE:
+		for_ms = set->queryapi.header_timeout_ms;
+		break;
 	case PHASE_IDLE:
 		for_ms = set->queryapi.idle_timeout_ms;
 		break;
@@ -162,9 +169,25 @@ finish(struct connection *c)
 	}
 	/* Closing now would reset the connection under unread bytes, and with
 	 * it the answer that is on its way. */
+	if (c->loop->shared->tls)
+		tls_goodbye(c->bev);
 	(void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
 	(void)evbuffer_drain(in, evbuffer_get_length(in));
+	(void)bufferevent_enable(c->bev, EV_READ);
 	enter(c, PHASE_LINGER);
+}
+
+/* Of TLS at most one record more is read than there is room for. */
+static void
+hold_reading(struct connection *c)
+{
+	bool full =
+		evbuffer_get_length(bufferevent_get_input(c->bev)) >= c->room;
+
+	if (full && (bufferevent_get_enabled(c->bev) & EV_READ))
+		(void)bufferevent_disable(c->bev, EV_READ);
+	else if (!full && !(bufferevent_get_enabled(c->bev) & EV_READ))
+		(void)bufferevent_enable(c->bev, EV_READ);
 }
 
 /* Does what can be done now, then sees to the deadline. May free c. */
@@ -179,9 +202,13 @@ connection_advance(struct connection *c)
 		(void)evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}
+	if (c->shaking)
+		return;
 	while (!c->closing && !c->fetch && pending_output(c) < OUTPUT_MAX_BYTES)
 		if (!connection_next(c))
 			break;
+	if (c->loop->shared->tls)
+		hold_reading(c);
 	if (c->fetch)
 		phase = PHASE_WAIT;
 	else if (connection_body_is_due(c))
@@ -225,11 +252,17 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	struct connection *c = arg;
 
 	(void)bev;
+	if (what & BEV_EVENT_CONNECTED) {
+		c->shaking = false;
+		enter(c, PHASE_IDLE);
+		connection_advance(c);
+		return;
+	}
 	if (c->fetch)
 		metrics_count(&c->loop->met->hangups);
 	abandon(c);
 	/* Answers already made still go out to who closed only one side. */
-	if ((what & BEV_EVENT_EOF) && c->phase != PHASE_LINGER &&
+	if ((what & BEV_EVENT_EOF) && !c->shaking && c->phase != PHASE_LINGER &&
 	    pending_output(c)) {
 		struct evbuffer *in = bufferevent_get_input(c->bev);
 
@@ -250,7 +283,9 @@ reads_well(const struct connection *c)
 		(uint64_t)c->loop->shared->set->queryapi.request_timeout_ms *
 		READER_BYTES_PER_MS;
 
-	return taken(c) - c->taken_before >= due;
+	/* Of TLS the system holds more than was handed over: it may be less
+	 * than before. */
+	return (int64_t)(taken(c) - c->taken_before) >= (int64_t)due;
 }
 
 static void
@@ -288,6 +323,9 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 			enter(c, PHASE_WRITE);
 			return;
 		}
+		metrics_count(&c->loop->met->cut_off);
+		break;
+	case PHASE_SHAKE:
 		metrics_count(&c->loop->met->cut_off);
 		break;
 	case PHASE_IDLE:
@@ -330,7 +368,10 @@ connection_open(struct loop *lp, int fd, const struct admission_address *addr,
 	c->loop = lp;
 	c->addr = *addr;
 	c->counted = why == ADMISSION_OK;
-	c->bev = bufferevent_socket_new(lp->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	c->shaking = lp->shared->tls != NULL;
+	c->bev = c->shaking ? tls_accept(lp->shared->tls, lp->base, fd)
+			    : bufferevent_socket_new(lp->base, fd,
+						     BEV_OPT_CLOSE_ON_FREE);
 	c->timer = evtimer_new(lp->base, on_deadline, c);
 	if (!c->bev || !c->timer)
 		abort(); /* out of memory: lib/mem.h */
@@ -346,7 +387,7 @@ connection_open(struct loop *lp, int fd, const struct admission_address *addr,
 	connection_make_room(c, 0);
 	(void)bufferevent_set_max_single_write(c->bev, SINGLE_WRITE_BYTES);
 	(void)bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-	enter(c, PHASE_IDLE);
+	enter(c, c->shaking ? PHASE_SHAKE : PHASE_IDLE);
 	if (why == ADMISSION_OK)
 		return;
 	lp->n_refused++;
@@ -391,7 +432,9 @@ connection_stop_all(struct loop *lp)
 
 	for (struct connection *c = lp->connections; c; c = next) {
 		next = c->next;
-		if (c->phase == PHASE_IDLE) {
+		if (c->phase == PHASE_SHAKE) {
+			connection_free(c);
+		} else if (c->phase == PHASE_IDLE) {
 			if (!has_unread(c))
 				connection_free(c);
 		} else if (c->phase == PHASE_WRITE) {

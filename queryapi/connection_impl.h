@@ -17,6 +17,7 @@
 #include "queryapi/trace.h"
 
 enum phase {
+	PHASE_SHAKE,  /* TLS shakes hands: header_timeout, closed silently */
 	PHASE_IDLE,   /* between requests: idle_timeout, closed silently */
 	PHASE_HEAD,   /* a head has begun: header_timeout, 408 */
 	PHASE_BODY,   /* a body is due: body_timeout, 408 */
@@ -46,12 +47,14 @@ struct connection {
 	struct event *timer;
 	struct admission_address addr;
 	bool counted; /* by admission */
+	bool shaking; /* TLS hands; nothing can be read or written yet */
 	enum phase phase;
 	int64_t deadline_mono_ms;
 	int64_t armed_mono_ms; /* when the timer fires; 0 = not pending */
 	uint64_t queued;       /* bytes of all answers so far */
 	uint64_t taken_before; /* of them, when PHASE_WRITE was entered */
 	size_t scanned;	       /* of the head that has not ended */
+	size_t room;	       /* of the input; more is not read */
 	size_t body_end;       /* of the input, when a body is due; else 0 */
 	struct current cur;
 	struct fetch *fetch; /* out with the workers, or NULL */

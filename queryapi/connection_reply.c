@@ -180,7 +180,11 @@ connection_make_room(struct connection *c, size_t need)
 {
 	size_t room = (size_t)c->loop->shared->set->queryapi.header_bytes * 2;
 
-	bufferevent_setwatermark(c->bev, EV_READ, 0, need > room ? need : room);
+	c->room = need > room ? need : room;
+	/* A mark would leave decrypted bytes where no event tells of them:
+	 * connection.c does it by hand, record by record. */
+	if (!c->loop->shared->tls)
+		bufferevent_setwatermark(c->bev, EV_READ, 0, c->room);
 }
 
 void

@@ -35,6 +35,7 @@ struct loop_shared {
 	struct queue *fetches;
 	struct admission *admission;
 	struct guard *guard;
+	struct tls *tls; /* NULL: none */
 	struct metrics *metrics;
 	/*
 	 * Held around accept: at EMFILE a loop gives up its reserve descriptor

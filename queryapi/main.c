@@ -80,18 +80,21 @@ raise_limit(const struct settings *set)
 			 (unsigned long long)lim.rlim_cur);
 }
 
-/* Serves until the first SIGTERM or SIGINT; the second ends the process. */
+/* Serves until the first SIGTERM or SIGINT; the second ends the process. SIGHUP
+ * has files read again. */
 static void
-serve(struct server *srv, const sigset_t *stops)
+serve(struct server *srv, const sigset_t *signals)
 {
 	int sig = 0;
 
-	while (sigwait(stops, &sig) != 0)
-		continue;
+	while (sigwait(signals, &sig) != 0 || sig == SIGHUP)
+		if (sig == SIGHUP)
+			server_reload(srv);
 	log_info("stop", "signal=%d", sig);
 	set_handler(SIGTERM, end_at_once);
 	set_handler(SIGINT, end_at_once);
-	(void)pthread_sigmask(SIG_UNBLOCK, stops, NULL);
+	set_handler(SIGHUP, SIG_IGN);
+	(void)pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 	if (!server_stop(srv)) {
 		log_warn("stop.stuck", "text=\"the store did not let go\"");
 		_exit(CLI_DONE);
@@ -106,16 +109,17 @@ verb_run(const struct cli_args *args)
 	struct server *srv = NULL;
 	struct pj_error err;
 	char quoted[2 * PJ_ERROR_TEXT];
-	sigset_t stops;
+	sigset_t signals;
 	int status = load(args, &set);
 
 	if (status != CLI_DONE)
 		return status;
 	/* Blocked before there are threads, so that only serve() gets them. */
-	(void)sigemptyset(&stops);
-	(void)sigaddset(&stops, SIGTERM);
-	(void)sigaddset(&stops, SIGINT);
-	(void)pthread_sigmask(SIG_BLOCK, &stops, NULL);
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGHUP);
+	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	set_handler(SIGPIPE, SIG_IGN);
 	raise_limit(set);
 	if (server_start(set, &srv, &err) < 0) {
@@ -124,7 +128,7 @@ verb_run(const struct cli_args *args)
 				    strlen(err.text)));
 		status = exit_status(&err);
 	} else {
-		serve(srv, &stops);
+		serve(srv, &signals);
 	}
 	settings_free(set);
 	return status;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -16,6 +17,7 @@
 #include "queryapi/listener.h"
 #include "queryapi/loop.h"
 #include "queryapi/metrics.h"
+#include "queryapi/tls.h"
 #include "queryapi/worker.h"
 
 /* What the other threads get to end in, behind the loops. */
@@ -74,6 +76,30 @@ open_listeners(struct server *srv, struct pj_error *err)
 	return 0;
 }
 
+static void
+log_certificate(struct server *srv)
+{
+	char until[TLS_DATE_MAX];
+
+	tls_not_after(srv->shared.tls, until);
+	log_info("tls.certificate", "not_after=%s", until);
+}
+
+void
+server_reload(struct server *srv)
+{
+	char quoted[2 * PJ_ERROR_TEXT];
+	struct pj_error err;
+
+	if (!srv->shared.tls)
+		return;
+	if (tls_reload(srv->shared.tls, &err) < 0)
+		log_error("tls.refused", "text=%s",
+			  log_quote(quoted, sizeof(quoted), err.text,
+				    strlen(err.text)));
+	log_certificate(srv);
+}
+
 static int
 start_loops(struct server *srv, size_t n, struct pj_error *err)
 {
@@ -109,6 +135,10 @@ start_all(struct server *srv, struct pj_error *err)
 	srv->shared.guard = guard_new(set);
 	srv->store = settings_store(set, true, "shopview-queryapi");
 	srv->shared.catalog = catalog_new(&srv->store);
+	if (tls_new(set, &srv->shared.tls, err) < 0)
+		return -1;
+	if (srv->shared.tls)
+		log_certificate(srv);
 	if (open_listeners(srv, err) < 0 ||
 	    catalog_start(srv->shared.catalog, err) < 0)
 		return -1;
@@ -132,6 +162,7 @@ server_free(struct server *srv)
 	catalog_free(srv->shared.catalog);
 	admission_free(srv->shared.admission);
 	guard_free(srv->shared.guard);
+	tls_free(srv->shared.tls);
 	queue_free(srv->shared.fetches);
 	(void)pthread_mutex_destroy(&srv->shared.accept_lock);
 	metrics_release(&srv->metrics);

@@ -55,6 +55,13 @@ const char *
 server_admin_address(const struct server *srv);
 
 /*
+ * Reads certificate and key again, and logs which is in use then. Without TLS
+ * there is nothing to do. Thread: the caller's.
+ */
+void
+server_reload(struct server *srv);
+
+/*
  * Not ready, no new connections, answers what is in flight, by
  * stop_timeout_ms. False: a thread is stuck in the store; nothing was freed,
  * the process is to end without it.

