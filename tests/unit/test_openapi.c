@@ -249,6 +249,30 @@ declared_filters_become_typed_parameters_of_a_list(void **state)
 	json_decref(root);
 }
 
+static void
+a_token_and_any_other_problem_are_part_of_every_operation(void **state)
+{
+	json_t *root = document("{\"fields\":[]}"), *path, *operation;
+	const char *name, *method;
+	size_t n = 0;
+
+	(void)state;
+	assert_text(root, "components|securitySchemes|Bearer|scheme", "bearer");
+	assert_int_equal(json_object_size(at(root, "security|0")), 0);
+	assert_non_null(at(root, "security|1|Bearer"));
+	json_object_foreach(json_object_get(root, "paths"), name, path)
+	{
+		json_object_foreach(path, method, operation)
+		{
+			assert_text(operation, "responses|default|$ref",
+				    "#/components/responses/Problem");
+			n++;
+		}
+	}
+	assert_int_equal(n, 4);
+	json_decref(root);
+}
+
 int
 main(void)
 {
@@ -260,6 +284,8 @@ main(void)
 		cmocka_unit_test(deep_declarations_end),
 		cmocka_unit_test(
 			declared_filters_become_typed_parameters_of_a_list),
+		cmocka_unit_test(
+			a_token_and_any_other_problem_are_part_of_every_operation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
