@@ -156,6 +156,13 @@ class Run:
         server.stop()
         self.servers.remove(server)
 
+    def warm(self, server, keys, **options):
+        """As long as for everybody, and as many requests as it needs."""
+        self.load(server, keys, self.options.warmup, **options)
+        if server.warmup_requests:
+            self.load(server, keys, 60, requests=server.warmup_requests,
+                      **options)
+
     def load(self, server, keys, seconds, **options):
         """What loadgen says, with what server and mongod used meanwhile."""
         argv = [LOADGEN, server.address, "--keys", keys, "--seconds", seconds]
@@ -164,9 +171,15 @@ class Run:
         pids = {"server": server.pid, "mongod": self.mongod}
         before = {who: machine.cpu_s(pid) for who, pid in pids.items()}
         core = machine.core_busy_s(machine.SERVER_CORE)
+        begun = time.monotonic()
         done = on_other_core(argv, stdout=subprocess.PIPE)
-        text, _ = done.communicate(timeout=seconds + 60)
+        try:
+            text, _ = done.communicate(timeout=seconds + 60)
+        except BaseException:
+            done.kill()
+            raise
         core = machine.core_busy_s(machine.SERVER_CORE) - core
+        took = time.monotonic() - begun
         if not text:
             raise RuntimeError(f"loadgen: exit status {done.returncode}")
         got = json.loads(text)
@@ -178,8 +191,7 @@ class Run:
         got["sum_us"] = got["server_us"] + got["mongod_us"]
         got["rss_mb"] = machine.rss_bytes(server.pid) / 1e6
         # What others did on the server's core: it should be next to nothing.
-        got["disturbed"] = max(0, core - used["server"]) / \
-            max(got["seconds"], 0.01)
+        got["disturbed"] = max(0, core - used["server"]) / took
         return got
 
 

@@ -17,9 +17,10 @@ import sys
 import time
 
 import machine
+from benchrun import Run
+from goals import print_goals
 from paths import OUT
 from scenarios import SCENARIOS, all_stopped
-from benchrun import Run
 
 LOADING_S = 90
 
@@ -82,6 +83,7 @@ def main():
         for name in options.only:
             SCENARIOS[name][0](run)
             all_stopped(run)
+        print_goals(run.raw)
     finally:
         signal.alarm(0)
         (OUT / "read.json").write_text(json.dumps(

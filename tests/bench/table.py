@@ -25,8 +25,7 @@ def measure(run, candidates, warm=True):
     """Each candidate once per round, in turn; a different one begins each."""
     if warm:
         for c in candidates:
-            run.load(c.server, c.keys, max(run.options.warmup,
-                                           c.server.warmup_s), **c.options)
+            run.warm(c.server, c.keys, **c.options)
     for number in range(run.options.rounds):
         shift = number % len(candidates)
         for c in candidates[shift:] + candidates[:shift]:
