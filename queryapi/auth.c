@@ -166,13 +166,14 @@ add_base64url(char *out, const unsigned char *data, size_t len)
 int
 auth_make_token(char ret_text[AUTH_TOKEN_TEXT], char ret_hash[AUTH_HASH_TEXT])
 {
-	static const char hex[] = "0123456789abcdef";
+	static const char hex[] = "0123456789abcdef", prefix[] = "sv_";
 	unsigned char bytes[AUTH_TOKEN_BYTES], hash[SHA256_DIGEST_LENGTH];
 
 	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
 		return -1;
-	memcpy(ret_text, "sv_", 3);
-	add_base64url(ret_text + 3, bytes, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(prefix) - 1; i++)
+		ret_text[i] = prefix[i];
+	add_base64url(ret_text + sizeof(prefix) - 1, bytes, sizeof(bytes));
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	(void)SHA256((const unsigned char *)ret_text, strlen(ret_text), hash);
 	for (size_t i = 0; i < sizeof(hash); i++) {

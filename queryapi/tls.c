@@ -65,9 +65,8 @@ load(const struct tls *tls, SSL_CTX **ret_ctx, struct pj_error *err)
 	if (SSL_CTX_use_certificate_chain_file(ctx, tls->certificate) != 1)
 		(void)refuse("queryapi.tls_certificate", tls->certificate, err);
 	else if (SSL_CTX_use_PrivateKey_file(ctx, tls->key, SSL_FILETYPE_PEM) !=
-		 1)
-		(void)refuse("queryapi.tls_key", tls->key, err);
-	else if (SSL_CTX_check_private_key(ctx) != 1)
+			 1 ||
+		 SSL_CTX_check_private_key(ctx) != 1)
 		(void)refuse("queryapi.tls_key", tls->key, err);
 	else
 		rc = 0;
