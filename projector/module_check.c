@@ -216,11 +216,40 @@ check_shape(const struct check *check, const struct pj_projection *desc)
 				      "expected each name once, found %s twice",
 				      s->name);
 	}
-	for (const struct pj_index *i = desc->indexes; i && i->field; i++)
-		if (!find_served(desc->shape, i->field))
+	return 0;
+}
+
+/* What a list takes itself (docs/http-api.md) names no field. */
+static bool
+is_list_parameter(const char *name)
+{
+	return strcmp(name, "ids") == 0 || strcmp(name, "limit") == 0 ||
+	       strcmp(name, "cursor") == 0;
+}
+
+static int
+check_indexes(const struct check *check, const struct pj_projection *desc)
+{
+	for (const struct pj_index *i = desc->indexes; i && i->field; i++) {
+		const struct pj_shape *s = find_served(desc->shape, i->field);
+
+		if (!s)
 			return refuse(check, "indexes",
 				      "expected fields of the shape, found %s",
 				      i->field);
+		if (s->type != PJ_SERVED_STRING && s->type != PJ_SERVED_INT &&
+		    s->type != PJ_SERVED_BOOL)
+			return refuse(check, "indexes",
+				      "expected a string, an int or a bool, "
+				      "found %s of another type",
+				      i->field);
+		if (is_list_parameter(i->field) || i->field[0] == '$' ||
+		    strchr(i->field, '.'))
+			return refuse(check, "indexes",
+				      "expected names without '.' and '$', not "
+				      "ids, limit or cursor, found %s",
+				      i->field);
+	}
 	return 0;
 }
 
@@ -246,7 +275,8 @@ module_check(const struct pj_projection *desc, const char *name,
 		return refuse(&check, "descriptor", "expected one, found NULL");
 	/* Version and size first: they say what the rest means. */
 	if (check_abi(&check, desc) || check_head(&check, desc, name) ||
-	    check_reads(&check, desc) || check_shape(&check, desc))
+	    check_reads(&check, desc) || check_shape(&check, desc) ||
+	    check_indexes(&check, desc))
 		return -1;
 	return check_options(&check, desc->options);
 }

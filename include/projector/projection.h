@@ -72,7 +72,10 @@ struct pj_options {
 	const int64_t *values;
 };
 
-/* Fields that readers may filter by; each is an index `field, _id`. */
+/*
+ * Fields that readers may filter by; each is an index `field, _id`. Of type
+ * string, int or bool; not named ids, limit or cursor.
+ */
 struct pj_index {
 	const char *field; /* NULL ends the list */
 };

@@ -7,17 +7,19 @@ BUILD names the build directory (default build/release); the last line is
 """
 import base64
 import gzip
+import json
 import os
 import random
 import re
+import subprocess
 import sys
 import tempfile
 import threading
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
-from queryapi import (Server, Store, checkpoint, document, generation, live,
-                      main, wait_for, with_basic_store)  # noqa: E402
+from queryapi import (BUILD, Server, Store, checkpoint, document, generation,
+                      live, main, wait_for, with_basic_store)  # noqa: E402
 
 READER = {
     "summary": "Shops",
@@ -39,6 +41,7 @@ SHOPS = [
     ("가", {"areaId": "x", "seats": 4, "open": True}),
 ]
 MIB = 1 << 20
+SAMPLE = os.path.join(os.path.dirname(__file__), "..", "sample")
 
 
 def with_shops(test, *more):
@@ -258,6 +261,43 @@ def test_values_out_of_range_are_refused_by_name():
         assert srv.get("/v1/shop?areaId=" + "v" * 480).status == 200
         refused(srv.get("/v1/shop?cursor="), "cursor")
     with_shops(t)
+
+
+FILTERS = {"shop": ["areaId", "category", "status"], "product": ["shopId"],
+           "stock": ["shopId"], "order": ["shopId", "memberId"],
+           "delivery": ["shopId", "state"], "sales": [], "coupon": [],
+           "shop_products": [], "review_summary": [], "member_coupons": []}
+
+
+def test_the_bundled_views_are_listed_by_what_they_declare():
+    def check_view(srv, view, docs, filters):
+        docs.sort(key=lambda d: d["id"].encode())
+        assert walk(srv, "/v1/" + view) == [d["id"] for d in docs]
+        names = "limit, cursor" + "".join(", " + f for f in filters) + ";"
+        refused(srv.get("/v1/%s?x=1" % view), names)
+        for field in filters:
+            values = sorted({d[field] for d in docs if field in d})
+            assert values, (view, field)
+            for value in values[:5]:
+                got = walk(srv, "/v1/%s?%s=%s" % (
+                    view, field, urllib.parse.quote(value, "")))
+                assert got == [d["id"] for d in docs if d.get(field) == value]
+
+    with tempfile.TemporaryDirectory() as d:
+        subprocess.run(
+            [os.path.join(BUILD, "projector", "projector"), "run",
+             "--until-end", "-s", "source.dir=" + os.path.join(SAMPLE, "events"),
+             "-s", "store.path=" + d + "/store",
+             "-s", "projector.state_dir=" + d,
+             "-s", "projector.admin_listen="],
+            check=True, stderr=subprocess.DEVNULL)
+        with Server(d + "/store") as srv:
+            srv.ready()
+            for view, filters in FILTERS.items():
+                with open(os.path.join(SAMPLE, "expected", view + ".ndjson"),
+                          encoding="utf-8") as f:
+                    check_view(srv, view, [json.loads(line) for line in f],
+                               filters)
 
 
 # ---- Between pages -----------------------------------------------------------

@@ -185,6 +185,44 @@ class QueryapiMongodb(Tests):
                 wrong = differences(documents, alone)
                 check(not wrong, view, *wrong)
 
+    def listed(self, api, view, limit=7, **by):
+        """All documents of a list, by its links."""
+        documents = []
+        target = f"/v1/{view}?" + urllib.parse.urlencode({"limit": limit, **by})
+        while target:
+            status, headers, page = api.get(target)
+            check(status == 200, target, status, page)
+            check(len(page["items"]) <= limit, target)
+            check(("next" in page) == ("Link" in headers), target)
+            documents += [i["document"] for i in page["items"]]
+            target = "Link" in headers and re.fullmatch(
+                r'<(.+)>; rel="next"', headers["Link"]).group(1)
+        return documents
+
+    def test_1_lists_give_every_document_once_and_by_each_filter(self):
+        filters = {"shop": ("areaId", "category", "status"),
+                   "product": ("shopId",), "stock": ("shopId",),
+                   "order": ("shopId", "memberId"),
+                   "delivery": ("shopId", "state")}
+        with self.api() as api:
+            for view, documents in self.expected.items():
+                documents = sorted(documents, key=lambda d: d["id"].encode())
+                for limit in (7, 100):
+                    wrong = differences(documents, self.listed(
+                        api, view, limit=limit))
+                    check(not wrong, view, *wrong)
+                for field in filters.get(view, ()):
+                    values = {d[field] for d in documents if d.get(field)}
+                    check(values, view, field, "nobody has it")
+                    for value in sorted(values)[:12] + ["$ne", '{"$gt":""}']:
+                        want = [d for d in documents if d.get(field) == value]
+                        wrong = differences(want, self.listed(
+                            api, view, **{field: value}))
+                        check(not wrong, view, field, value, *wrong)
+                other = ({d for ds in filters.values() for d in ds} -
+                         set(filters.get(view, ()))).pop()
+                check(api.get(f"/v1/{view}?{other}=x")[0] == 400, view, other)
+
     def test_2_conditions_codings_and_absence(self):
         target = self.targets()[0]
         with self.api(gzip_min_bytes=1) as api:
@@ -204,7 +242,10 @@ class QueryapiMongodb(Tests):
             for path, status, kind in (
                     ("/v1/shop/never-seen", 404, "not-found"),
                     ("/v1/nothing/x", 404, "view-not-found"),
-                    ("/v1/shop?ids=", 400, "bad-request")):
+                    ("/v1/shop?ids=", 400, "bad-request"),
+                    ("/v1/shop?areaId[$ne]=x", 400, "bad-request"),
+                    ("/v1/shop?$where=1", 400, "bad-request"),
+                    ("/v1/shop?cursor=AQ", 400, "bad-request")):
                 got = api.get(path)
                 check(got[0] == status and got[2]["type"].endswith(kind), got)
 

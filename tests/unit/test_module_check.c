@@ -240,6 +240,24 @@ index_of_nothing(struct parts *p)
 	p->indexes[0].field = "c";
 }
 static void
+index_of_a_list(struct parts *p)
+{
+	p->shape[1].type = PJ_SERVED_LIST;
+	p->indexes[0].field = p->shape[1].name;
+}
+static void
+index_named_like_a_parameter(struct parts *p)
+{
+	p->shape[1].name = "limit";
+	p->indexes[0].field = "limit";
+}
+static void
+index_named_like_an_operator(struct parts *p)
+{
+	p->shape[1].name = "$where";
+	p->indexes[0].field = "$where";
+}
+static void
 default_out_of_range(struct parts *p)
 {
 	p->options[0].def = 9;
@@ -290,6 +308,14 @@ static const struct {
 				"updatedAt and _…, found updatedAt"},
 	{shape_twice, "shape: expected each name once, found a twice"},
 	{index_of_nothing, "indexes: expected fields of the shape, found c"},
+	{index_of_a_list, "indexes: expected a string, an int or a bool, "
+			  "found b of another type"},
+	{index_named_like_a_parameter,
+	 "indexes: expected names without '.' and '$', not ids, limit or "
+	 "cursor, found limit"},
+	{index_named_like_an_operator,
+	 "indexes: expected names without '.' and '$', not ids, limit or "
+	 "cursor, found $where"},
 	{default_out_of_range,
 	 "buckets: expected a default from 1 to 8, found 9"},
 };
