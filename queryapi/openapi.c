@@ -144,6 +144,9 @@ schema_of_view(const struct openapi_view *view)
 	return schema;
 }
 
+/* '^' is taken: so, instead of "anything but it". */
+#define NO_NUL "'not':{'pattern':'\\\\u0000'}"
+
 /* Limits, tokens, methods: told the same way everywhere. */
 #define OTHERS "'default':{'$ref':'#/components/responses/Problem'}"
 
@@ -151,7 +154,7 @@ static const char document_operation[] =
 	"{'get':{'summary':'^','tags':['@'],'parameters':["
 	"{'name':'key','in':'path','required':true,'description':"
 	"'The key: one path segment, percent-encoded.',"
-	"'schema':{'type':'string','minLength':1,'maxLength':480}},"
+	"'schema':{'type':'string','minLength':1,'maxLength':480," NO_NUL "}},"
 	"{'name':'If-None-Match','in':'header','description':"
 	"'Entity tags of the copies at hand; 304 when one is current.',"
 	"'schema':{'type':'string'}}],"
@@ -192,7 +195,7 @@ static const char batch_operation[] =
 	"{'name':'ids','in':'query','description':"
 	"'Keys, split at literal commas, then percent-decoded.',"
 	"'style':'form','explode':false,'schema':{'type':'array',"
-	"'items':{'type':'string','minLength':1,'maxLength':480},"
+	"'items':{'type':'string','minLength':1,'maxLength':480," NO_NUL "},"
 	"'minItems':1,'maxItems':100}}]," BATCH_RESPONSES "}}}";
 
 static const char batch_post_operation[] =
@@ -202,7 +205,8 @@ static const char batch_post_operation[] =
 	"'content':{'application/json':{'schema':{'type':'object',"
 	"'required':['ids'],'additionalProperties':false,'properties':{'ids':{"
 	"'type':'array','minItems':1,'maxItems':100,"
-	"'items':{'type':'string','minLength':1,'maxLength':480}}}}}}}"
+	"'items':{'type':'string','minLength':1,'maxLength':480," NO_NUL
+	"}}}}}}}"
 	"," BATCH_RESPONSES ","
 	"'408':{'$ref':'#/components/responses/Problem'},"
 	"'413':{'$ref':'#/components/responses/Problem'},"
