@@ -28,8 +28,8 @@ struct ids {
 	size_t bytes; /* of all ids */
 };
 
-/* raw: the parameter's value as uri_parse() gave it. The ids are decoded into space (as
- * many bytes as raw has) and point there. */
+/* raw: the parameter's value as uri_parse() gave it. The ids are decoded into
+ * space (as many bytes as raw has) and point there. */
 int
 ids_of_query(struct pj_str raw, char *space, struct ids *ret_ids,
 	     struct pj_error *err) __attribute__((warn_unused_result));
