@@ -113,7 +113,8 @@ struct settings {
 		uint32_t address_rate; /* requests per second; 0: no limit */
 		uint32_t access_log;   /* one line in so many; 0: none */
 		uint32_t loops;	  /* event-loop threads; 0 = one per core */
-		uint32_t workers; /* fetch threads */
+		uint32_t workers; /* threads that ask the store */
+		uint64_t cache_bytes;
 		uint32_t max_connections;
 		uint32_t max_connections_per_address;
 		uint32_t header_bytes; /* request line and headers */
@@ -122,7 +123,7 @@ struct settings {
 		uint32_t body_timeout_ms;
 		uint32_t idle_timeout_ms;
 		uint32_t request_timeout_ms;
-		uint32_t queue_depth; /* waiting fetches before 503 */
+		uint32_t queue_depth; /* waiting for workers before 503 */
 		uint32_t gzip_min_bytes;
 		uint32_t stop_timeout_ms;
 	} queryapi;

@@ -229,6 +229,9 @@ static const struct config_key queryapi_keys[] = {
 	{.name = "workers", .type = CONFIG_COUNT, .def = "4", .min = 1,
 	 .max = 64, NUMBER(queryapi.workers),
 	 .text = "Threads that read documents from the store."},
+	{.name = "cache_bytes", .type = CONFIG_BYTES, .def = "256m",
+	 .min = MIB, .max = 1024 * GIB, NUMBER(queryapi.cache_bytes),
+	 .text = "Memory for documents ready to be sent."},
 	{.name = "max_connections", .type = CONFIG_COUNT, .def = "10000",
 	 .min = 1, .max = 1000000, NUMBER(queryapi.max_connections),
 	 .text = "The most connections open at once."},
@@ -258,7 +261,8 @@ static const struct config_key queryapi_keys[] = {
 		 "for a client that does not take it."},
 	{.name = "queue_depth", .type = CONFIG_COUNT, .def = "1024", .min = 1,
 	 .max = 1000000, NUMBER(queryapi.queue_depth),
-	 .text = "Fetches that may wait; beyond, the answer is 503."},
+	 .text = "Documents and lists that may wait for a worker; beyond, the "
+		 "answer is 503."},
 	{.name = "gzip_min_bytes", .type = CONFIG_BYTES, .def = "1k",
 	 .min = 0, .max = GIB, NUMBER(queryapi.gzip_min_bytes),
 	 .text = "The smallest answer that is compressed for clients that "

@@ -106,6 +106,30 @@ store_scan(struct store_session *ses, const char *collection,
 }
 
 int
+store_watch_open(struct store_session *ses, const char *const *collections,
+		 size_t n, int wait_ms, struct store_watch **ret_watch,
+		 struct pj_error *err)
+{
+	return ses->store->ops->watch_open(ses, collections, n, wait_ms,
+					   ret_watch, err);
+}
+
+int
+store_watch_next(struct store_watch *watch, struct store_news *ret_news,
+		 struct pj_error *err)
+{
+	*ret_news = (struct store_news){.kind = STORE_NEWS_NONE};
+	return watch->ses->store->ops->watch_next(watch, ret_news, err);
+}
+
+void
+store_watch_close(struct store_watch *watch)
+{
+	if (watch)
+		watch->ses->store->ops->watch_close(watch);
+}
+
+int
 store_must_write(const struct store_session *ses, struct pj_error *err)
 {
 	if (!ses->store->read_only)

@@ -130,6 +130,12 @@ struct store_ops {
 	/* The page is empty at first; `last` is said whenever `more` is. */
 	int (*page)(struct store_session *ses, const struct store_query *query,
 		    struct store_page *page, struct pj_error *err);
+	int (*watch_open)(struct store_session *ses,
+			  const char *const *collections, size_t n, int wait_ms,
+			  struct store_watch **ret_watch, struct pj_error *err);
+	int (*watch_next)(struct store_watch *watch,
+			  struct store_news *ret_news, struct pj_error *err);
+	void (*watch_close)(struct store_watch *watch);
 	/* Idempotent. */
 	int (*collection_make)(struct store_session *ses,
 			       const char *collection,
@@ -146,6 +152,11 @@ struct store {
 
 struct store_session {
 	struct store *store;
+};
+
+/* First member of each adapter's own struct. */
+struct store_watch {
+	struct store_session *ses;
 };
 
 int

@@ -84,6 +84,9 @@ static const struct store_ops lmdb_ops = {
 	.rows_write = lmdb_rows_write,
 	.rows_delete = lmdb_rows_delete,
 	.source_make = lmdb_source_make,
+	.watch_open = lmdb_watch_open,
+	.watch_next = lmdb_watch_next,
+	.watch_close = lmdb_watch_close,
 	.collection_make = lmdb_collection_make,
 };
 

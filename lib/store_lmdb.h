@@ -10,7 +10,7 @@
  * store_lmdb_docs.c: load, apply; store_lmdb_scan.c: scan, count;
  * store_lmdb_index.c: which fields a collection is indexed by;
  * store_lmdb_page.c: lists; store_lmdb_rows.c: rows; store_lmdb_meta.c: inserts
- * that are told.
+ * that are told; store_lmdb_watch.c: is there anything new?
  */
 #ifndef LIB_STORE_LMDB_H
 #define LIB_STORE_LMDB_H
@@ -62,6 +62,10 @@ int
 lmdb_run(struct lmdb_env *env, enum lmdb_mode mode, lmdb_body_fn body,
 	 void *arg, const char *what, struct pj_error *err)
 	__attribute__((warn_unused_result));
+
+/* Counts the commits of all processes. */
+size_t
+lmdb_serial(struct lmdb_env *env);
 
 /*
  * The handle of a collection's database. `make`: creates it when absent;
@@ -214,6 +218,15 @@ lmdb_rows_del(MDB_txn *txn, MDB_dbi dbi, const struct store_rows *rows);
 int
 lmdb_rows_delete(struct store_session *ses, const char *collection,
 		 const struct store_rows *rows, struct pj_error *err);
+int
+lmdb_watch_open(struct store_session *ses, const char *const *collections,
+		size_t n, int wait_ms, struct store_watch **ret_watch,
+		struct pj_error *err);
+int
+lmdb_watch_next(struct store_watch *watch, struct store_news *ret_news,
+		struct pj_error *err);
+void
+lmdb_watch_close(struct store_watch *watch);
 int
 lmdb_source_make(struct store_session *ses, const char *id, const char *topic,
 		 int32_t partition, int32_t *ret_index, struct pj_error *err);

@@ -168,6 +168,17 @@ lmdb_env_indexes(struct lmdb_env *env)
 	return env->indexes;
 }
 
+size_t
+lmdb_serial(struct lmdb_env *env)
+{
+	MDB_envinfo info;
+
+	pthread_rwlock_rdlock(&env->busy);
+	mdb_env_info(env->env, &info);
+	pthread_rwlock_unlock(&env->busy);
+	return info.me_last_txnid;
+}
+
 /* ---- Database handles -------------------------------------------------- */
 
 struct lmdb_opening {

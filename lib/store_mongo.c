@@ -233,6 +233,9 @@ static const struct store_ops mongo_ops = {
 	.rows_write = mongo_rows_write,
 	.rows_delete = mongo_rows_delete,
 	.source_make = mongo_source_make,
+	.watch_open = mongo_watch_open,
+	.watch_next = mongo_watch_next,
+	.watch_close = mongo_watch_close,
 	.collection_make = mongo_collection_make,
 };
 

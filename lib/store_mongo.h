@@ -11,7 +11,8 @@
  * store_mongo_command.c: commands of many statements; store_mongo_docs.c: load,
  * scan, count; store_mongo_page.c: lists; store_mongo_apply.c: batches;
  * store_mongo_rows.c: rows; store_mongo_meta.c: inserts that are told,
- * collections; store_mongo_errors.c: codes.
+ * collections; store_mongo_watch.c: the change stream; store_mongo_errors.c:
+ * codes.
  */
 #ifndef LIB_STORE_MONGO_H
 #define LIB_STORE_MONGO_H
@@ -232,6 +233,15 @@ mongo_rows_delete(struct store_session *ses, const char *collection,
 int
 mongo_source_make(struct store_session *ses, const char *id, const char *topic,
 		  int32_t partition, int32_t *ret_index, struct pj_error *err);
+int
+mongo_watch_open(struct store_session *ses, const char *const *collections,
+		 size_t n, int wait_ms, struct store_watch **ret_watch,
+		 struct pj_error *err);
+int
+mongo_watch_next(struct store_watch *watch, struct store_news *ret_news,
+		 struct pj_error *err);
+void
+mongo_watch_close(struct store_watch *watch);
 int
 mongo_collection_make(struct store_session *ses, const char *collection,
 		      const struct store_index *indexes, size_t n_indexes,

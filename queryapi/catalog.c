@@ -21,7 +21,15 @@ struct catalog {
 	pthread_t thread;
 	struct store *_Atomic store;
 	struct store_session *ses; /* the thread's */
-	bool said_away;		   /* the thread's */
+	void (*looked)(void *arg, const struct snapshot *snap);
+	void *looked_arg;
+	struct served_list *served;
+	/* Held over a whole look: pictures are published in the order in which
+	 * they were read. Also over following and what it says of positions. */
+	pthread_mutex_t look_lock;
+	uint64_t followings;	      /* by look_lock */
+	bool said_away, said_reached; /* the thread's */
+	struct snapshot_hold hold;    /* the thread's */
 	/* mono time of the last answer; 0 = the last look failed */
 	_Atomic int64_t well_at_mono_ms;
 
@@ -40,6 +48,8 @@ catalog_new(const struct store_settings *settings)
 	pthread_condattr_t attr;
 
 	cat->settings = settings;
+	cat->served = served_list_new();
+	(void)pthread_mutex_init(&cat->look_lock, NULL);
 	(void)pthread_mutex_init(&cat->lock, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -99,22 +109,100 @@ say_changes(const struct snapshot *before, const struct snapshot *snap)
 	}
 }
 
-/* One look at the store. */
+/* ---- Looks, by look_lock ----------------------------------------------- */
+
+static void
+advance(const struct snapshot *snap, size_t view)
+{
+	const struct snapshot_checkpoints *list = &snap->checkpoints[view];
+
+	for (size_t i = 0; i < list->n; i++)
+		(void)served_advance(snap->views[view].served,
+				     list->rows[i].source, list->rows[i].next);
+}
+
+static int
+read_picture(struct catalog *cat, struct store_session *ses,
+	     struct snapshot **ret_snap, struct pj_error *err)
+{
+	struct snapshot *snap;
+
+	/* Published only by the lock's holder, so it stays meanwhile. */
+	if (snapshot_read(ses, cat->served, cat->snap, &snap, err) < 0)
+		return -1;
+	say_changes(cat->snap, snap);
+	*ret_snap = snapshot_ref(snap);
+	publish(cat, snap);
+	return 0;
+}
+
+int
+catalog_look(struct catalog *cat, struct store_session *ses,
+	     struct pj_error *err)
+{
+	struct snapshot *snap = NULL;
+	int rc;
+
+	(void)pthread_mutex_lock(&cat->look_lock);
+	rc = read_picture(cat, ses, &snap, err);
+	for (size_t v = 0; rc == 0 && v < snap->n_views; v++)
+		if (!atomic_load(&snap->views[v].served->since))
+			advance(snap, v);
+	(void)pthread_mutex_unlock(&cat->look_lock);
+	snapshot_unref(snap);
+	return rc;
+}
+
+int
+catalog_follow(struct catalog *cat, struct store_session *ses,
+	       struct snapshot **ret_snap, struct pj_error *err)
+{
+	struct snapshot *snap = NULL;
+	int rc;
+
+	(void)pthread_mutex_lock(&cat->look_lock);
+	/* Before anything is said of positions: no entry is current now. */
+	served_list_unfollow(cat->served);
+	rc = read_picture(cat, ses, &snap, err);
+	if (rc == 0) {
+		cat->followings++;
+		for (size_t v = 0; v < snap->n_views; v++) {
+			advance(snap, v);
+			served_follow(snap->views[v].served, cat->followings);
+		}
+		*ret_snap = snap;
+	}
+	(void)pthread_mutex_unlock(&cat->look_lock);
+	return rc;
+}
+
+void
+catalog_unfollow(struct catalog *cat)
+{
+	(void)pthread_mutex_lock(&cat->look_lock);
+	served_list_unfollow(cat->served);
+	(void)pthread_mutex_unlock(&cat->look_lock);
+}
+
+/* ---- The thread -------------------------------------------------------- */
+
 static void
 look(struct catalog *cat)
 {
 	struct pj_error err = {.cls = PJ_ERROR_NONE};
-	struct snapshot *snap = NULL;
 	char quoted[PJ_ERROR_TEXT * 2];
 
 	if (try_open(cat, &err) == 0 &&
-	    snapshot_read(cat->ses, cat->snap, &snap, &err) == 0) {
-		if (cat->said_away || !cat->snap)
-			log_info("store.reached", "views=%zu", snap->n_views);
+	    catalog_look(cat, cat->ses, &err) == 0) {
+		catalog_update(cat, &cat->hold);
+		if (cat->said_away || !cat->said_reached)
+			log_info("store.reached", "views=%zu",
+				 cat->hold.snap->n_views);
 		cat->said_away = false;
-		say_changes(cat->snap, snap);
-		publish(cat, snap);
+		cat->said_reached = true;
 		atomic_store(&cat->well_at_mono_ms, clock_mono_ms());
+		if (cat->looked)
+			cat->looked(cat->looked_arg, cat->hold.snap);
 		return;
 	}
 	atomic_store(&cat->well_at_mono_ms, 0);
@@ -160,11 +248,27 @@ catalog_thread(void *arg)
 	if (cat->ses)
 		store_session_close(cat->ses);
 	cat->ses = NULL;
+	snapshot_unref(cat->hold.snap);
 	(void)pthread_mutex_lock(&cat->lock);
 	cat->ended = true;
 	(void)pthread_cond_broadcast(&cat->changed);
 	(void)pthread_mutex_unlock(&cat->lock);
 	return NULL;
+}
+
+void
+catalog_on_look(struct catalog *cat,
+		void (*looked)(void *arg, const struct snapshot *snap),
+		void *arg)
+{
+	cat->looked = looked;
+	cat->looked_arg = arg;
+}
+
+struct served_list *
+catalog_served(struct catalog *cat)
+{
+	return cat->served;
 }
 
 int
@@ -211,6 +315,8 @@ catalog_free(struct catalog *cat)
 	if (!cat)
 		return;
 	snapshot_unref(cat->snap);
+	served_list_free(cat->served);
+	(void)pthread_mutex_destroy(&cat->look_lock);
 	if (atomic_load(&cat->store))
 		store_close(atomic_load(&cat->store));
 	(void)pthread_cond_destroy(&cat->changed);

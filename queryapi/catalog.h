@@ -5,9 +5,10 @@
  * pointer is followed without a restart, and whether the store is away is
  * known before a request asks.
  *
- * Store away: the last picture stays, for routing; documents are not served.
+ * Store away: the last picture stays, for routing.
  *
- * Threads: catalog_* but new/free from any thread.
+ * Threads: catalog_* but new/free from any thread. A look's lock is held over
+ * reads of the store; nothing but the others is taken under it.
  */
 #ifndef QUERYAPI_CATALOG_H
 #define QUERYAPI_CATALOG_H
@@ -35,6 +36,14 @@ catalog_start(struct catalog *cat, struct pj_error *err)
 /* Stops the thread; false when it did not end in time (store stuck). */
 bool
 catalog_stop(struct catalog *cat, int64_t until_mono_ms);
+/*
+ * Called in the catalog's thread after each look of its own that succeeded;
+ * to be set before the start.
+ */
+void
+catalog_on_look(struct catalog *cat,
+		void (*looked)(void *arg, const struct snapshot *snap),
+		void *arg);
 /* Sessions must be closed. */
 void
 catalog_free(struct catalog *cat);
@@ -48,6 +57,28 @@ struct snapshot_hold {
 /* Takes the newest picture; one comparison when there is no newer one. */
 void
 catalog_update(struct catalog *cat, struct snapshot_hold *hold);
+
+/* The generations that were ever seen. */
+struct served_list *
+catalog_served(struct catalog *cat);
+
+/* Reads and publishes a picture now. A generation that nobody follows is told
+ * its checkpoints: what is read of it from now on contains them. */
+int
+catalog_look(struct catalog *cat, struct store_session *ses,
+	     struct pj_error *err) __attribute__((warn_unused_result));
+/*
+ * The same, and from here on the caller tells what changes in the documents of
+ * the live generations (their collections: *ret_snap, a reference): all that
+ * the look does not see. Whatever the cache holds was not followed, and is old.
+ */
+int
+catalog_follow(struct catalog *cat, struct store_session *ses,
+	       struct snapshot **ret_snap, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/* Nobody tells any more. */
+void
+catalog_unfollow(struct catalog *cat);
 
 /* The open store, or NULL as long as it could not be opened. */
 struct store *

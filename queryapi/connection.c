@@ -19,8 +19,6 @@
 
 /* A client that does not read what it asked for is asked for nothing more. */
 enum { OUTPUT_MAX_BYTES = 256 * 1024 };
-/* All slow readers of a loop together; one answer is always let through. */
-enum { UNSENT_MAX_BYTES = 128 << 20 };
 /* One write per response, whatever its size: two meet delayed ACKs. */
 enum { SINGLE_WRITE_BYTES = 64 << 20 };
 /* A reader slower than this over a request_timeout is cut off. */
@@ -59,14 +57,24 @@ on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
 	lp->unsent_bytes -= info->n_deleted;
 }
 
+static bool
+is_waiting(const struct connection *c)
+{
+	return c->fetch || c->gather;
+}
+
 static void
 abandon(struct connection *c)
 {
-	if (!c->fetch)
+	if (!is_waiting(c))
 		return;
-	c->fetch->conn = NULL;
-	atomic_store(&c->fetch->abandoned, true);
+	if (c->fetch) {
+		c->fetch->conn = NULL;
+		atomic_store(&c->fetch->abandoned, true);
+	}
+	gather_let_go(c->gather);
 	c->fetch = NULL;
+	c->gather = NULL;
 	metrics_move(&c->loop->met->in_flight, -1);
 }
 
@@ -204,12 +212,13 @@ connection_advance(struct connection *c)
 	}
 	if (c->shaking)
 		return;
-	while (!c->closing && !c->fetch && pending_output(c) < OUTPUT_MAX_BYTES)
+	while (!c->closing && !is_waiting(c) &&
+	       pending_output(c) < OUTPUT_MAX_BYTES)
 		if (!connection_next(c))
 			break;
 	if (c->loop->shared->tls)
 		hold_reading(c);
-	if (c->fetch)
+	if (is_waiting(c))
 		phase = PHASE_WAIT;
 	else if (connection_body_is_due(c))
 		phase = PHASE_BODY;
@@ -258,7 +267,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		connection_advance(c);
 		return;
 	}
-	if (c->fetch)
+	if (is_waiting(c))
 		metrics_count(&c->loop->met->hangups);
 	abandon(c);
 	/* Answers already made still go out to who closed only one side. */
@@ -335,24 +344,35 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	connection_free(c);
 }
 
+/* The wait is over. */
+static void
+resume(struct connection *c)
+{
+	c->fetch = NULL;
+	c->gather = NULL;
+	metrics_move(&c->loop->met->in_flight, -1);
+	c->cur.last |= c->loop->stopping;
+	c->drop_input |= c->loop->stopping;
+}
+
+void
+connection_gathered(struct gather *gat)
+{
+	struct connection *c = gat->conn;
+
+	resume(c);
+	connection_finish(c, gat);
+	connection_advance(c);
+}
+
 void
 connection_complete(struct fetch *fetch)
 {
 	struct connection *c = fetch->conn;
 
 	if (c) {
-		c->fetch = NULL;
-		metrics_move(&c->loop->met->in_flight, -1);
-		c->cur.last |= c->loop->stopping;
-		c->drop_input |= c->loop->stopping;
-		if (c->loop->unsent_bytes &&
-		    c->loop->unsent_bytes + fetch->res.body.len >
-			    UNSENT_MAX_BYTES)
-			connection_problem(c, PROBLEM_OVERLOADED,
-					   "too much is waiting to be read by "
-					   "slow clients");
-		else
-			connection_reply(c, &fetch->res);
+		resume(c);
+		connection_reply(c, &fetch->res);
 	}
 	fetch_free(fetch);
 	if (c)
@@ -406,11 +426,18 @@ connection_fail_waiting(struct loop *lp)
 
 	for (struct connection *c = lp->connections; c; c = next) {
 		next = c->next;
-		if (!c->fetch)
+		if (!is_waiting(c))
 			continue;
-		abandon(c);
-		connection_problem(c, PROBLEM_STORE,
-				   "the store is not reachable");
+		if (c->gather) {
+			struct gather *gat = c->gather;
+
+			resume(c);
+			connection_make_do(c, gat);
+		} else {
+			abandon(c);
+			connection_problem(c, PROBLEM_STORE,
+					   "the store is not reachable");
+		}
 		connection_advance(c);
 	}
 }

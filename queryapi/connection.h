@@ -18,6 +18,7 @@
 
 #include "queryapi/admission.h"
 #include "queryapi/fetch.h"
+#include "queryapi/gather.h"
 
 struct connection;
 
@@ -28,6 +29,9 @@ connection_open(struct loop *lp, int fd, const struct admission_address *addr,
 /* A fetch came back: answers, when somebody waits; frees the fetch. */
 void
 connection_complete(struct fetch *fetch);
+/* Everything a request waited for is there: answers. */
+void
+connection_gathered(struct gather *gat);
 /* The store is away: whoever waits for it is told. */
 void
 connection_fail_waiting(struct loop *lp);

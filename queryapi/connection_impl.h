@@ -57,9 +57,11 @@ struct connection {
 	size_t room;	       /* of the input; more is not read */
 	size_t body_end;       /* of the input, when a body is due; else 0 */
 	struct current cur;
-	struct fetch *fetch; /* out with the workers, or NULL */
-	bool closing;	     /* nothing more is read as a request */
-	bool drop_input;     /* the peer may still be sending: linger */
+	/* What the request waits for: at most one of the two. */
+	struct fetch *fetch;
+	struct gather *gather;
+	bool closing;	 /* nothing more is read as a request */
+	bool drop_input; /* the peer may still be sending: linger */
 };
 
 /* One request off the input, answered or handed to the workers; false when
@@ -77,7 +79,26 @@ connection_body_late(struct connection *c);
  * behind a head. */
 void
 connection_make_room(struct connection *c, size_t need);
+/* Takes a gather: answers, or waits for it. */
+void
+connection_begin(struct connection *c, struct gather *gat, bool store_away);
+/* A gather is complete: answers, or asks anew. */
+void
+connection_finish(struct connection *c, struct gather *gat);
+/* Answers from the cache however old, or that the store is away. Takes the
+ * gather. */
+void
+connection_make_do(struct connection *c, struct gather *gat);
 
+/* What an answer to the current request is given with; borrowed. */
+struct http_reply
+connection_how(struct connection *c);
+/* Sends the response in the loop's buffer. */
+void
+connection_send(struct connection *c, int status);
+/* Hands a fetch to the workers, or answers that they are busy. */
+void
+connection_submit(struct connection *c, struct fetch *fetch);
 /* Writes the answer of the current request. */
 void
 connection_reply(struct connection *c, const struct http_response *res);

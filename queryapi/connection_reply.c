@@ -17,6 +17,9 @@
 
 /* Buffers larger than this are not kept for the next response. */
 enum { KEEP_BYTES = 1 << 20 };
+/* All slow readers of a loop together; one answer is always let through, and
+ * those that hardly count. */
+enum { UNSENT_MAX_BYTES = 128 << 20, HARDLY_BYTES = 4096 };
 
 static int64_t
 now_us(void)
@@ -47,24 +50,36 @@ told(struct connection *c, int status, size_t bytes)
 	access_note(c->loop, &acc);
 }
 
-void
-connection_reply(struct connection *c, const struct http_response *res)
+struct http_reply
+connection_how(struct connection *c)
 {
 	struct loop *lp = c->loop;
-	size_t sent;
-	struct http_reply how = {
+
+	buf_clear(&lp->more);
+	cors_write(lp->shared->set, c->cur.origin, &lp->more);
+	return (struct http_reply){
 		.date = loop_date(lp),
 		.request_id = c->cur.request_id[0] ? c->cur.request_id : NULL,
+		.more = lp->more.len ? lp->more.data : NULL,
 		.close = c->cur.last,
 		.say_keep_alive = c->cur.say_keep_alive,
 		.head_only = c->cur.head_only,
 	};
+}
 
-	buf_clear(&lp->more);
-	cors_write(lp->shared->set, c->cur.origin, &lp->more);
-	how.more = lp->more.len ? lp->more.data : NULL;
-	buf_clear(&lp->out);
-	http_response_write(&lp->out, res, &how);
+void
+connection_send(struct connection *c, int status)
+{
+	struct loop *lp = c->loop;
+	size_t sent;
+
+	if (lp->unsent_bytes && lp->out.len > HARDLY_BYTES &&
+	    lp->unsent_bytes + lp->out.len > UNSENT_MAX_BYTES) {
+		connection_problem(c, PROBLEM_OVERLOADED,
+				   "too much is waiting to be read by slow "
+				   "clients");
+		return;
+	}
 	if (guard_is_closed(lp->shared->guard))
 		http_head_close(&lp->out);
 	(void)bufferevent_write(c->bev, lp->out.data, lp->out.len);
@@ -72,9 +87,19 @@ connection_reply(struct connection *c, const struct http_response *res)
 	c->queued += sent;
 	if (lp->out.cap > KEEP_BYTES)
 		buf_release(&lp->out);
-	told(c, res->status, sent);
+	told(c, status, sent);
 	if (c->cur.last)
 		c->closing = true;
+}
+
+void
+connection_reply(struct connection *c, const struct http_response *res)
+{
+	struct http_reply how = connection_how(c);
+
+	buf_clear(&c->loop->out);
+	http_response_write(&c->loop->out, res, &how);
+	connection_send(c, res->status);
 }
 
 void
@@ -147,8 +172,8 @@ begin(struct connection *c, const struct http_request *req)
 	take_request_id(c, req);
 }
 
-static void
-submit(struct connection *c, struct fetch *fetch)
+void
+connection_submit(struct connection *c, struct fetch *fetch)
 {
 	struct loop_shared *sh = c->loop->shared;
 
@@ -158,7 +183,8 @@ submit(struct connection *c, struct fetch *fetch)
 		clock_mono_ms() + sh->set->queryapi.request_timeout_ms;
 	/* From here on a worker may have it: set before, not after. */
 	c->fetch = fetch;
-	if (queue_try_push(sh->fetches, fetch)) {
+	if (queue_len(sh->jobs) < sh->set->queryapi.queue_depth &&
+	    queue_try_push(sh->jobs, &fetch->job)) {
 		metrics_move(&c->loop->met->in_flight, 1);
 		return;
 	}
@@ -222,8 +248,12 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 {
 	struct loop *lp = c->loop;
 	struct http_response res = HTTP_RESPONSE_INIT;
+	struct http_reply how;
 	struct exchange ex = {
 		.req = req,
+		.loop = lp,
+		.how = &how,
+		.out = &lp->out,
 		.request_id = c->cur.request_id,
 		.space = lp->space,
 		.body_max_bytes = lp->shared->set->queryapi.body_bytes,
@@ -236,6 +266,7 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 	enum routes_next next;
 
 	begin(c, req);
+	buf_clear(&lp->out);
 	catalog_update(lp->shared->catalog, &lp->hold);
 	ex.snap = lp->hold.snap;
 	ex.store_away = !catalog_store_is_well(lp->shared->catalog);
@@ -255,10 +286,15 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 		c->drop_input |= has_body(req);
 	}
 	c->drop_input |= lp->stopping;
+	how = connection_how(c);
 	if (next != ROUTES_ANSWERED)
 		routes_run(&ex);
-	if (ex.fetch)
-		submit(c, ex.fetch);
+	if (ex.sent)
+		connection_send(c, ex.sent);
+	else if (ex.gather)
+		connection_begin(c, ex.gather, ex.store_away);
+	else if (ex.fetch)
+		connection_submit(c, ex.fetch);
 	else
 		connection_reply(c, &res);
 	http_response_release(&res);

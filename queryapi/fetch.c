@@ -12,6 +12,7 @@ fetch_new(size_t n_keys, size_t key_bytes)
 
 	fetch->keys = mem_calloc(n_keys, sizeof(*fetch->keys));
 	fetch->key_bytes = mem_alloc(key_bytes ? key_bytes : 1);
+	fetch->job.run = fetch_run;
 	fetch->res = HTTP_RESPONSE_INIT;
 	atomic_init(&fetch->abandoned, false);
 	return fetch;
@@ -25,7 +26,5 @@ fetch_free(struct fetch *fetch)
 	http_response_release(&fetch->res);
 	free(fetch->keys);
 	free(fetch->key_bytes);
-	free((char *)(uintptr_t)fetch->if_none_match.ptr);
-	free((char *)(uintptr_t)fetch->if_match.ptr);
 	free(fetch);
 }

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "queryapi/http_response.h"
+#include "queryapi/job.h"
 
 struct connection;
 struct loop;
@@ -31,6 +32,7 @@ struct worker;
 enum { FETCH_VIEW_MAX = 33, FETCH_REQUEST_ID_MAX = 129 };
 
 struct fetch {
+	struct job job; /* fetch_run() */
 	/* What is to be done, on a worker. */
 	void (*run)(struct fetch *fetch, struct worker *wrk);
 	char view[FETCH_VIEW_MAX];
@@ -39,9 +41,7 @@ struct fetch {
 	char *key_bytes; /* what keys point into */
 	size_t limit;	 /* of a list: keys are the one before it, then its
 			  * filters' names and values in turn */
-	/* The condition's field value, lines joined; ptr NULL = none. */
-	struct pj_str if_none_match, if_match;
-	bool gzip; /* the client takes it */
+	bool gzip;	 /* the client takes it */
 	uint32_t gzip_min_bytes;
 	char request_id[FETCH_REQUEST_ID_MAX];
 	int64_t deadline_mono_ms; /* later nobody waits */
@@ -53,6 +53,10 @@ struct fetch {
 	atomic_bool abandoned;
 	struct fetch *next; /* list of completed fetches */
 };
+
+/* The job's run (worker.c): runs it and gives it back to its loop. */
+void
+fetch_run(struct job *job, struct worker *wrk);
 
 struct fetch *
 fetch_new(size_t n_keys, size_t key_bytes);

@@ -79,12 +79,40 @@ http_reason(int status)
 }
 
 void
+http_head_begin(struct buf *out, int status, const struct http_reply *how)
+{
+	if (status == 200)
+		buf_addstr(out, "HTTP/1.1 200 OK\r\nDate: ");
+	else
+		buf_printf(out, "HTTP/1.1 %d %s\r\nDate: ", status,
+			   http_reason(status));
+	buf_addstr(out, how->date);
+	buf_add(out, "\r\n", 2);
+}
+
+void
+http_head_end(struct buf *out, const struct http_reply *how)
+{
+	if (how->more)
+		buf_addstr(out, how->more);
+	if (how->request_id) {
+		buf_addstr(out, "X-Request-Id: ");
+		buf_addstr(out, how->request_id);
+		buf_add(out, "\r\n", 2);
+	}
+	if (how->close)
+		buf_addstr(out, "Connection: close\r\n");
+	else if (how->say_keep_alive)
+		buf_addstr(out, "Connection: keep-alive\r\n");
+	buf_add(out, "\r\n", 2);
+}
+
+void
 http_response_write(struct buf *out, const struct http_response *res,
 		    const struct http_reply *how)
 {
 	buf_reserve(out, 512 + res->fields.len + res->body.len);
-	buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", res->status,
-		   http_reason(res->status), how->date);
+	http_head_begin(out, res->status, how);
 	if (res->type)
 		buf_printf(out,
 			   "Content-Type: %s\r\nContent-Length: %zu\r\n"
@@ -92,15 +120,7 @@ http_response_write(struct buf *out, const struct http_response *res,
 			   res->type, res->body.len);
 	if (res->fields.len)
 		buf_add(out, res->fields.data, res->fields.len);
-	if (how->more)
-		buf_addstr(out, how->more);
-	if (how->request_id)
-		buf_printf(out, "X-Request-Id: %s\r\n", how->request_id);
-	if (how->close)
-		buf_addstr(out, "Connection: close\r\n");
-	else if (how->say_keep_alive)
-		buf_addstr(out, "Connection: keep-alive\r\n");
-	buf_add(out, "\r\n", 2);
+	http_head_end(out, how);
 	if (res->type && !how->head_only && res->body.len)
 		buf_add(out, res->body.data, res->body.len);
 }

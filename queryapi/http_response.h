@@ -49,6 +49,13 @@ void
 http_response_write(struct buf *out, const struct http_response *res,
 		    const struct http_reply *how);
 
+/* The same in pieces: status line and date, then fields by the caller, then
+ * what the connection adds and the blank line. */
+void
+http_head_begin(struct buf *out, int status, const struct http_reply *how);
+void
+http_head_end(struct buf *out, const struct http_reply *how);
+
 /*
  * For servers that want a token: no shared cache may keep what is in out,
  * whoever wrote its Cache-Control (RFC 9111, 3.5).

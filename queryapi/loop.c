@@ -18,6 +18,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "queryapi/connection.h"
+#include "queryapi/gather.h"
 
 /* Without descriptors accept() fails at once and for ever: look again later. */
 enum { NO_DESCRIPTORS_MS = 100, BEAT_MS = 250 };
@@ -68,13 +69,28 @@ wake(struct loop *lp)
 }
 
 void
+loop_arrive(struct load_wait *wait)
+{
+	struct loop *lp = wait->loop;
+	bool first;
+
+	(void)pthread_mutex_lock(&lp->lock);
+	first = !lp->completed && !lp->arrived;
+	wait->next = lp->arrived;
+	lp->arrived = wait;
+	(void)pthread_mutex_unlock(&lp->lock);
+	if (first)
+		wake(lp);
+}
+
+void
 loop_complete(struct fetch *fetch)
 {
 	struct loop *lp = fetch->loop;
 	bool first;
 
 	(void)pthread_mutex_lock(&lp->lock);
-	first = !lp->completed;
+	first = !lp->completed && !lp->arrived;
 	fetch->next = lp->completed;
 	lp->completed = fetch;
 	(void)pthread_mutex_unlock(&lp->lock);
@@ -200,19 +216,10 @@ begin_stop(struct loop *lp)
 }
 
 static void
-on_wake(evutil_socket_t fd, short what, void *arg)
+take_fetches(struct fetch *fetches)
 {
-	struct loop *lp = arg;
-	struct fetch *fetches, *ordered = NULL;
-	uint64_t n;
+	struct fetch *ordered = NULL;
 
-	(void)what;
-	if (read((int)fd, &n, sizeof(n)) < 0)
-		return;
-	(void)pthread_mutex_lock(&lp->lock);
-	fetches = lp->completed;
-	lp->completed = NULL;
-	(void)pthread_mutex_unlock(&lp->lock);
 	/* The list is newest first. */
 	while (fetches) {
 		struct fetch *fetch = fetches;
@@ -227,6 +234,41 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 		ordered = fetch->next;
 		connection_complete(fetch);
 	}
+}
+
+static void
+take_arrived(struct load_wait *arrived)
+{
+	while (arrived) {
+		struct load_wait *wait = arrived;
+		struct gather *gat;
+
+		arrived = wait->next;
+		gat = gather_arrive(wait);
+		if (gat)
+			connection_gathered(gat);
+	}
+}
+
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *lp = arg;
+	struct fetch *fetches;
+	struct load_wait *arrived;
+	uint64_t n;
+
+	(void)what;
+	if (read((int)fd, &n, sizeof(n)) < 0)
+		return;
+	(void)pthread_mutex_lock(&lp->lock);
+	fetches = lp->completed;
+	arrived = lp->arrived;
+	lp->completed = NULL;
+	lp->arrived = NULL;
+	(void)pthread_mutex_unlock(&lp->lock);
+	take_arrived(arrived);
+	take_fetches(fetches);
 	if (atomic_load(&lp->shared->stopping))
 		begin_stop(lp);
 }
@@ -248,6 +290,7 @@ loop_init(struct loop *lp, struct loop_shared *shared, size_t index,
 	memset(lp, 0, sizeof(*lp));
 	(void)pthread_mutex_init(&lp->lock, NULL);
 	lp->shared = shared;
+	lp->index = index;
 	lp->met = &shared->metrics->sets[index];
 	lp->date_s = -1;
 	lp->base = event_base_new();
@@ -320,6 +363,13 @@ loop_release(struct loop *lp)
 
 		lp->completed = fetch->next;
 		fetch_free(fetch);
+	}
+	while (lp->arrived) {
+		struct load_wait *wait = lp->arrived;
+
+		/* Every connection is gone, so this frees. */
+		lp->arrived = wait->next;
+		(void)gather_arrive(wait);
 	}
 	free_event(lp->accept_ev);
 	free_event(lp->resume_ev);

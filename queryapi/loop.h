@@ -7,8 +7,8 @@
  * own) and take one connection per wake-up: a loop that is busy leaves the
  * next to an idle one, which SO_REUSEPORT's hashing would not.
  *
- * Threads: everything is the loop's own but loop_complete(), loop_stop(), and
- * the atomics.
+ * Threads: everything is the loop's own but loop_complete(), loop_arrive(),
+ * loop_stop(), and the atomics.
  */
 #ifndef QUERYAPI_LOOP_H
 #define QUERYAPI_LOOP_H
@@ -23,7 +23,10 @@
 #include "lib/queue.h"
 #include "lib/settings.h"
 #include "queryapi/admission.h"
+#include "queryapi/cache.h"
 #include "queryapi/catalog.h"
+#include "queryapi/feed.h"
+#include "queryapi/loads.h"
 #include "queryapi/http_response.h"
 #include "queryapi/fetch.h"
 #include "queryapi/metrics.h"
@@ -32,7 +35,10 @@
 struct loop_shared {
 	const struct settings *set;
 	struct catalog *catalog;
-	struct queue *fetches;
+	struct cache *cache;
+	struct loads *loads;
+	struct feed *feed;
+	struct queue *jobs; /* for the workers */
 	struct admission *admission;
 	struct guard *guard;
 	struct tls *tls; /* NULL: none */
@@ -48,6 +54,7 @@ struct loop_shared {
 
 struct loop {
 	struct loop_shared *shared;
+	size_t index; /* also as a reader of the cache */
 	struct metrics_set *met;
 	struct event_base *base;
 	pthread_t thread;
@@ -72,8 +79,9 @@ struct loop {
 
 	_Atomic int64_t beat_mono_ms;
 
-	pthread_mutex_t lock; /* completed; a leaf */
+	pthread_mutex_t lock; /* what follows; a leaf */
 	struct fetch *completed;
+	struct load_wait *arrived;
 };
 
 /* listen_fd is duplicated. */
@@ -97,6 +105,10 @@ loop_release(struct loop *lp);
 /* Any thread: gives a fetch back to the loop that made it. */
 void
 loop_complete(struct fetch *fetch);
+
+/* Any thread: a load is done with this wait. */
+void
+loop_arrive(struct load_wait *wait);
 
 /* For connections. */
 const char *

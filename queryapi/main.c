@@ -150,7 +150,7 @@ look(const struct settings *set, struct snapshot **ret_snap,
 		return -1;
 	if (store_session_open(store, &ses, err) == 0 &&
 	    store_check(ses, err) == 0 &&
-	    snapshot_read(ses, NULL, ret_snap, err) == 0)
+	    snapshot_read(ses, NULL, NULL, ret_snap, err) == 0)
 		rc = 0;
 	if (ses)
 		store_session_close(ses);

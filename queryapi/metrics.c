@@ -90,6 +90,9 @@ add_set(const struct metrics_set *set, struct metrics_sum *sum)
 	sum->hangups += get(&set->hangups);
 	sum->cut_off += get(&set->cut_off);
 	sum->lines_lost += get(&set->lines_lost);
+	sum->hits += get(&set->hits);
+	sum->misses += get(&set->misses);
+	sum->stale += get(&set->stale);
 	sum->connections +=
 		atomic_load_explicit(&set->connections, memory_order_relaxed);
 	sum->in_flight +=

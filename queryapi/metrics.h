@@ -30,6 +30,7 @@ struct metrics_set {
 	_Atomic uint64_t latency[ROUTE_COUNT][METRICS_BUCKETS];
 	_Atomic uint64_t latency_us[ROUTE_COUNT];
 	_Atomic uint64_t accepted, refused, hangups, cut_off, lines_lost;
+	_Atomic uint64_t hits, misses, stale; /* keys */
 	_Atomic int64_t connections, in_flight;
 };
 
@@ -64,6 +65,7 @@ struct metrics_sum {
 	uint64_t latency[ROUTE_COUNT][METRICS_BUCKETS];
 	uint64_t latency_us[ROUTE_COUNT];
 	uint64_t accepted, refused, hangups, cut_off, lines_lost, store_errors;
+	uint64_t hits, misses, stale;
 	int64_t connections, in_flight;
 };
 void

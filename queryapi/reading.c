@@ -65,7 +65,7 @@ reading_moved(struct reading *rdg, struct worker *wrk, bool *ret_moved,
 	*ret_moved = !same;
 	if (same)
 		return 0;
-	if (snapshot_read(wrk->ses, wrk->hold.snap, &fresh, err) < 0)
+	if (snapshot_read(wrk->ses, NULL, wrk->hold.snap, &fresh, err) < 0)
 		return -1;
 	reading_release(rdg);
 	rdg->snap = fresh;
@@ -124,8 +124,8 @@ told_before(const struct reading_meta *metas, size_t upto, int32_t source)
 }
 
 /* A name that needs no escape in a quoted string. */
-static bool
-is_quotable(const char *topic)
+bool
+reading_is_quotable(const char *topic)
 {
 	for (; *topic; topic++)
 		if (*topic < ' ' || *topic > '~' || *topic == '"' ||
@@ -152,7 +152,7 @@ reading_position(const struct reading *rdg, const struct reading_meta *metas,
 			if (list.len > POSITION_BYTES_MAX)
 				break;
 			if (told_before(metas, i, source) || !row ||
-			    !is_quotable(row->topic))
+			    !reading_is_quotable(row->topic))
 				continue;
 			for (size_t m = 0; m < n; m++) {
 				int64_t has =
@@ -173,8 +173,7 @@ reading_position(const struct reading *rdg, const struct reading_meta *metas,
 }
 
 void
-reading_failed(struct worker *wrk, struct http_response *res,
-	       const char *request_id, const struct pj_error *err)
+reading_say_failed(struct worker *wrk, const struct pj_error *err)
 {
 	static _Thread_local struct log_gate gate;
 	char quoted[PJ_ERROR_TEXT * 2];
@@ -185,6 +184,13 @@ reading_failed(struct worker *wrk, struct http_response *res,
 		log_error("read.failed", "missed=%lu text=%s", missed,
 			  log_quote(quoted, sizeof(quoted), err->text,
 				    strlen(err->text)));
+}
+
+void
+reading_failed(struct worker *wrk, struct http_response *res,
+	       const char *request_id, const struct pj_error *err)
+{
+	reading_say_failed(wrk, err);
 	/* The text names servers and collections: it is for the log. */
 	if (err->cls == PJ_ERROR_RETRY)
 		problem_write(res, PROBLEM_STORE, request_id,

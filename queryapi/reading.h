@@ -69,6 +69,13 @@ void
 reading_position(const struct reading *rdg, const struct reading_meta *metas,
 		 size_t n, struct http_response *res);
 
+/* Whether a topic's name needs no escape in a header's quoted string. */
+bool
+reading_is_quotable(const char *topic);
+
+/* Logs (at most one a second) and counts a failed store or document. */
+void
+reading_say_failed(struct worker *wrk, const struct pj_error *err);
 /* An answer for a failed store or document, counted. */
 void
 reading_failed(struct worker *wrk, struct http_response *res,

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "lib/buf.h"
+#include "queryapi/conditions.h"
 #include "queryapi/content.h"
 #include "queryapi/cors.h"
 #include "queryapi/guard.h"
-#include "queryapi/gzip.h"
 #include "queryapi/methods.h"
 #include "queryapi/views.h"
 
@@ -223,62 +223,32 @@ void
 routes_run(struct exchange *ex)
 {
 	ex->run(ex);
-	assert(!ex->fetch == (ex->res->status != 0));
+	assert((ex->res->status != 0) + (ex->sent != 0) + !!ex->gather +
+		       !!ex->fetch ==
+	       1);
 }
 
-/* All lines of a list field as one, owned; ptr NULL = there is none. */
-static struct pj_str
-joined(const struct http_request *req, const char *name)
+int
+exchange_view(struct exchange *ex)
 {
-	struct buf all = BUF_INIT;
-	const struct http_header *h;
-	size_t len;
-	char *text;
+	int view;
 
-	for (size_t from = 0; (h = http_request_header(req, name, &from));) {
-		if (all.data)
-			buf_addstr(&all, ", ");
-		buf_add(&all, h->value.ptr, h->value.len);
-	}
-	if (!all.data)
-		return (struct pj_str){NULL, 0};
-	text = buf_detach(&all, &len);
-	return (struct pj_str){text, len};
-}
-
-struct fetch *
-view_fetch(struct exchange *ex, size_t n_keys, size_t key_bytes)
-{
-	struct fetch *fetch;
-
-	if (!ex->snap || ex->store_away) {
-		/* Told at once: a queue of these would only be in the way. */
+	if (!ex->snap) {
 		exchange_problem(ex, PROBLEM_STORE,
 				 "the store is not reachable");
-		return NULL;
+		return -1;
 	}
-	if (snapshot_view(ex->snap, ex->view.ptr, ex->view.len) < 0) {
+	view = snapshot_view(ex->snap, ex->view.ptr, ex->view.len);
+	if (view < 0)
 		exchange_problem(ex, PROBLEM_VIEW_NOT_FOUND,
 				 "no view of this name");
-		return NULL;
-	}
-	fetch = fetch_new(n_keys, key_bytes);
-	memcpy(fetch->view, ex->view.ptr, ex->view.len);
-	fetch->n_keys = n_keys;
-	fetch->gzip = gzip_is_accepted(ex->req);
-	fetch->gzip_min_bytes = ex->gzip_min_bytes;
-	fetch->if_none_match = joined(ex->req, "if-none-match");
-	fetch->if_match = joined(ex->req, "if-match");
-	memcpy(fetch->request_id, ex->request_id, sizeof(fetch->request_id));
-	ex->fetch = fetch;
-	return fetch;
+	return view;
 }
 
 static void
 openapi_get(struct exchange *ex)
 {
-	struct pj_str condition;
-	bool gzip = gzip_is_accepted(ex->req);
+	struct conditions cond;
 	const char *match = NULL;
 
 	if (ex->uri.n_params) {
@@ -291,21 +261,21 @@ openapi_get(struct exchange *ex)
 				 "the store is not reachable");
 		return;
 	}
-	condition = joined(ex->req, "if-none-match");
-	if (condition.ptr)
-		match = etag_match(&ex->snap->openapi_tag, condition, gzip,
-				   false);
-	free((char *)(uintptr_t)condition.ptr);
+	conditions_read(&cond, ex->req);
+	if (cond.if_none_match.ptr)
+		match = etag_match(&ex->snap->openapi_tag, cond.if_none_match,
+				   cond.gzip, false);
+	conditions_release(&cond);
 	ex->res->status = match ? 304 : 200;
 	if (!match) {
 		struct pj_str text =
-			gzip ? ex->snap->openapi_gzip : ex->snap->openapi;
+			cond.gzip ? ex->snap->openapi_gzip : ex->snap->openapi;
 
 		ex->res->type = "application/json";
 		buf_add(&ex->res->body, text.ptr, text.len);
-		match = gzip ? ex->snap->openapi_tag.gzip
-			     : ex->snap->openapi_tag.identity;
-		if (gzip)
+		match = cond.gzip ? ex->snap->openapi_tag.gzip
+				  : ex->snap->openapi_tag.identity;
+		if (cond.gzip)
 			http_response_field(ex->res, "Content-Encoding",
 					    "gzip");
 	}

@@ -4,8 +4,9 @@
  *
  * Two steps, because a body may have to arrive between them: routes_find()
  * looks at the head alone, routes_run() calls the handler. A handler runs on
- * the loop and never blocks: it either fills ex->res, or makes ex->fetch, which
- * the connection hands to the workers.
+ * the loop and never blocks: it answers (ex->res, or ready bytes in ex->out),
+ * or makes ex->gather, which the connection begins, or ex->fetch, which the
+ * connection hands to the workers.
  * Next: view_get.c, view_batch.c, view_list.c.
  */
 #ifndef QUERYAPI_ROUTES_H
@@ -19,6 +20,7 @@
 #include "queryapi/http_request.h"
 #include "queryapi/http_response.h"
 #include "queryapi/fetch.h"
+#include "queryapi/gather.h"
 #include "queryapi/metrics.h"
 #include "queryapi/problem.h"
 #include "queryapi/snapshot.h"
@@ -33,12 +35,15 @@ struct exchange {
 	const struct http_request *req;
 	const char *request_id;
 	char *space; /* for the decoded target; as many bytes as it has */
+	struct loop *loop;
+	const struct http_reply *how;
+	struct buf *out;    /* empty */
 	struct pj_str body; /* of ROUTES_BODY, before routes_run() */
 	uint32_t body_max_bytes;
 	struct guard *guard;
 	const struct admission_address *addr; /* the client's */
 	bool counted; /* by guard_enter(): looked at for the second time */
-	const struct snapshot *snap; /* NULL: the store was never reached */
+	struct snapshot *snap; /* NULL: the store was never reached */
 	bool store_away;
 	uint32_t gzip_min_bytes;
 
@@ -53,8 +58,10 @@ struct exchange {
 	enum auth_result auth;
 	const struct settings_token *token; /* NULL: none, or none needed */
 
-	/* out: exactly one of the two */
+	/* out: exactly one of the four */
+	int sent;		   /* status of the response in *out, or 0 */
 	struct http_response *res; /* status 0 = not filled */
+	struct gather *gather;	   /* to be begun */
 	struct fetch *fetch;
 };
 
@@ -75,6 +82,9 @@ routes_template(enum route_id route);
 const char *
 routes_summary(enum route_id route);
 
+/* For handlers: the view's index in the picture; -1: a problem was answered. */
+int
+exchange_view(struct exchange *ex);
 /* For handlers: answers with a problem. */
 void
 exchange_problem(struct exchange *ex, enum problem kind, const char *detail);

@@ -12,9 +12,12 @@
 #include "lib/queue.h"
 #include "queryapi/admin.h"
 #include "queryapi/admission.h"
+#include "queryapi/cache.h"
 #include "queryapi/catalog.h"
+#include "queryapi/feed.h"
 #include "queryapi/guard.h"
 #include "queryapi/listener.h"
+#include "queryapi/loads.h"
 #include "queryapi/loop.h"
 #include "queryapi/metrics.h"
 #include "queryapi/tls.h"
@@ -22,6 +25,8 @@
 
 /* What the other threads get to end in, behind the loops. */
 enum { STOP_GRACE_MS = 500 };
+/* Room of the loads' own in the workers' queue: one job per generation. */
+enum { LOAD_JOBS_MAX = 1024 };
 
 struct server {
 	const struct settings *set;
@@ -128,21 +133,27 @@ start_all(struct server *srv, struct pj_error *err)
 	srv->shared.set = set;
 	(void)pthread_mutex_init(&srv->shared.accept_lock, NULL);
 	srv->shared.metrics = &srv->metrics;
-	srv->shared.fetches = queue_new(set->queryapi.queue_depth);
+	srv->shared.jobs = queue_new(set->queryapi.queue_depth + LOAD_JOBS_MAX);
+	srv->shared.cache = cache_new(set->queryapi.cache_bytes, n);
 	srv->shared.admission =
 		admission_new(set->queryapi.max_connections,
 			      set->queryapi.max_connections_per_address);
 	srv->shared.guard = guard_new(set);
 	srv->store = settings_store(set, true, "shopview-queryapi");
 	srv->shared.catalog = catalog_new(&srv->store);
+	srv->shared.loads = loads_new(
+		srv->shared.cache, srv->shared.catalog, srv->shared.jobs,
+		set->queryapi.queue_depth, set->queryapi.gzip_min_bytes);
+	srv->shared.feed = feed_new(srv->shared.catalog, srv->shared.loads);
 	if (tls_new(set, &srv->shared.tls, err) < 0)
 		return -1;
 	if (srv->shared.tls)
 		log_certificate(srv);
 	if (open_listeners(srv, err) < 0 ||
-	    catalog_start(srv->shared.catalog, err) < 0)
+	    catalog_start(srv->shared.catalog, err) < 0 ||
+	    feed_start(srv->shared.feed, err) < 0)
 		return -1;
-	srv->workers = workers_start(set->queryapi.workers, srv->shared.fetches,
+	srv->workers = workers_start(set->queryapi.workers, srv->shared.jobs,
 				     srv->shared.catalog, &srv->metrics, err);
 	if (!srv->workers || start_loops(srv, n, err) < 0)
 		return -1;
@@ -156,14 +167,18 @@ start_all(struct server *srv, struct pj_error *err)
 static void
 server_free(struct server *srv)
 {
+	/* What still waits goes to its loop, and there it ends. */
+	loads_free(srv->shared.loads);
 	for (size_t i = 0; i < srv->n_loops; i++)
 		loop_release(&srv->loops[i]);
 	free(srv->loops);
+	cache_free(srv->shared.cache);
+	feed_free(srv->shared.feed);
 	catalog_free(srv->shared.catalog);
 	admission_free(srv->shared.admission);
 	guard_free(srv->shared.guard);
 	tls_free(srv->shared.tls);
-	queue_free(srv->shared.fetches);
+	queue_free(srv->shared.jobs);
 	(void)pthread_mutex_destroy(&srv->shared.accept_lock);
 	metrics_release(&srv->metrics);
 	if (srv->data_fd >= 0)
@@ -205,6 +220,7 @@ server_stop(struct server *srv)
 	 * until the last worker has ended. */
 	until = clock_mono_ms() + STOP_GRACE_MS;
 	ended = catalog_stop(srv->shared.catalog, until);
+	ended = feed_stop(srv->shared.feed, until) && ended;
 	if (srv->workers)
 		ended = workers_stop(srv->workers, until) && ended;
 	if (srv->admin)

@@ -11,23 +11,26 @@
  *	routes.c      head → method and path (methods.c, uri.c) → handler
  *	content.c, ids.c
  *	              what a body may be, and what is in it
- *	list_query.c, cursor.c, filters.c
- *	              what a list may be asked by
- *	view_get.c, view_batch.c, view_list.c
- *	              request → fetch (first half, on the loop)
- *	worker.c      takes fetches off the one bounded queue
- *	view_get.c, view_batch.c, view_list.c
- *	              fetch → document (reading.c) → response (etag.c, gzip.c,
- *	              problem.c, http_response.c; second half, on a worker)
- *	loop.c        gets the fetch back, connection.c writes it
+ *	view_get.c, view_batch.c
+ *	              a hit: entry of the cache (cache.c, entry.c) → answer
+ *	              (answer.c, position.c); else gather.c brings the documents
+ *	              together
+ *	loads.c       one load per missing key, whoever waits for it
+ *	view_list.c   what it may be asked by: list_query.c, cursor.c,
+ *	              filters.c; makes a fetch
+ *	worker.c      takes loads in batches: load_run.c reads the store and
+ *	              renders entries; and fetches, what is too long for a loop
+ *	loop.c        gets them back, connection_gather.c answers
  *
- * Beside it: catalog.c keeps the picture of the store (snapshot.c, viewset.c,
- * openapi.c) that routes and readings use; admin.c shows all this from outside
- * (status.c, metrics.c).
+ * Beside it: feed.c follows the store's changes and drops what is older from
+ * the cache (served.h: the invariant behind positions); catalog.c keeps the
+ * picture of the store (snapshot.c, viewset.c, openapi.c) that routes use;
+ * admin.c shows all this from outside (status.c, metrics.c).
  *
- * Threads: N loops, the workers, the catalog's, the admin's; the caller's only
- * starts and stops.
- * Lock order: every lock is a leaf.
+ * Threads: N loops, the workers, the feed's, the catalog's, the admin's; the
+ * caller's only starts and stops.
+ * Lock order: the catalog's looks, then any other; the loads', then the
+ * cache's; all others are leaves.
  */
 #ifndef QUERYAPI_SERVER_H
 #define QUERYAPI_SERVER_H

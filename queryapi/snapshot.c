@@ -88,8 +88,9 @@ make_snapshot(struct viewset *sch, const struct store_checkpoint *rows,
 }
 
 int
-snapshot_read(struct store_session *ses, const struct snapshot *before,
-	      struct snapshot **ret_snap, struct pj_error *err)
+snapshot_read(struct store_session *ses, struct served_list *list,
+	      const struct snapshot *before, struct snapshot **ret_snap,
+	      struct pj_error *err)
 {
 	struct store_live *live = NULL;
 	struct store_generation *gens = NULL;
@@ -106,7 +107,7 @@ snapshot_read(struct store_session *ses, const struct snapshot *before,
 	    store_checkpoints(ses, NULL, &rows, &n_rows, err) < 0 ||
 	    store_sources(ses, &sources, &n_sources, err) < 0)
 		goto out;
-	sch = viewset_new(live, n_live, gens, n_gens);
+	sch = viewset_new(live, n_live, gens, n_gens, list);
 	if (before && viewset_same(before->viewset, sch)) {
 		viewset_unref(sch);
 		sch = before->viewset;

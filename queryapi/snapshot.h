@@ -22,6 +22,7 @@
 #include "lib/store.h"
 #include "queryapi/etag.h"
 #include "queryapi/filters.h"
+#include "queryapi/served.h"
 
 /* A view and its live generation. */
 struct snapshot_view {
@@ -30,8 +31,9 @@ struct snapshot_view {
 	int32_t version; /* of the document */
 	char generation_id[READMODEL_GENERATION_ID_MAX];
 	char collection[64];
-	char *cache_control; /* the field's value for 200 and 304 */
-	uint32_t max_age_s;
+	struct served *served; /* NULL when read without a list */
+	char *cache_control;   /* the field's value for 200 and 304 */
+	uint32_t max_age_s, stale_if_error_s;
 	struct filters filters; /* what lists may be asked by */
 	char *reader_json;	/* as stored; may be NULL */
 	bool readable;		/* reader_json could be read */
@@ -61,11 +63,12 @@ struct snapshot {
 	struct viewset *viewset;
 };
 
-/* Reads a picture; `before` (or NULL) lends what did not change. */
+/* Reads a picture; `before` (or NULL) lends what did not change. The list (or
+ * NULL) lends the views' generations. */
 int
-snapshot_read(struct store_session *ses, const struct snapshot *before,
-	      struct snapshot **ret_snap, struct pj_error *err)
-	__attribute__((warn_unused_result));
+snapshot_read(struct store_session *ses, struct served_list *list,
+	      const struct snapshot *before, struct snapshot **ret_snap,
+	      struct pj_error *err) __attribute__((warn_unused_result));
 struct snapshot *
 snapshot_ref(struct snapshot *snap);
 /* NULL is allowed. */

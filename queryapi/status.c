@@ -107,6 +107,17 @@ add_requests(json_t *root, const struct metrics_sum *sum)
 	(void)json_object_set_new(root, "latency_counts", counts);
 }
 
+/* Documents and fetches that no worker has taken up. */
+static size_t
+queued(struct loop_shared *shared)
+{
+	struct loads_figures loads;
+	size_t jobs = queue_len(shared->jobs);
+
+	loads_figures(shared->loads, &loads);
+	return loads.waiting + (jobs > loads.called ? jobs - loads.called : 0);
+}
+
 void
 status_write(struct loop_shared *shared, const struct snapshot *snap,
 	     int64_t started_mono_ms, struct buf *out)
@@ -140,9 +151,8 @@ status_write(struct loop_shared *shared, const struct snapshot *snap,
 				  json_integer(sum.connections));
 	(void)json_object_set_new(root, "in_flight",
 				  json_integer(sum.in_flight));
-	(void)json_object_set_new(
-		root, "queued",
-		json_integer((json_int_t)queue_len(shared->fetches)));
+	(void)json_object_set_new(root, "queued",
+				  json_integer((json_int_t)queued(shared)));
 	add_requests(root, &sum);
 	(void)json_object_set_new(root, "views", views_json(snap));
 	text = json_dumps(root, JSON_COMPACT);
@@ -167,8 +177,7 @@ status_metrics(struct loop_shared *shared, const struct snapshot *snap,
 		   "# HELP shopview_view_generation The generation that is "
 		   "served.\n"
 		   "# TYPE shopview_view_generation gauge\n",
-		   queue_len(shared->fetches),
-		   (int)catalog_store_is_well(shared->catalog));
+		   queued(shared), (int)catalog_store_is_well(shared->catalog));
 	for (size_t v = 0; snap && v < snap->n_views; v++)
 		buf_printf(out, "shopview_view_generation{view=\"%s\"} %d\n",
 			   snap->views[v].name, (int)snap->views[v].generation);

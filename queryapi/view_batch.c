@@ -1,220 +1,191 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Several documents of one view in one answer, in request order.
- * As view_get.c: first half on the loop, second on a worker.
+ * Takes a routed request, gives a gather; the answer is put together of ready
+ * entries when they are there. Only its compression is a worker's.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bsonjson.h"
 #include "lib/mem.h"
 #include "lib/readmodel.h"
+#include "queryapi/answer.h"
 #include "queryapi/guard.h"
 #include "queryapi/ids.h"
-#include "queryapi/reading.h"
+#include "queryapi/loop.h"
+#include "queryapi/position.h"
 #include "queryapi/views.h"
+#include "queryapi/worker.h"
 
-/* Slices bound what is in memory at once; the answer is bounded too. */
-enum { SLICE = 25, ANSWER_MAX_BYTES = 32 << 20 };
+/* An answer is in memory at once, so it is bounded. */
+enum { ANSWER_MAX_BYTES = 32 << 20 };
+_Static_assert((int)IDS_MAX <= (int)POSITION_ENTRIES_MAX,
+	       "a batch has one position");
 
-/* The work of one batch; keys are distinct, of[] leads from item to key. */
+/* Ids as they came; slots of the gather are distinct keys. */
 struct batch_get {
-	struct store_doc docs[IDS_MAX];
-	struct buf items[IDS_MAX]; /* rendered, without "id" */
-	struct reading_meta metas[IDS_MAX];
-	size_t n_docs;
-	size_t of[IDS_MAX];
-	size_t bytes;	       /* of the answer so far, repetitions included */
-	size_t asked[IDS_MAX]; /* how often each key was */
-	bool some_absent;
+	size_t n;
+	size_t slot_of[IDS_MAX];
 };
 
-/* The store is asked once for an id that is given twice. */
 static void
-collect(struct batch_get *bat, const struct fetch *fetch)
+add_item(struct buf *json, struct pj_str id, const struct entry *ent)
 {
-	for (size_t i = 0; i < fetch->n_keys; i++) {
-		struct pj_str key = fetch->keys[i];
-		size_t d = 0;
-
-		while (d < bat->n_docs &&
-		       (bat->docs[d].key.len != key.len ||
-			memcmp(bat->docs[d].key.ptr, key.ptr, key.len) != 0))
-			d++;
-		if (d == bat->n_docs)
-			bat->docs[bat->n_docs++].key = key;
-		bat->of[i] = d;
-		bat->asked[d]++;
-	}
-}
-
-static int
-render(struct batch_get *bat, size_t d, struct pj_error *err)
-{
-	struct store_doc *doc = &bat->docs[d];
-	struct buf *item = &bat->items[d];
-	int rc = 0;
-
-	bat->some_absent |= !doc->bson;
-	if (doc->bson && reading_meta_of(doc, &bat->metas[d], err) < 0)
-		return -1;
-	if (!doc->bson || bat->metas[d].meta.state == READMODEL_META_ONLY) {
-		buf_addstr(item, "\"found\":false,\"revision\":null,"
-				 "\"document\":null}");
-	} else if (bat->metas[d].meta.state == READMODEL_DELETED) {
-		buf_printf(item,
-			   "\"found\":false,\"deleted\":true,"
-			   "\"revision\":%" PRId64 ",\"document\":null}",
-			   bat->metas[d].meta.revision);
-	} else {
-		buf_printf(item,
-			   "\"found\":true,\"revision\":%" PRId64
+	buf_addstr(json, "{\"id\":");
+	bsonjson_string(json, id.ptr, id.len);
+	switch (ent->state) {
+	case ENTRY_DOCUMENT:
+		buf_printf(json,
+			   ",\"found\":true,\"revision\":%" PRId64
 			   ",\"document\":",
-			   bat->metas[d].meta.revision);
-		rc = bsonjson_write(item, doc->bson, doc->len, err);
-		buf_addch(item, '}');
+			   ent->revision);
+		buf_add(json, ent->json.ptr, ent->json.len);
+		buf_addch(json, '}');
+		break;
+	case ENTRY_DELETED:
+		buf_printf(json,
+			   ",\"found\":false,\"deleted\":true,"
+			   "\"revision\":%" PRId64 ",\"document\":null}",
+			   ent->revision);
+		break;
+	default:
+		buf_addstr(json, ",\"found\":false,\"revision\":null,"
+				 "\"document\":null}");
 	}
-	bat->bytes += item->len * bat->asked[d];
-	free(doc->bson);
-	doc->bson = NULL;
-	return rc;
+}
+
+static size_t
+bytes_of(const struct gather *gat, const struct batch_get *bat)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < bat->n; i++)
+		bytes += gat->slots[bat->slot_of[i]].entry->json.len;
+	return bytes;
 }
 
 static void
-forget(struct batch_get *bat)
+write_body(struct buf *json, const struct gather *gat,
+	   const struct batch_get *bat)
 {
-	for (size_t d = 0; d < bat->n_docs; d++) {
-		free(bat->docs[d].bson);
-		bat->docs[d].bson = NULL;
-		buf_release(&bat->items[d]);
-		reading_meta_release(&bat->metas[d]);
-		bat->metas[d].meta.n_positions = 0;
+	buf_addstr(json, "{\"items\":[");
+	for (size_t i = 0; i < bat->n; i++) {
+		const struct gather_slot *slot = &gat->slots[bat->slot_of[i]];
+
+		if (i)
+			buf_addch(json, ',');
+		add_item(json, slot->key, slot->entry);
 	}
-	bat->bytes = 0;
-	bat->some_absent = false;
-}
-
-/* Loads and renders slice by slice; stops early when it gets too much. */
-static int
-load_slices(struct batch_get *bat, struct worker *wrk,
-	    const struct reading *rdg, struct pj_error *err)
-{
-	for (size_t at = 0; at < bat->n_docs; at += SLICE) {
-		size_t n = bat->n_docs - at < SLICE ? bat->n_docs - at : SLICE;
-
-		if (reading_load(rdg, wrk, bat->docs + at, n, err) < 0)
-			return -1;
-		for (size_t d = at; d < at + n; d++)
-			if ((bat->docs[d].left_out &&
-			     reading_load(rdg, wrk, &bat->docs[d], 1, err) <
-				     0) ||
-			    render(bat, d, err) < 0)
-				return -1;
-		if (bat->bytes > ANSWER_MAX_BYTES)
-			return 0;
-	}
-	return 0;
-}
-
-static int
-load(struct batch_get *bat, struct worker *wrk, struct reading *rdg,
-     struct pj_error *err)
-{
-	bool moved = true;
-
-	while (moved && rdg->view >= 0) {
-		moved = false;
-		forget(bat);
-		if (load_slices(bat, wrk, rdg, err) < 0)
-			return -1;
-		if (bat->some_absent &&
-		    reading_moved(rdg, wrk, &moved, err) < 0)
-			return -1;
-	}
-	return 0;
+	buf_addstr(json, "]}");
 }
 
 static void
-answer(struct fetch *fetch, struct worker *wrk, const struct batch_get *bat,
-       const struct reading *rdg)
+write_fields(struct buf *fields, const struct gather *gat,
+	     const struct exchange *ex)
 {
-	struct http_response *res = &fetch->res;
-	struct buf json = BUF_INIT;
+	struct answer ans = {gather_view(gat, 0), &gat->cond, ex->how,
+			     ex->store_away, gat->age_s};
+	struct entry *entries[IDS_MAX];
 
-	buf_addstr(&json, "{\"items\":[");
-	for (size_t i = 0; i < fetch->n_keys; i++) {
-		const struct buf *item = &bat->items[bat->of[i]];
+	for (size_t i = 0; i < gat->n; i++)
+		entries[i] = gat->slots[i].entry;
+	answer_policy(fields, &ans);
+	(void)position_write(fields, entries, gat->n);
+}
 
-		buf_addstr(&json, i ? ",{\"id\":" : "{\"id\":");
-		bsonjson_string(&json, fetch->keys[i].ptr, fetch->keys[i].len);
-		buf_addch(&json, ',');
-		buf_add(&json, item->data, item->len);
-	}
-	buf_addstr(&json, "]}");
-	if (fetch->gzip && json.len >= fetch->gzip_min_bytes) {
-		gzip_write(wrk->gz, &res->body, json.data, json.len);
-		http_response_field(res, "Content-Encoding", "gzip");
-		buf_release(&json);
-	} else {
-		res->body = json;
-	}
-	res->status = 200;
-	res->type = "application/json";
-	http_response_field(res, "Cache-Control", "%s",
-			    reading_view(rdg)->cache_control);
-	http_response_field(res, "Vary",
-			    "Accept-Encoding, Projection-Min-Position");
-	reading_position(rdg, bat->metas, bat->n_docs, res);
+/* On a worker: too long for a loop. */
+static void
+compress_run(struct fetch *fetch, struct worker *wrk)
+{
+	struct buf coded = BUF_INIT;
+
+	gzip_write(wrk->gz, &coded, fetch->res.body.data, fetch->res.body.len);
+	buf_release(&fetch->res.body);
+	fetch->res.body = coded;
+	http_response_field(&fetch->res, "Content-Encoding", "gzip");
 }
 
 static void
-view_batch_run(struct fetch *fetch, struct worker *wrk)
+compress(struct exchange *ex)
 {
-	struct batch_get *bat = mem_calloc(1, sizeof(*bat));
-	struct reading rdg;
-	struct pj_error err;
-	int rc;
+	struct fetch *fetch = fetch_new(0, 0);
 
-	collect(bat, fetch);
-	reading_open(&rdg, wrk, fetch->view);
-	rc = load(bat, wrk, &rdg, &err);
-	if (rc < 0)
-		reading_failed(wrk, &fetch->res, fetch->request_id, &err);
-	else if (rdg.view < 0)
-		problem_write(&fetch->res, PROBLEM_VIEW_NOT_FOUND,
-			      fetch->request_id, "no view of this name");
-	else if (bat->bytes > ANSWER_MAX_BYTES)
-		problem_write(&fetch->res, PROBLEM_BAD_REQUEST,
-			      fetch->request_id,
-			      "the answer would be larger than 32 MiB: ask for "
-			      "fewer ids");
-	else
-		answer(fetch, wrk, bat, &rdg);
-	forget(bat);
-	reading_release(&rdg);
-	free(bat);
+	fetch->run = compress_run;
+	fetch->res = *ex->res;
+	*ex->res = HTTP_RESPONSE_INIT;
+	memcpy(fetch->request_id, ex->request_id, sizeof(fetch->request_id));
+	ex->fetch = fetch;
 }
 
-/* The fetch of these ids, with a copy of each. */
+static void
+finish(struct gather *gat, struct exchange *ex)
+{
+	const struct batch_get *bat = gat->more;
+
+	if (bytes_of(gat, bat) > ANSWER_MAX_BYTES) {
+		exchange_problem(ex, PROBLEM_BAD_REQUEST,
+				 "the answer would be larger than 32 MiB: ask "
+				 "for fewer ids");
+		return;
+	}
+	write_body(&ex->res->body, gat, bat);
+	write_fields(&ex->res->fields, gat, ex);
+	ex->res->status = 200;
+	ex->res->type = "application/json";
+	if (gat->cond.gzip && ex->res->body.len >= ex->gzip_min_bytes)
+		compress(ex);
+}
+
+/* The store is asked once for an id that is given twice. */
+static size_t
+slot_for(struct gather *gat, struct pj_str key, int view)
+{
+	size_t i = 0;
+
+	while (i < gat->n &&
+	       (gat->slots[i].key.len != key.len ||
+		memcmp(gat->slots[i].key.ptr, key.ptr, key.len) != 0))
+		i++;
+	if (i == gat->n) {
+		gat->slots[i].key = key;
+		gat->slots[i].view = view;
+		gat->n++;
+	}
+	return i;
+}
+
+/* Copies the ids and gathers their documents. */
 static void
 begin(struct exchange *ex, const struct ids *ids)
 {
-	struct fetch *fetch;
+	struct conditions cond;
+	struct batch_get *bat;
+	struct gather *gat;
 	char *space;
+	int view;
 
 	for (size_t i = 0; i < ids->n; i++)
 		if (!guard_key(ex, ids->at[i]))
 			return;
-	fetch = view_fetch(ex, ids->n, ids->bytes);
-	if (!fetch)
+	view = exchange_view(ex);
+	if (view < 0)
 		return;
-	fetch->run = view_batch_run;
-	space = fetch->key_bytes;
+	conditions_read(&cond, ex->req);
+	gat = gather_new(ex->loop, ex->snap, &cond, ids->n, ids->bytes);
+	gat->n = 0;
+	gat->finish = finish;
+	gat->more = bat = mem_calloc(1, sizeof(*bat));
+	space = gat->key_bytes;
 	for (size_t i = 0; i < ids->n; i++) {
-		memcpy(space, ids->at[i].ptr, ids->at[i].len);
-		fetch->keys[i] = (struct pj_str){space, ids->at[i].len};
-		space += ids->at[i].len;
+		struct pj_str key = {space, ids->at[i].len};
+
+		memcpy(space, ids->at[i].ptr, key.len);
+		space += key.len;
+		bat->slot_of[bat->n++] = slot_for(gat, key, view);
 	}
+	ex->gather = gat;
 }
 
 void

@@ -227,6 +227,30 @@ pack_text(struct fetch *fetch, size_t key, char **space, struct pj_str text)
 	*space += text.len;
 }
 
+/* A fetch for the exchange's view; NULL when a problem was answered instead. */
+static struct fetch *
+view_fetch(struct exchange *ex, size_t n_keys, size_t key_bytes)
+{
+	struct fetch *fetch;
+
+	if (ex->store_away) {
+		/* Told at once: a queue of these would only be in the way. */
+		exchange_problem(ex, PROBLEM_STORE,
+				 "the store is not reachable");
+		return NULL;
+	}
+	if (exchange_view(ex) < 0)
+		return NULL;
+	fetch = fetch_new(n_keys, key_bytes);
+	memcpy(fetch->view, ex->view.ptr, ex->view.len);
+	fetch->n_keys = n_keys;
+	fetch->gzip = gzip_is_accepted(ex->req);
+	fetch->gzip_min_bytes = ex->gzip_min_bytes;
+	memcpy(fetch->request_id, ex->request_id, sizeof(fetch->request_id));
+	ex->fetch = fetch;
+	return fetch;
+}
+
 static void
 pack(struct exchange *ex, const struct list_query *query)
 {

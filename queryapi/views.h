@@ -22,9 +22,4 @@ view_list(struct exchange *ex);
 void
 view_many(struct exchange *ex);
 
-/* A fetch for the exchange's view, without keys; NULL when a problem was
- * answered instead. */
-struct fetch *
-view_fetch(struct exchange *ex, size_t n_keys, size_t key_bytes);
-
 #endif

@@ -48,6 +48,7 @@ read_policy(struct snapshot_view *view, const json_t *reader)
 	view->max_age_s = (uint32_t)seconds(cache, "maxAge");
 	swr = seconds(cache, "staleWhileRevalidate");
 	sie = seconds(cache, "staleIfError");
+	view->stale_if_error_s = (uint32_t)sie;
 	view->cache_control =
 		mem_printf("public, max-age=%" PRIu32
 			   ", stale-while-revalidate=%" JSON_INTEGER_FORMAT
@@ -105,7 +106,8 @@ is_served(const struct store_live *live)
 
 struct viewset *
 viewset_new(const struct store_live *live, size_t n_live,
-	    const struct store_generation *gens, size_t n_gens)
+	    const struct store_generation *gens, size_t n_gens,
+	    struct served_list *list)
 {
 	struct viewset *sch = mem_calloc(1, sizeof(*sch));
 
@@ -123,6 +125,8 @@ viewset_new(const struct store_live *live, size_t n_live,
 		view->version = gen->version;
 		readmodel_generation_id(view->generation_id, gen->projection,
 					gen->number);
+		if (list)
+			view->served = served_find(list, view->generation_id);
 		memcpy(view->collection, gen->collection,
 		       sizeof(view->collection));
 		if (gen->reader_json)

@@ -26,7 +26,8 @@ struct viewset {
 /* The views with their live generations; cheap, to be compared. */
 struct viewset *
 viewset_new(const struct store_live *live, size_t n_live,
-	    const struct store_generation *gens, size_t n_gens);
+	    const struct store_generation *gens, size_t n_gens,
+	    struct served_list *list);
 bool
 viewset_same(const struct viewset *a, const struct viewset *b);
 /* The dear part: what is made of the generations' JSON. Once, before use. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Takes fetches, gives them back done. Next: view_get.c or view_batch.c, then
- * loop.c. */
+/* Takes jobs: load_run.c, or a fetch, which goes back to its loop done. */
 #include "queryapi/worker.h"
 
 #include <errno.h>
@@ -15,7 +14,7 @@
 #include "queryapi/problem.h"
 
 struct workers {
-	struct queue *fetches;
+	struct queue *jobs;
 	struct catalog *catalog;
 	struct metrics *metrics;
 	pthread_t *threads;
@@ -25,9 +24,8 @@ struct workers {
 	size_t n_running;
 };
 
-/* The session, opened when the store has been. */
-static int
-need_session(struct worker *wrk, struct pj_error *err)
+int
+worker_session(struct worker *wrk, struct pj_error *err)
 {
 	struct store *store = catalog_store(wrk->catalog);
 
@@ -40,7 +38,7 @@ need_session(struct worker *wrk, struct pj_error *err)
 }
 
 static void
-run_fetch(struct worker *wrk, struct fetch *fetch)
+run(struct worker *wrk, struct fetch *fetch)
 {
 	struct pj_error err;
 
@@ -51,7 +49,7 @@ run_fetch(struct worker *wrk, struct fetch *fetch)
 			      "the request waited too long for the store");
 		return;
 	}
-	if (need_session(wrk, &err) < 0) {
+	if (worker_session(wrk, &err) < 0) {
 		problem_write(&fetch->res, PROBLEM_STORE, fetch->request_id,
 			      "the store is not reachable");
 		return;
@@ -65,22 +63,31 @@ run_fetch(struct worker *wrk, struct fetch *fetch)
 	fetch->run(fetch, wrk);
 }
 
+void
+fetch_run(struct job *job, struct worker *wrk)
+{
+	struct fetch *fetch = (struct fetch *)job;
+
+	run(wrk, fetch);
+	loop_complete(fetch);
+}
+
 static void *
 worker_thread(void *arg)
 {
 	struct workers *wks = arg;
 	struct worker wrk = {.catalog = wks->catalog, .metrics = wks->metrics};
-	struct fetch *fetch;
+	struct job *job;
 
 	wrk.gz = gzip_new();
-	while ((fetch = queue_pop(wks->fetches, -1))) {
-		run_fetch(&wrk, fetch);
-		loop_complete(fetch);
-	}
+	while ((job = queue_pop(wks->jobs, -1)))
+		job->run(job, &wrk);
 	if (wrk.ses)
 		store_session_close(wrk.ses);
 	snapshot_unref(wrk.hold.snap);
 	gzip_free(wrk.gz);
+	buf_release(&wrk.json);
+	buf_release(&wrk.gzip);
 	(void)pthread_mutex_lock(&wks->lock);
 	wks->n_running--;
 	(void)pthread_cond_broadcast(&wks->ended);
@@ -89,13 +96,13 @@ worker_thread(void *arg)
 }
 
 struct workers *
-workers_start(uint32_t n, struct queue *fetches, struct catalog *cat,
+workers_start(uint32_t n, struct queue *jobs, struct catalog *cat,
 	      struct metrics *met, struct pj_error *err)
 {
 	struct workers *wks = mem_calloc(1, sizeof(*wks));
 	pthread_condattr_t attr;
 
-	wks->fetches = fetches;
+	wks->jobs = jobs;
 	wks->catalog = cat;
 	wks->metrics = met;
 	wks->threads = mem_calloc(n, sizeof(*wks->threads));
@@ -128,7 +135,7 @@ workers_stop(struct workers *wks, int64_t until_mono_ms)
 				 until_mono_ms % 1000 * 1000000};
 	bool all;
 
-	queue_close(wks->fetches);
+	queue_close(wks->jobs);
 	(void)pthread_mutex_lock(&wks->lock);
 	while (wks->n_running && pthread_cond_timedwait(&wks->ended, &wks->lock,
 							&until) != ETIMEDOUT)

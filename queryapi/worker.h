@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Worker threads: the only ones that read documents. Each has a session of its
- * own for life, takes fetches from the one queue, runs them and gives them
- * back.
+ * own for life and takes jobs from the one queue: loads (loads.h), fetches.
  */
 #ifndef QUERYAPI_WORKER_H
 #define QUERYAPI_WORKER_H
@@ -23,12 +22,18 @@ struct worker {
 	struct store_session *ses;
 	struct snapshot_hold hold;
 	struct gzip *gz;
+	struct buf json, gzip; /* one document at a time */
 };
+
+/* The worker's session, opened when the store has been. */
+int
+worker_session(struct worker *wrk, struct pj_error *err)
+	__attribute__((warn_unused_result));
 
 struct workers;
 
 struct workers *
-workers_start(uint32_t n, struct queue *fetches, struct catalog *cat,
+workers_start(uint32_t n, struct queue *jobs, struct catalog *cat,
 	      struct metrics *met, struct pj_error *err);
 /*
  * Closes the queue and waits for the threads; false when some did not end in

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/mem.h"
 #include "lib/store.h"
@@ -30,11 +31,17 @@ static struct {
 	int64_t next;	      /* checkpoint */
 	int64_t next_on_load; /* 0, or what a load makes of it */
 	char loaded[1024];    /* keys, each ended by a space */
+	int64_t revision;     /* of every document */
+	/* What the stream tells next; the stream empties it. */
+	struct store_news news;
+	bool stream_breaks;
+	int watches; /* streams opened so far */
 } dbl = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
 	.live = 1,
 	.next = 10,
+	.revision = 7,
 };
 
 /* For tests: changes a knob. */
@@ -105,7 +112,7 @@ double_document(struct store_doc *doc)
 	bson_append_document_begin(&b, "_m", -1, &m);
 	bson_append_binary(&m, "w", -1, BSON_SUBTYPE_BINARY, token,
 			   sizeof(token));
-	bson_append_int64(&m, "r", -1, 7);
+	bson_append_int64(&m, "r", -1, dbl.revision);
 	bson_append_int32(&m, "d", -1, 0);
 	bson_append_int64(&m, "t", -1, 0);
 	bson_append_document_begin(&m, "p", -1, &p);
@@ -242,6 +249,69 @@ store_parked_has(struct store_session *ses, const char *generation,
 		return -1;
 	*ret_has = false;
 	return double_leave();
+}
+
+int
+store_parked_count(struct store_session *ses, const char *generation,
+		   int64_t *ret_n, struct pj_error *err)
+{
+	(void)ses;
+	(void)generation;
+	if (double_enter(err) < 0)
+		return -1;
+	*ret_n = 0;
+	return double_leave();
+}
+
+int
+store_watch_open(struct store_session *ses, const char *const *collections,
+		 size_t n, int wait_ms, struct store_watch **ret_watch,
+		 struct pj_error *err)
+{
+	(void)ses;
+	(void)collections;
+	(void)n;
+	(void)wait_ms;
+	if (double_enter(err) < 0)
+		return -1;
+	dbl.watches++;
+	*ret_watch = mem_alloc(1);
+	return double_leave();
+}
+
+int
+store_watch_next(struct store_watch *watch, struct store_news *ret_news,
+		 struct pj_error *err)
+{
+	struct timespec until;
+	bool broken;
+
+	(void)watch;
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec = (until.tv_nsec + 10000000) % 1000000000;
+	(void)pthread_mutex_lock(&dbl.lock);
+	while (dbl.looks_hang)
+		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
+	(void)pthread_mutex_unlock(&dbl.lock);
+	if (double_enter(err) < 0)
+		return -1;
+	if (dbl.news.kind == STORE_NEWS_NONE && !dbl.stream_breaks)
+		(void)pthread_cond_timedwait(&dbl.changed, &dbl.lock, &until);
+	*ret_news = dbl.news;
+	dbl.news.kind = STORE_NEWS_NONE;
+	broken = dbl.stream_breaks;
+	dbl.stream_breaks = false;
+	(void)pthread_cond_broadcast(&dbl.changed);
+	if (broken)
+		(void)pj_error_set(err, PJ_ERROR_RETRY, "double: broken");
+	(void)double_leave();
+	return broken ? -1 : 0;
+}
+
+void
+store_watch_close(struct store_watch *watch)
+{
+	free(watch);
 }
 
 #endif

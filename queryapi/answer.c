@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queryapi/answer.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "queryapi/position.h"
+#include "queryapi/problem.h"
+
+static const char vary[] = "Vary: Accept-Encoding, Projection-Min-Position\r\n";
+
+void
+answer_policy(struct buf *out, const struct answer *ans)
+{
+	buf_addstr(out, "Cache-Control: ");
+	buf_addstr(out, ans->view->cache_control);
+	buf_add(out, "\r\n", 2);
+	buf_add(out, vary, sizeof(vary) - 1);
+	if (ans->stale)
+		buf_printf(out,
+			   "Age: %" PRId64 "\r\n"
+			   "Cache-Status: shopview; hit; detail=stale\r\n",
+			   ans->age_s);
+}
+
+static int
+problem(struct buf *out, struct entry *ent, const struct answer *ans,
+	enum problem kind, const char *detail, bool *ret_current)
+{
+	struct http_response res = HTTP_RESPONSE_INIT;
+	int status;
+
+	problem_write(&res, kind, ans->how->request_id, detail);
+	if (kind != PROBLEM_PRECONDITION) {
+		/* 404 and 410 may be kept as long as a document, but not
+		 * served stale: the next event may be its first. */
+		http_response_field(&res, "Cache-Control",
+				    "public, max-age=%" PRIu32,
+				    ans->view->max_age_s);
+		buf_add(&res.fields, vary, sizeof(vary) - 1);
+	}
+	*ret_current = position_write(&res.fields, &ent, 1);
+	http_response_write(out, &res, ans->how);
+	status = res.status;
+	http_response_release(&res);
+	return status;
+}
+
+/* Preconditions first (RFC 9110, 13.2.2), the body only when it is sent. */
+static int
+document(struct buf *out, struct entry *ent, const struct answer *ans,
+	 bool *ret_current)
+{
+	const struct conditions *cond = ans->cond;
+	bool gzip = cond->gzip && ent->gzip.ptr;
+	struct pj_str body = gzip ? ent->gzip : ent->json;
+	struct pj_str head = gzip ? ent->gzip_head : ent->json_head;
+	const char *match = NULL;
+
+	if (cond->if_match.ptr &&
+	    !etag_match(&ent->tag, cond->if_match, cond->gzip, true))
+		return problem(out, ent, ans, PROBLEM_PRECONDITION,
+			       "the document is not at an entity tag of "
+			       "If-Match",
+			       ret_current);
+	if (cond->if_none_match.ptr)
+		match = etag_match(&ent->tag, cond->if_none_match, cond->gzip,
+				   false);
+	buf_reserve(out, 1024 + head.len + (match ? 0 : body.len));
+	http_head_begin(out, match ? 304 : 200, ans->how);
+	if (match) {
+		/* The tag that matched: it tells a cache which of its copies
+		 * this is about. */
+		buf_addstr(out, "ETag: ");
+		buf_addstr(out, match);
+		buf_add(out, "\r\n", 2);
+	} else {
+		buf_add(out, head.ptr, head.len);
+	}
+	answer_policy(out, ans);
+	*ret_current = position_write(out, &ent, 1);
+	http_head_end(out, ans->how);
+	if (!match && !ans->how->head_only)
+		buf_add(out, body.ptr, body.len);
+	return match ? 304 : 200;
+}
+
+int
+answer_entry(struct buf *out, struct entry *ent, const struct answer *ans,
+	     bool *ret_current)
+{
+	switch (ent->state) {
+	case ENTRY_DOCUMENT:
+		break;
+	case ENTRY_DELETED:
+		return problem(out, ent, ans, PROBLEM_DELETED,
+			       "the document was deleted", ret_current);
+	case ENTRY_PARKED:
+		return problem(out, ent, ans, PROBLEM_PARKED,
+			       "no document yet: this key has only parked "
+			       "records",
+			       ret_current);
+	case ENTRY_ABSENT:
+		return problem(out, ent, ans, PROBLEM_NOT_FOUND,
+			       "no document of this key was ever seen",
+			       ret_current);
+	}
+	return document(out, ent, ans, ret_current);
+}
+
+bool
+answer_may_be_stale(const struct entry *ent, const struct snapshot_view *view,
+		    int64_t now_mono_ms, int64_t *ret_age_s)
+{
+	uint64_t since = atomic_load(&ent->since);
+	int64_t at = atomic_load(&ent->at_mono_ms), proven;
+
+	if (ent->state != ENTRY_DOCUMENT)
+		return false;
+	/* While it was followed it was the newest. */
+	proven = atomic_load(&ent->served->proven_mono_ms);
+	if (since && since == atomic_load(&ent->served->proven_since) &&
+	    proven > at)
+		at = proven;
+	*ret_age_s = (now_mono_ms - at) / 1000;
+	return view->stale_if_error_s &&
+	       *ret_age_s <= (int64_t)view->stale_if_error_s;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is answered about one key: 200, 304, 404, 410, 412, from a ready entry.
+ *
+ * Thread: a loop.
+ */
+#ifndef QUERYAPI_ANSWER_H
+#define QUERYAPI_ANSWER_H
+
+#include "queryapi/conditions.h"
+#include "queryapi/entry.h"
+#include "queryapi/http_response.h"
+#include "queryapi/snapshot.h"
+
+struct answer {
+	const struct snapshot_view *view;
+	const struct conditions *cond;
+	const struct http_reply *how;
+	bool stale; /* the store is away, so this is what we had (RFC 5861) */
+	int64_t age_s; /* of a stale one */
+};
+
+/*
+ * Writes the whole response; the status. `ret_current` false: the entry ceased
+ * to be the newest meanwhile, so that only its own positions were told.
+ */
+int
+answer_entry(struct buf *out, struct entry *ent, const struct answer *ans,
+	     bool *ret_current);
+
+/* Appends Cache-Control, Vary, and for a stale one Age and Cache-Status, whole
+ * lines. */
+void
+answer_policy(struct buf *out, const struct answer *ans);
+
+/*
+ * Whether an entry may be served while the store is away, and how old it then
+ * is in seconds: documents within the view's stale-if-error, nothing else.
+ */
+bool
+answer_may_be_stale(const struct entry *ent, const struct snapshot_view *view,
+		    int64_t now_mono_ms, int64_t *ret_age_s);
+
+#endif

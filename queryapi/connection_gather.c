@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Takes a gather, gives its answer: at once when all is in the cache, else when
+ * it comes back from loop.c.
+ */
+#include "queryapi/connection_impl.h"
+#include "queryapi/routes.h"
+
+/* Views that move under a request, one after the other. */
+enum { ROUNDS_MAX = 3 };
+
+static void
+give_up(struct connection *c, struct gather *gat, enum problem kind,
+	const char *detail)
+{
+	gather_let_go(gat);
+	connection_problem(c, kind, detail);
+}
+
+/* Every slot is filled. */
+static void
+answer_gathered(struct connection *c, struct gather *gat, bool store_away)
+{
+	struct loop *lp = c->loop;
+	struct http_reply how = connection_how(c);
+	struct http_response res = HTTP_RESPONSE_INIT;
+	struct exchange ex = {
+		.loop = lp,
+		.how = &how,
+		.out = &lp->out,
+		.request_id = c->cur.request_id,
+		.store_away = store_away,
+		.gzip_min_bytes = lp->shared->set->queryapi.gzip_min_bytes,
+		.res = &res,
+	};
+
+	buf_clear(&lp->out);
+	gat->finish(gat, &ex);
+	gather_let_go(gat);
+	if (ex.fetch)
+		connection_submit(c, ex.fetch);
+	else if (ex.sent)
+		connection_send(c, ex.sent);
+	else
+		connection_reply(c, &res);
+	http_response_release(&res);
+}
+
+void
+connection_make_do(struct connection *c, struct gather *gat)
+{
+	if (!gather_stale(gat)) {
+		give_up(c, gat, PROBLEM_STORE, "the store is not reachable");
+		return;
+	}
+	metrics_count(&c->loop->met->stale);
+	answer_gathered(c, gat, true);
+}
+
+void
+connection_begin(struct connection *c, struct gather *gat, bool store_away)
+{
+	if (store_away) {
+		connection_make_do(c, gat);
+		return;
+	}
+	switch (gather_begin(gat)) {
+	case GATHER_THERE:
+		answer_gathered(c, gat, false);
+		break;
+	case GATHER_WAITING:
+		gat->conn = c;
+		c->gather = gat;
+		metrics_move(&c->loop->met->in_flight, 1);
+		break;
+	case GATHER_FULL:
+		give_up(c, gat, PROBLEM_OVERLOADED,
+			"too many requests are waiting");
+		break;
+	}
+}
+
+void
+connection_finish(struct connection *c, struct gather *gat)
+{
+	struct loop *lp = c->loop;
+
+	switch (gat->worst) {
+	case LOAD_DONE:
+		answer_gathered(c, gat, false);
+		break;
+	case LOAD_STORE:
+		connection_make_do(c, gat);
+		break;
+	case LOAD_DAMAGED:
+		give_up(c, gat, PROBLEM_INTERNAL,
+			"the document could not be read");
+		break;
+	case LOAD_MOVED:
+		catalog_update(lp->shared->catalog, &lp->hold);
+		if (gat->rounds >= ROUNDS_MAX)
+			give_up(c, gat, PROBLEM_STORE,
+				"the view changes all the time");
+		else if (!gather_restart(gat, lp->hold.snap))
+			give_up(c, gat, PROBLEM_VIEW_NOT_FOUND,
+				"no view of this name");
+		else
+			connection_begin(c, gat, false);
+		break;
+	}
+}

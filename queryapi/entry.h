@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One key of one generation as the cache holds it: what is sent, ready made.
+ * One block of memory; immutable but for the marks of the cache.
+ *
+ * Ownership: counted by references; the last one frees it.
+ * Threads: any, through a reference or within a reader's turn (cache.h).
+ */
+#ifndef QUERYAPI_ENTRY_H
+#define QUERYAPI_ENTRY_H
+
+#include <projector/event.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/bsonjson.h"
+#include "queryapi/etag.h"
+#include "queryapi/served.h"
+
+enum entry_state {
+	ENTRY_DOCUMENT,
+	ENTRY_DELETED,
+	ENTRY_ABSENT,
+	ENTRY_PARKED, /* absent, but there are parked records */
+};
+
+/* The newest offset of one source that the document contains. */
+struct entry_position {
+	int32_t source;
+	int64_t offset;
+	struct pj_str name; /* "stock/3" */
+};
+
+enum { ENTRY_FREQ_MAX = 3 };
+
+struct entry {
+	/* The cache's: bucket chain and queue, by its lock; marks by anybody.
+	 */
+	struct entry *_Atomic chain;
+	struct entry *newer, *older;
+	uint8_t queue;
+	atomic_uint refs;
+	atomic_bool gone;	    /* out of the cache: another may be newer */
+	_Atomic uint64_t since;	    /* current while it is the generation's */
+	_Atomic uint8_t freq;	    /* hits since it was looked at, at most 3 */
+	_Atomic int64_t at_mono_ms; /* when it was the store's newest */
+
+	struct served *served;
+	uint64_t hash;
+	struct pj_str key;
+	enum entry_state state;
+	int64_t revision; /* -1: absent */
+	struct etag tag;
+	const struct entry_position *positions;
+	size_t n_positions;
+	struct pj_str json; /* ENTRY_DOCUMENT */
+	struct pj_str gzip; /* ptr NULL: none */
+	bool coded;	    /* gzip is made, or would not pay */
+	/* Content fields of a 200, whole lines, by coding. */
+	struct pj_str json_head, gzip_head;
+	size_t bytes; /* of memory */
+};
+
+/* What an entry is made of; all borrowed. */
+struct entry_parts {
+	struct served *served;
+	uint64_t hash;
+	struct pj_str key;
+	enum entry_state state;
+	int64_t revision;
+	int32_t generation; /* for the tag */
+	const struct entry_position *positions;
+	size_t n_positions;
+	struct pj_str json, gzip;
+	bool coded;
+	uint64_t since; /* as of before the store was asked */
+	int64_t at_mono_ms;
+};
+
+/* One reference, the caller's. */
+struct entry *
+entry_new(const struct entry_parts *parts);
+
+static inline struct entry *
+entry_ref(struct entry *ent)
+{
+	(void)atomic_fetch_add_explicit(&ent->refs, 1, memory_order_relaxed);
+	return ent;
+}
+
+/* NULL is allowed. */
+void
+entry_unref(struct entry *ent);
+
+/*
+ * True while nothing newer is known. What was read of the generation's
+ * checkpoints before this was asked is contained in the entry.
+ */
+static inline bool
+entry_is_current(const struct entry *ent)
+{
+	uint64_t since =
+		atomic_load_explicit(&ent->since, memory_order_acquire);
+
+	return since &&
+	       !atomic_load_explicit(&ent->gone, memory_order_acquire) &&
+	       since == atomic_load_explicit(&ent->served->since,
+					     memory_order_acquire);
+}
+
+#endif

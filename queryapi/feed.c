@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queryapi/feed.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+/*
+ * The second is how far a stream may be behind a poll: longer, and readers
+ * would take what is old for new. The first bounds how long a stop waits.
+ */
+enum { WAIT_MS = 200, LATE_MS = 1000, AGAIN_MS = 250 };
+
+struct feed {
+	struct catalog *catalog;
+	struct loads *loads;
+	pthread_t thread;
+
+	/* The thread's. */
+	struct store_session *ses;
+	struct store_watch *watch;
+	struct snapshot *followed; /* the picture whose views are */
+	bool said_lost;
+
+	/* The catalog's thread's: the picture that is to be reached. */
+	struct snapshot *goal;
+	int64_t goal_at_mono_ms;
+
+	atomic_bool distrusted; /* by the catalog: begin anew */
+	_Atomic bool following;
+	_Atomic uint64_t documents, checkpoints, followings, lost;
+
+	pthread_mutex_t lock; /* all below; a leaf */
+	pthread_cond_t changed;
+	bool started, stopping, ended;
+};
+
+static void
+prove(void *arg, const struct snapshot *snap);
+
+struct feed *
+feed_new(struct catalog *cat, struct loads *lds)
+{
+	struct feed *feed = mem_calloc(1, sizeof(*feed));
+	pthread_condattr_t attr;
+
+	feed->catalog = cat;
+	feed->loads = lds;
+	(void)pthread_mutex_init(&feed->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&feed->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	catalog_on_look(cat, prove, feed);
+	return feed;
+}
+
+void
+feed_free(struct feed *feed)
+{
+	if (!feed)
+		return;
+	snapshot_unref(feed->goal);
+	(void)pthread_cond_destroy(&feed->changed);
+	(void)pthread_mutex_destroy(&feed->lock);
+	free(feed);
+}
+
+void
+feed_figures(const struct feed *feed, struct feed_figures *ret)
+{
+	*ret = (struct feed_figures){
+		.following = atomic_load(&feed->following),
+		.documents = atomic_load(&feed->documents),
+		.checkpoints = atomic_load(&feed->checkpoints),
+		.followings = atomic_load(&feed->followings),
+		.lost = atomic_load(&feed->lost),
+	};
+}
+
+/* ---- Proof, in the catalog's thread ------------------------------------ */
+
+static bool
+has_reached(const struct snapshot *snap)
+{
+	for (size_t v = 0; v < snap->n_views; v++) {
+		const struct snapshot_checkpoints *list = &snap->checkpoints[v];
+		const struct served *srv = snap->views[v].served;
+
+		for (size_t i = 0; i < list->n; i++)
+			if (list->rows[i].source <
+				    SERVED_CHUNK * SERVED_CHUNKS &&
+			    served_next(srv, list->rows[i].source) <
+				    list->rows[i].next)
+				return false;
+	}
+	return true;
+}
+
+static void
+note_proof(const struct snapshot *snap, int64_t at_mono_ms)
+{
+	for (size_t v = 0; v < snap->n_views; v++) {
+		struct served *srv = snap->views[v].served;
+		uint64_t since = atomic_load(&srv->since);
+
+		if (!since)
+			continue;
+		atomic_store(&srv->proven_since, since);
+		atomic_store(&srv->proven_mono_ms, at_mono_ms);
+	}
+}
+
+static void
+prove(void *arg, const struct snapshot *snap)
+{
+	struct feed *feed = arg;
+	int64_t now = clock_mono_ms();
+
+	if (!atomic_load(&feed->following)) {
+		snapshot_unref(feed->goal);
+		feed->goal = NULL;
+		return;
+	}
+	if (!feed->goal) {
+		feed->goal = snapshot_ref((struct snapshot *)(uintptr_t)snap);
+		feed->goal_at_mono_ms = now;
+	}
+	if (has_reached(feed->goal)) {
+		note_proof(feed->goal, feed->goal_at_mono_ms);
+		snapshot_unref(feed->goal);
+		feed->goal = NULL;
+	} else if (now - feed->goal_at_mono_ms > LATE_MS &&
+		   !atomic_exchange(&feed->distrusted, true)) {
+		/* Now, not when the thread comes back from the store. */
+		catalog_unfollow(feed->catalog);
+		log_warn("feed.late",
+			 "ms=%d text=\"the stream of changes is behind the "
+			 "store: what is cached is read again\"",
+			 (int)(now - feed->goal_at_mono_ms));
+	}
+}
+
+/* ---- The thread -------------------------------------------------------- */
+
+static void
+say_lost(struct feed *feed, const struct pj_error *err)
+{
+	char quoted[PJ_ERROR_TEXT * 2];
+
+	if (!feed->said_lost)
+		log_warn("feed.lost",
+			 "text=%s do=\"every read asks the store until it is "
+			 "followed again\"",
+			 log_quote(quoted, sizeof(quoted), err->text,
+				   strlen(err->text)));
+	feed->said_lost = true;
+}
+
+static void
+let_go(struct feed *feed)
+{
+	if (!feed->watch)
+		return;
+	catalog_unfollow(feed->catalog);
+	atomic_store(&feed->following, false);
+	store_watch_close(feed->watch);
+	feed->watch = NULL;
+	snapshot_unref(feed->followed);
+	feed->followed = NULL;
+}
+
+static bool
+same_views(const struct snapshot *a, const struct snapshot *b)
+{
+	if (a->n_views != b->n_views)
+		return false;
+	for (size_t v = 0; v < a->n_views; v++)
+		if (a->views[v].served != b->views[v].served)
+			return false;
+	return true;
+}
+
+static int
+open_session(struct feed *feed, struct pj_error *err)
+{
+	struct store *store = catalog_store(feed->catalog);
+
+	if (feed->ses)
+		return 0;
+	if (!store)
+		return pj_error_set(err, PJ_ERROR_RETRY,
+				    "the store has not been reached yet");
+	return store_session_open(store, &feed->ses, err);
+}
+
+static int
+open_watch(struct feed *feed, const struct snapshot *snap, struct pj_error *err)
+{
+	const char **names = mem_calloc(snap->n_views + 1, sizeof(*names));
+	int rc;
+
+	for (size_t v = 0; v < snap->n_views; v++)
+		names[v] = snap->views[v].collection;
+	rc = store_watch_open(feed->ses, names, snap->n_views, WAIT_MS,
+			      &feed->watch, err);
+	free(names);
+	return rc;
+}
+
+/* Follows the views of the newest picture; when the look behind the stream's
+ * beginning finds others, those. */
+static int
+follow(struct feed *feed, struct pj_error *err)
+{
+	struct snapshot_hold hold = {NULL, 0};
+	struct snapshot *snap = NULL;
+	int rc = -1;
+
+	if (open_session(feed, err) < 0 ||
+	    catalog_look(feed->catalog, feed->ses, err) < 0)
+		return -1;
+	catalog_update(feed->catalog, &hold);
+	if (open_watch(feed, hold.snap, err) < 0)
+		goto out;
+	if (catalog_follow(feed->catalog, feed->ses, &snap, err) < 0) {
+		let_go(feed);
+		goto out;
+	}
+	feed->followed = snap;
+	if (!same_views(hold.snap, snap)) {
+		let_go(feed);
+		rc = 0;
+		goto out;
+	}
+	atomic_store(&feed->distrusted, false);
+	atomic_store(&feed->following, true);
+	(void)atomic_fetch_add(&feed->followings, 1);
+	if (feed->said_lost || atomic_load(&feed->followings) == 1)
+		log_info("feed.following", "views=%zu", snap->n_views);
+	feed->said_lost = false;
+	rc = 0;
+out:
+	snapshot_unref(hold.snap);
+	return rc;
+}
+
+/* The generation of a collection that is followed; their names are the same. */
+static struct served *
+served_of(const struct feed *feed, const char *collection)
+{
+	for (size_t v = 0; v < feed->followed->n_views; v++)
+		if (strcmp(feed->followed->views[v].collection, collection) ==
+		    0)
+			return feed->followed->views[v].served;
+	return NULL;
+}
+
+/* A live pointer moved, or a record changed that does not concern us. */
+static int
+look_for_views(struct feed *feed, struct pj_error *err)
+{
+	struct snapshot_hold hold = {NULL, 0};
+
+	if (catalog_look(feed->catalog, feed->ses, err) < 0)
+		return -1;
+	catalog_update(feed->catalog, &hold);
+	if (!same_views(feed->followed, hold.snap))
+		let_go(feed);
+	snapshot_unref(hold.snap);
+	return 0;
+}
+
+static int
+take(struct feed *feed, const struct store_news *news, struct pj_error *err)
+{
+	struct served *srv;
+
+	switch (news->kind) {
+	case STORE_NEWS_NONE:
+		return 0;
+	case STORE_NEWS_DOCUMENT:
+		(void)atomic_fetch_add(&feed->documents, 1);
+		srv = served_of(feed, news->collection);
+		if (srv)
+			loads_note(feed->loads, srv, news->key, news->revision);
+		return 0;
+	case STORE_NEWS_CHECKPOINT:
+		(void)atomic_fetch_add(&feed->checkpoints, 1);
+		srv = served_find(catalog_served(feed->catalog),
+				  news->generation);
+		(void)served_advance(srv, news->source, news->next);
+		return 0;
+	case STORE_NEWS_CATALOG:
+		return look_for_views(feed, err);
+	case STORE_NEWS_ANYTHING:
+		let_go(feed);
+		return 0;
+	}
+	return 0;
+}
+
+static int
+turn(struct feed *feed, struct pj_error *err)
+{
+	struct store_news news;
+
+	if (atomic_load(&feed->distrusted))
+		let_go(feed);
+	if (!feed->watch)
+		return follow(feed, err);
+	if (store_watch_next(feed->watch, &news, err) < 0)
+		return -1;
+	catalog_note_answer(feed->catalog);
+	return take(feed, &news, err);
+}
+
+/* False when it is time to stop. */
+static bool
+pause_thread(struct feed *feed, int ms)
+{
+	struct timespec until;
+	bool go_on;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ms * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	(void)pthread_mutex_lock(&feed->lock);
+	while (ms && !feed->stopping &&
+	       pthread_cond_timedwait(&feed->changed, &feed->lock, &until) !=
+		       ETIMEDOUT)
+		;
+	go_on = !feed->stopping;
+	(void)pthread_mutex_unlock(&feed->lock);
+	return go_on;
+}
+
+static void *
+feed_thread(void *arg)
+{
+	struct feed *feed = arg;
+	struct pj_error err;
+	int rest_ms = 0;
+
+	while (pause_thread(feed, rest_ms)) {
+		rest_ms = 0;
+		if (turn(feed, &err) == 0)
+			continue;
+		(void)atomic_fetch_add(&feed->lost, feed->watch != NULL);
+		say_lost(feed, &err);
+		let_go(feed);
+		rest_ms = AGAIN_MS;
+	}
+	let_go(feed);
+	if (feed->ses)
+		store_session_close(feed->ses);
+	(void)pthread_mutex_lock(&feed->lock);
+	feed->ended = true;
+	(void)pthread_cond_broadcast(&feed->changed);
+	(void)pthread_mutex_unlock(&feed->lock);
+	return NULL;
+}
+
+int
+feed_start(struct feed *feed, struct pj_error *err)
+{
+	if (pthread_create(&feed->thread, NULL, feed_thread, feed) != 0)
+		return pj_error_set(err, PJ_ERROR_FATAL,
+				    "cannot start the feed thread");
+	feed->started = true;
+	return 0;
+}
+
+bool
+feed_stop(struct feed *feed, int64_t until_mono_ms)
+{
+	struct timespec until = {until_mono_ms / 1000,
+				 until_mono_ms % 1000 * 1000000};
+	bool ended;
+
+	if (!feed->started)
+		return true;
+	(void)pthread_mutex_lock(&feed->lock);
+	feed->stopping = true;
+	(void)pthread_cond_broadcast(&feed->changed);
+	while (!feed->ended &&
+	       pthread_cond_timedwait(&feed->changed, &feed->lock, &until) !=
+		       ETIMEDOUT)
+		;
+	ended = feed->ended;
+	(void)pthread_mutex_unlock(&feed->lock);
+	if (ended)
+		(void)pthread_join(feed->thread, NULL);
+	return ended;
+}

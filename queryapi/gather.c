@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queryapi/gather.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "queryapi/answer.h"
+#include "queryapi/loop.h"
+
+struct gather *
+gather_new(struct loop *lp, struct snapshot *snap, struct conditions *cond,
+	   size_t n, size_t key_bytes)
+{
+	struct gather *gat =
+		mem_calloc(1, sizeof(*gat) + n * sizeof(gat->slots[0]));
+
+	gat->loop = lp;
+	gat->snap = snapshot_ref(snap);
+	conditions_keep(cond);
+	gat->cond = *cond;
+	memset(cond, 0, sizeof(*cond));
+	gat->key_bytes = mem_alloc(key_bytes + 1);
+	gat->n = n;
+	return gat;
+}
+
+static void
+drop_entries(struct gather *gat)
+{
+	for (size_t i = 0; i < gat->n; i++) {
+		entry_unref(gat->slots[i].entry);
+		gat->slots[i].entry = NULL;
+	}
+}
+
+static void
+leave_loads(struct gather *gat)
+{
+	for (size_t i = 0; gat->n_waiting && i < gat->n; i++) {
+		struct gather_slot *slot = &gat->slots[i];
+
+		if (!slot->waiting ||
+		    !loads_leave(gat->loop->shared->loads, &slot->wait))
+			continue;
+		slot->waiting = false;
+		gat->n_waiting--;
+	}
+}
+
+void
+gather_let_go(struct gather *gat)
+{
+	if (!gat)
+		return;
+	gat->conn = NULL;
+	leave_loads(gat);
+	if (gat->n_waiting)
+		return;
+	drop_entries(gat);
+	snapshot_unref(gat->snap);
+	conditions_release(&gat->cond);
+	free(gat->key_bytes);
+	free(gat->more);
+	free(gat);
+}
+
+const struct snapshot_view *
+gather_view(const struct gather *gat, size_t slot)
+{
+	return &gat->snap->views[gat->slots[slot].view];
+}
+
+static enum load_join
+fill_slot(struct gather *gat, size_t i)
+{
+	struct gather_slot *slot = &gat->slots[i];
+	struct loop_shared *sh = gat->loop->shared;
+	struct served *srv = gather_view(gat, i)->served;
+	uint64_t hash = cache_hash(sh->cache, srv, slot->key);
+	enum load_join how;
+
+	slot->wait =
+		(struct load_wait){.loop = gat->loop, .gather = gat, .slot = i};
+	how = loads_join(sh->loads, srv, slot->key, hash, gat->cond.gzip,
+			 !gat->n_waiting, gat->loop->index, &slot->wait,
+			 &slot->entry);
+	if (how == LOAD_THERE)
+		cache_touch(slot->entry);
+	slot->waiting = how == LOAD_JOINED;
+	gat->n_waiting += slot->waiting;
+	return how;
+}
+
+/* What is in the cache, without the loads' lock. */
+static void
+take_cached(struct gather *gat)
+{
+	struct cache *cache = gat->loop->shared->cache;
+
+	cache_turn_begin(cache, gat->loop->index);
+	for (size_t i = 0; i < gat->n; i++) {
+		struct gather_slot *slot = &gat->slots[i];
+		struct served *srv = gather_view(gat, i)->served;
+		struct entry *ent =
+			cache_get(cache, srv, slot->key,
+				  cache_hash(cache, srv, slot->key));
+
+		if (!ent || !entry_is_current(ent) ||
+		    (gat->cond.gzip && !ent->coded))
+			continue;
+		cache_touch(ent);
+		slot->entry = entry_ref(ent);
+	}
+	cache_turn_end(cache, gat->loop->index);
+}
+
+enum gather_progress
+gather_begin(struct gather *gat)
+{
+	struct metrics_set *met = gat->loop->met;
+
+	gat->worst = LOAD_DONE;
+	take_cached(gat);
+	for (size_t i = 0; i < gat->n; i++) {
+		if (gat->slots[i].entry) {
+			metrics_count(&met->hits);
+			continue;
+		}
+		metrics_count(&met->misses);
+		if (fill_slot(gat, i) == LOAD_FULL)
+			return GATHER_FULL;
+	}
+	return gat->n_waiting ? GATHER_WAITING : GATHER_THERE;
+}
+
+bool
+gather_stale(struct gather *gat)
+{
+	struct cache *cache = gat->loop->shared->cache;
+	int64_t now = clock_mono_ms(), age_s;
+	bool all = true;
+
+	drop_entries(gat);
+	gat->age_s = 0;
+	cache_turn_begin(cache, gat->loop->index);
+	for (size_t i = 0; all && i < gat->n; i++) {
+		struct gather_slot *slot = &gat->slots[i];
+		const struct snapshot_view *view = gather_view(gat, i);
+		struct entry *ent =
+			cache_get(cache, view->served, slot->key,
+				  cache_hash(cache, view->served, slot->key));
+
+		all = ent && answer_may_be_stale(ent, view, now, &age_s);
+		if (!all)
+			break;
+		slot->entry = entry_ref(ent);
+		if (age_s > gat->age_s)
+			gat->age_s = age_s;
+	}
+	cache_turn_end(cache, gat->loop->index);
+	return all;
+}
+
+bool
+gather_restart(struct gather *gat, struct snapshot *snap)
+{
+	struct snapshot *before = gat->snap;
+	bool all = true;
+
+	drop_entries(gat);
+	for (size_t i = 0; i < gat->n; i++) {
+		const char *name = before->views[gat->slots[i].view].name;
+
+		gat->slots[i].view = snapshot_view(snap, name, strlen(name));
+		all &= gat->slots[i].view >= 0;
+	}
+	gat->snap = snapshot_ref(snap);
+	snapshot_unref(before);
+	gat->rounds++;
+	return all;
+}
+
+struct gather *
+gather_arrive(struct load_wait *wait)
+{
+	struct gather *gat = wait->gather;
+	struct gather_slot *slot = &gat->slots[wait->slot];
+
+	slot->waiting = false;
+	/* It may have been made do without. */
+	entry_unref(slot->entry);
+	slot->entry = wait->entry;
+	if (wait->result > gat->worst)
+		gat->worst = wait->result;
+	if (--gat->n_waiting)
+		return NULL;
+	if (gat->conn)
+		return gat;
+	gather_let_go(gat);
+	return NULL;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The documents of one answer, brought together: from the cache, or by loads.
+ *
+ * All are of one picture, so an answer never mixes generations of a view; when
+ * one has moved meanwhile, all are asked for again.
+ *
+ * Ownership: the connection's that waits for it (`conn`); when that is gone, of
+ * the loads that still bring something. gather_let_go() sees to it.
+ * Thread: the loop.
+ */
+#ifndef QUERYAPI_GATHER_H
+#define QUERYAPI_GATHER_H
+
+#include "queryapi/conditions.h"
+#include "queryapi/loads.h"
+#include "queryapi/snapshot.h"
+
+struct connection;
+struct exchange;
+
+struct gather_slot {
+	int view; /* of the picture */
+	struct pj_str key;
+	struct entry *entry; /* a reference */
+	struct load_wait wait;
+	bool waiting;
+};
+
+struct gather {
+	struct loop *loop;
+	struct connection *conn; /* NULL: nobody waits */
+	struct snapshot *snap;	 /* a reference */
+	struct conditions cond;	 /* kept */
+	/* Answers: everything is there. */
+	void (*finish)(struct gather *gat, struct exchange *ex);
+	void *more; /* finish's own; freed by free() */
+	enum load_result worst;
+	int rounds;
+	int64_t age_s; /* gather_stale(): of the oldest */
+	size_t n, n_waiting;
+	char *key_bytes; /* what the slots' keys point into */
+	struct gather_slot slots[];
+};
+
+enum gather_progress {
+	GATHER_THERE,	/* every slot has its entry */
+	GATHER_WAITING, /* it comes back by gather_arrive() */
+	GATHER_FULL,	/* too much waits */
+};
+
+/* Takes over what cond owns. */
+struct gather *
+gather_new(struct loop *lp, struct snapshot *snap, struct conditions *cond,
+	   size_t n, size_t key_bytes);
+/* Nobody waits any more; frees it now or when its last load is back. */
+void
+gather_let_go(struct gather *gat);
+
+/* Looks for what is missing. */
+enum gather_progress
+gather_begin(struct gather *gat);
+/* The same from the cache alone, however old (answer_may_be_stale()); false:
+ * something is missing or too old. */
+bool
+gather_stale(struct gather *gat);
+/* Another picture: nothing of the old one stays. False: a view has gone. */
+bool
+gather_restart(struct gather *gat, struct snapshot *snap);
+
+/* A load came back; the gather when it was its last and somebody waits. */
+struct gather *
+gather_arrive(struct load_wait *wait);
+
+const struct snapshot_view *
+gather_view(const struct gather *gat, size_t slot);
+
+#endif

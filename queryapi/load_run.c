@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Takes loads, gives entries: reads them from the store, renders each once.
+ * Next: loads.c keeps them, loop.c brings them to whoever waits.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "queryapi/loads_impl.h"
+#include "queryapi/reading.h"
+#include "queryapi/worker.h"
+
+/* One question to the store, and what is needed to read its answer. */
+struct load_run {
+	struct worker *wrk;
+	struct loads *loads;
+	struct served *served;
+	struct snapshot *snap; /* own reference */
+	const struct snapshot_view *view;
+	struct load *load[LOADS_AT_ONCE];
+	struct store_doc docs[LOADS_AT_ONCE];
+	size_t n;
+	int64_t n_parked; /* records of the generation; -1: not asked yet */
+	uint64_t since;
+	int64_t at_mono_ms;
+};
+
+static void
+end_all(struct load_run *run, enum load_result result)
+{
+	for (size_t i = 0; i < run->n; i++) {
+		loads_end(run->loads, run->load[i], result, NULL);
+		free(run->docs[i].bson);
+	}
+	run->n = 0;
+}
+
+static enum load_result
+result_of(const struct pj_error *err)
+{
+	return err->cls == PJ_ERROR_RETRY ? LOAD_STORE : LOAD_DAMAGED;
+}
+
+/* The picture's view of the generation; NULL: it has another one by now. */
+static const struct snapshot_view *
+find_view(const struct snapshot *snap, const struct served *srv)
+{
+	for (size_t v = 0; snap && v < snap->n_views; v++)
+		if (snap->views[v].served == srv)
+			return &snap->views[v];
+	return NULL;
+}
+
+/* Absent is only said of a generation that was live after the read: a dropped
+ * one's collection reads as empty. */
+static int
+look_behind(struct load_run *run, bool *ret_moved, struct pj_error *err)
+{
+	struct store_live *rows = NULL;
+	size_t n = 0;
+	bool live = false;
+
+	if (store_live(run->wrk->ses, &rows, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		live |= strcmp(rows[i].projection, run->view->name) == 0 &&
+			rows[i].number == run->view->generation;
+	free(rows);
+	*ret_moved = !live;
+	return 0;
+}
+
+static int
+read_store(struct load_run *run, bool *ret_moved, struct pj_error *err)
+{
+	struct worker *wrk = run->wrk;
+	bool absent = false;
+
+	if (store_load(wrk->ses, run->view->collection, run->docs, run->n,
+		       err) < 0)
+		return -1;
+	catalog_note_answer(wrk->catalog);
+	for (size_t i = 0; i < run->n; i++) {
+		/* Large ones: one at a time is always given. */
+		if (run->docs[i].left_out &&
+		    store_load(wrk->ses, run->view->collection, &run->docs[i],
+			       1, err) < 0)
+			return -1;
+		absent |= !run->docs[i].bson;
+	}
+	*ret_moved = false;
+	return absent ? look_behind(run, ret_moved, err) : 0;
+}
+
+/* ---- Rendering --------------------------------------------------------- */
+
+/* The picture is older than the document: what it covers is in there. */
+static int64_t
+contained(const struct load_run *run, const struct bsonjson_position *pos)
+{
+	int view = (int)(run->view - run->snap->views);
+	int64_t last = snapshot_next(run->snap, view, pos->source) - 1;
+
+	return pos->offset > last ? pos->offset : last;
+}
+
+/* Names each position's source; those the picture does not know are left out,
+ * and those whose name would need escapes in a header. */
+static size_t
+name_positions(const struct load_run *run, const struct reading_meta *meta,
+	       struct entry_position *out, struct buf *names)
+{
+	size_t n = 0, from = 0;
+
+	for (size_t i = 0; i < meta->meta.n_positions; i++) {
+		const struct store_source_row *row =
+			snapshot_source(run->snap, meta->positions[i].source);
+
+		if (!row || !reading_is_quotable(row->topic))
+			continue;
+		buf_printf(names, "%s/%d", row->topic, (int)row->partition);
+		out[n++] = (struct entry_position){
+			meta->positions[i].source,
+			contained(run, &meta->positions[i]),
+			{NULL, names->len - from}};
+		from = names->len;
+	}
+	/* The buffer stands still now. */
+	from = 0;
+	for (size_t i = 0; i < n; i++) {
+		out[i].name.ptr = names->data + from;
+		from += out[i].name.len;
+	}
+	return n;
+}
+
+static int
+absent_state(struct load_run *run, struct pj_str key,
+	     enum entry_state *ret_state, struct pj_error *err)
+{
+	bool parked = false;
+
+	/* Mostly there are none: one question for all. */
+	if (run->n_parked < 0 &&
+	    store_parked_count(run->wrk->ses, run->view->generation_id,
+			       &run->n_parked, err) < 0)
+		return -1;
+	if (run->n_parked > 0 &&
+	    store_parked_has(run->wrk->ses, run->view->generation_id, key,
+			     &parked, err) < 0)
+		return -1;
+	*ret_state = parked ? ENTRY_PARKED : ENTRY_ABSENT;
+	return 0;
+}
+
+/* The bodies, into the worker's buffers. */
+static int
+render(struct load_run *run, const struct load *load,
+       const struct store_doc *doc, struct entry_parts *parts,
+       struct pj_error *err)
+{
+	struct worker *wrk = run->wrk;
+	bool pays;
+
+	buf_clear(&wrk->json);
+	buf_clear(&wrk->gzip);
+	if (bsonjson_write(&wrk->json, doc->bson, doc->len, err) < 0)
+		return -1;
+	pays = wrk->json.len >= loads_gzip_min_bytes(run->loads);
+	parts->json = (struct pj_str){wrk->json.data, wrk->json.len};
+	parts->coded = load->gzip || !pays;
+	if (load->gzip && pays) {
+		gzip_write(wrk->gz, &wrk->gzip, wrk->json.data, wrk->json.len);
+		parts->gzip = (struct pj_str){wrk->gzip.data, wrk->gzip.len};
+	}
+	return 0;
+}
+
+static int
+fill_parts(struct load_run *run, const struct load *load,
+	   const struct store_doc *doc, const struct reading_meta *meta,
+	   struct entry_parts *parts, struct pj_error *err)
+{
+	parts->revision = meta->meta.revision;
+	switch (meta->meta.state) {
+	case READMODEL_LIVE_DOC:
+		parts->state = ENTRY_DOCUMENT;
+		return render(run, load, doc, parts, err);
+	case READMODEL_DELETED:
+		parts->state = ENTRY_DELETED;
+		return 0;
+	default:
+		return absent_state(run, load->key, &parts->state, err);
+	}
+}
+
+static int
+make_entry(struct load_run *run, const struct load *load,
+	   const struct store_doc *doc, struct entry **ret_entry,
+	   struct pj_error *err)
+{
+	struct entry_parts parts = {
+		.served = run->served,
+		.hash = load->hash,
+		.key = load->key,
+		.revision = -1,
+		.generation = run->view->generation,
+		.since = run->since,
+		.at_mono_ms = run->at_mono_ms,
+		.coded = true,
+	};
+	struct reading_meta meta = {.positions = NULL};
+	struct entry_position *positions = NULL;
+	struct buf names = BUF_INIT;
+	int rc;
+
+	if (!doc->bson) {
+		rc = absent_state(run, load->key, &parts.state, err);
+	} else if ((rc = reading_meta_of(doc, &meta, err)) == 0) {
+		positions =
+			mem_calloc(meta.meta.n_positions, sizeof(*positions));
+		parts.n_positions =
+			name_positions(run, &meta, positions, &names);
+		parts.positions = positions;
+		rc = fill_parts(run, load, doc, &meta, &parts, err);
+	}
+	if (rc == 0)
+		*ret_entry = entry_new(&parts);
+	reading_meta_release(&meta);
+	free(positions);
+	buf_release(&names);
+	return rc;
+}
+
+static void
+end_one(struct load_run *run, size_t i)
+{
+	struct load *load = run->load[i];
+	struct entry *ent = NULL;
+	struct pj_error err;
+
+	if (make_entry(run, load, &run->docs[i], &ent, &err) == 0) {
+		loads_end(run->loads, load, LOAD_DONE, ent);
+	} else {
+		reading_say_failed(run->wrk, &err);
+		loads_end(run->loads, load, result_of(&err), NULL);
+	}
+	free(run->docs[i].bson);
+	run->docs[i].bson = NULL;
+}
+
+/* ---- The job ----------------------------------------------------------- */
+
+static void
+run_loads(struct load_run *run)
+{
+	struct pj_error err;
+	bool moved = false;
+
+	run->view = find_view(run->snap, run->served);
+	if (!run->view) {
+		end_all(run, LOAD_MOVED);
+		return;
+	}
+	for (size_t i = 0; i < run->n; i++)
+		run->docs[i].key = run->load[i]->key;
+	/* Before the store is asked: see served.h. */
+	run->since = atomic_load(&run->served->since);
+	run->at_mono_ms = clock_mono_ms();
+	if (read_store(run, &moved, &err) < 0) {
+		reading_say_failed(run->wrk, &err);
+		end_all(run, result_of(&err));
+		return;
+	}
+	if (moved) {
+		/* So that whoever waits finds where to. */
+		if (catalog_look(run->wrk->catalog, run->wrk->ses, &err) < 0)
+			reading_say_failed(run->wrk, &err);
+		end_all(run, LOAD_MOVED);
+		return;
+	}
+	for (size_t i = 0; i < run->n; i++)
+		end_one(run, i);
+}
+
+void
+load_call_run(struct job *job, struct worker *wrk)
+{
+	struct load_call *call = (struct load_call *)job;
+	struct load_run *run = mem_calloc(1, sizeof(*run));
+	struct pj_error err;
+
+	run->wrk = wrk;
+	run->loads = call->loads;
+	run->served = call->served;
+	run->n_parked = -1;
+	free(call);
+	run->n = loads_take(run->loads, run->served, run->load);
+	if (worker_session(wrk, &err) < 0) {
+		end_all(run, LOAD_STORE);
+	} else {
+		catalog_update(wrk->catalog, &wrk->hold);
+		run->snap =
+			wrk->hold.snap ? snapshot_ref(wrk->hold.snap) : NULL;
+		run_loads(run);
+		snapshot_unref(run->snap);
+	}
+	free(run);
+}

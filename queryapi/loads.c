@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeps the loads; load_run.c carries them out. */
+#include "queryapi/loads.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "queryapi/loads_impl.h"
+#include "queryapi/loop.h"
+
+enum { LOADS_BUCKETS = 4096 };
+/* A store that gives older documents than it has told of is not believed for
+ * ever: what it gives is served, but not kept. */
+enum { ROUNDS_MAX = 4 };
+
+struct loads {
+	struct cache *cache;
+	struct catalog *catalog;
+	struct queue *jobs;
+	size_t max_waiting;
+	uint32_t gzip_min_bytes;
+
+	pthread_mutex_t lock; /* all below, and struct served's share */
+	struct load *table[LOADS_BUCKETS];
+	struct loads_figures figures;
+};
+
+struct loads *
+loads_new(struct cache *cache, struct catalog *cat, struct queue *jobs,
+	  size_t max_waiting, uint32_t gzip_min_bytes)
+{
+	struct loads *lds = mem_calloc(1, sizeof(*lds));
+
+	lds->cache = cache;
+	lds->catalog = cat;
+	lds->jobs = jobs;
+	lds->max_waiting = max_waiting;
+	lds->gzip_min_bytes = gzip_min_bytes;
+	(void)pthread_mutex_init(&lds->lock, NULL);
+	return lds;
+}
+
+/* To their loops: the result is for those who still wait. */
+static void
+send_back(struct load_wait *wait, enum load_result result, struct entry *ent)
+{
+	struct load_wait *next;
+
+	for (; wait; wait = next) {
+		next = wait->next;
+		wait->result = result;
+		wait->entry = ent ? entry_ref(ent) : NULL;
+		loop_arrive(wait);
+	}
+}
+
+void
+loads_free(struct loads *lds)
+{
+	if (!lds)
+		return;
+	for (size_t i = 0; i < LOADS_BUCKETS; i++) {
+		struct load *load, *next;
+
+		for (load = lds->table[i]; load; load = next) {
+			next = load->chain;
+			send_back(load->waits, LOAD_STORE, NULL);
+			free(load);
+		}
+	}
+	(void)pthread_mutex_destroy(&lds->lock);
+	free(lds);
+}
+
+struct catalog *
+loads_catalog(struct loads *lds)
+{
+	return lds->catalog;
+}
+
+uint32_t
+loads_gzip_min_bytes(const struct loads *lds)
+{
+	return lds->gzip_min_bytes;
+}
+
+/* ---- By the lock ------------------------------------------------------- */
+
+static struct load **
+find(struct loads *lds, const struct served *srv, struct pj_str key,
+     uint64_t hash)
+{
+	struct load **link = &lds->table[hash % LOADS_BUCKETS];
+
+	for (; *link; link = &(*link)->chain)
+		if ((*link)->hash == hash && (*link)->served == srv &&
+		    (*link)->key.len == key.len &&
+		    memcmp((*link)->key.ptr, key.ptr, key.len) == 0)
+			break;
+	return link;
+}
+
+/* One call is enough: who answers it calls again when too much is left. */
+static bool
+call_worker(struct loads *lds, struct served *srv)
+{
+	struct load_call *call;
+
+	if (srv->called)
+		return true;
+	call = mem_alloc(sizeof(*call));
+	*call = (struct load_call){{load_call_run}, lds, srv};
+	srv->called = queue_try_push(lds->jobs, &call->job);
+	if (srv->called)
+		lds->figures.called++;
+	else
+		free(call);
+	return srv->called;
+}
+
+static void
+add_pending(struct loads *lds, struct load *load)
+{
+	struct served *srv = load->served;
+
+	load->at_work = false;
+	load->pending = NULL;
+	*srv->pending_end = load;
+	srv->pending_end = &load->pending;
+	lds->figures.waiting++;
+}
+
+static struct load *
+load_new(struct served *srv, struct pj_str key, uint64_t hash)
+{
+	struct load *load = mem_alloc(sizeof(*load) + key.len);
+	char *bytes = (char *)(load + 1);
+
+	memset(load, 0, sizeof(*load));
+	memcpy(bytes, key.ptr, key.len);
+	load->served = srv;
+	load->hash = hash;
+	load->key = (struct pj_str){bytes, key.len};
+	load->least = -1;
+	return load;
+}
+
+/* It may have arrived since the caller looked. */
+static struct entry *
+look_again(struct loads *lds, const struct served *srv, struct pj_str key,
+	   uint64_t hash, bool gzip, size_t reader)
+{
+	struct entry *ent;
+
+	cache_turn_begin(lds->cache, reader);
+	ent = cache_get(lds->cache, srv, key, hash);
+	ent = ent && entry_is_current(ent) && (!gzip || ent->coded)
+		      ? entry_ref(ent)
+		      : NULL;
+	cache_turn_end(lds->cache, reader);
+	return ent;
+}
+
+static void
+add_wait(struct load *load, struct load_wait *wait)
+{
+	wait->load = load;
+	wait->prev = NULL;
+	wait->next = load->waits;
+	if (load->waits)
+		load->waits->prev = wait;
+	load->waits = wait;
+}
+
+/* Nobody waits for it, and no worker has it: it does not count. */
+static bool
+is_forgotten(const struct load *load)
+{
+	return !load->waits && !load->at_work;
+}
+
+static enum load_join
+join(struct loads *lds, struct served *srv, struct pj_str key, uint64_t hash,
+     bool gzip, bool first, struct load_wait *wait)
+{
+	struct load **link = find(lds, srv, key, hash), *load = *link;
+
+	if ((!load || is_forgotten(load)) &&
+	    ((first && lds->figures.waiting >= lds->max_waiting) ||
+	     !call_worker(lds, srv)))
+		return LOAD_FULL;
+	if (!load) {
+		load = *link = load_new(srv, key, hash);
+		add_pending(lds, load);
+	} else if (is_forgotten(load)) {
+		lds->figures.waiting++;
+	} else {
+		lds->figures.joined++;
+		/* One that is at work without it has to be done again. */
+		load->again |= gzip && !load->gzip;
+	}
+	load->gzip |= gzip;
+	add_wait(load, wait);
+	return LOAD_JOINED;
+}
+
+bool
+loads_leave(struct loads *lds, struct load_wait *wait)
+{
+	struct load *load;
+
+	(void)pthread_mutex_lock(&lds->lock);
+	load = wait->load;
+	if (load) {
+		if (wait->prev)
+			wait->prev->next = wait->next;
+		else
+			load->waits = wait->next;
+		if (wait->next)
+			wait->next->prev = wait->prev;
+		lds->figures.waiting -= is_forgotten(load);
+	}
+	(void)pthread_mutex_unlock(&lds->lock);
+	return load != NULL;
+}
+
+enum load_join
+loads_join(struct loads *lds, struct served *srv, struct pj_str key,
+	   uint64_t hash, bool gzip, bool first, size_t reader,
+	   struct load_wait *wait, struct entry **ret_entry)
+{
+	enum load_join how = LOAD_THERE;
+
+	(void)pthread_mutex_lock(&lds->lock);
+	*ret_entry = look_again(lds, srv, key, hash, gzip, reader);
+	if (!*ret_entry)
+		how = join(lds, srv, key, hash, gzip, first, wait);
+	(void)pthread_mutex_unlock(&lds->lock);
+	return how;
+}
+
+void
+loads_note(struct loads *lds, struct served *srv, struct pj_str key,
+	   int64_t revision)
+{
+	uint64_t hash = cache_hash(lds->cache, srv, key);
+	struct load *load;
+
+	(void)pthread_mutex_lock(&lds->lock);
+	load = *find(lds, srv, key, hash);
+	if (load && revision > load->least)
+		load->least = revision;
+	if (load && revision < 0)
+		load->again = true;
+	(void)pthread_mutex_unlock(&lds->lock);
+	cache_drop(lds->cache, srv, key, hash, revision);
+}
+
+/* ---- For workers ------------------------------------------------------- */
+
+static struct load *
+take_pending(struct served *srv)
+{
+	struct load *load = srv->pending;
+
+	srv->pending = load->pending;
+	if (!srv->pending)
+		srv->pending_end = &srv->pending;
+	return load;
+}
+
+static void
+take_off(struct loads *lds, struct load *load)
+{
+	*find(lds, load->served, load->key, load->hash) = load->chain;
+}
+
+size_t
+loads_take(struct loads *lds, struct served *srv,
+	   struct load *ret_loads[LOADS_AT_ONCE])
+{
+	size_t n = 0;
+
+	(void)pthread_mutex_lock(&lds->lock);
+	srv->called = false;
+	lds->figures.called--;
+	while (n < LOADS_AT_ONCE && srv->pending) {
+		struct load *load = take_pending(srv);
+
+		if (is_forgotten(load)) {
+			take_off(lds, load);
+			free(load);
+			continue;
+		}
+		/* What was told before the store is asked is in the answer. */
+		load->again = false;
+		load->at_work = true;
+		ret_loads[n++] = load;
+	}
+	lds->figures.waiting -= n;
+	lds->figures.keys += n;
+	lds->figures.calls += n > 0;
+	/* Fails only when the queue is closed: loads_free() sees to the rest.
+	 */
+	if (srv->pending)
+		(void)call_worker(lds, srv);
+	(void)pthread_mutex_unlock(&lds->lock);
+	return n;
+}
+
+void
+loads_end(struct loads *lds, struct load *load, enum load_result result,
+	  struct entry *ent)
+{
+	bool old;
+
+	(void)pthread_mutex_lock(&lds->lock);
+	old = result == LOAD_DONE &&
+	      (load->again || ent->revision < load->least);
+	if (old && ++load->rounds < ROUNDS_MAX &&
+	    call_worker(lds, load->served)) {
+		add_pending(lds, load);
+		(void)pthread_mutex_unlock(&lds->lock);
+		entry_unref(ent);
+		return;
+	}
+	take_off(lds, load);
+	for (struct load_wait *wait = load->waits; wait; wait = wait->next)
+		wait->load = NULL;
+	if (result == LOAD_DONE && !old)
+		ent = cache_put_take(lds->cache, ent);
+	(void)pthread_mutex_unlock(&lds->lock);
+	send_back(load->waits, result, ent);
+	entry_unref(ent);
+	free(load);
+}
+
+void
+loads_figures(struct loads *lds, struct loads_figures *ret)
+{
+	(void)pthread_mutex_lock(&lds->lock);
+	*ret = lds->figures;
+	(void)pthread_mutex_unlock(&lds->lock);
+}

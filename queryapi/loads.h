@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Documents on their way from the store into the cache.
+ *
+ * Whoever misses a key joins the load of it: there is one per key at a time, in
+ * the whole process. What is asked for while workers are busy waits, and goes
+ * with one question to the store ($in) when a worker is free: light load is
+ * answered at once, heavy load in batches, without a timer.
+ *
+ * Invariant: a load ends with what the store held after it was joined, or
+ * newer; what the feed has told of meanwhile is in it, or it is read again.
+ *
+ * Ownership: a wait is the loop's until loads_join(), and again when it comes
+ * back by loop_arrive() or loads_leave() took it back.
+ * Threads: any; one lock, taken before the cache's.
+ */
+#ifndef QUERYAPI_LOADS_H
+#define QUERYAPI_LOADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/queue.h"
+#include "queryapi/cache.h"
+#include "queryapi/catalog.h"
+
+struct gather;
+struct loop;
+struct loads;
+
+enum load_result {
+	LOAD_DONE,
+	LOAD_STORE,   /* the store is away */
+	LOAD_DAMAGED, /* what it holds cannot be read */
+	LOAD_MOVED,   /* the generation is no longer live: ask the picture */
+};
+
+/* One key that one request waits for. */
+struct load_wait {
+	struct loop *loop;
+	struct gather *gather;
+	size_t slot;
+	/* The load's, by its lock; then the loop's. */
+	struct load *load; /* NULL: it has ended */
+	struct load_wait *next, *prev;
+	/* out */
+	enum load_result result;
+	struct entry *entry; /* LOAD_DONE: a reference */
+};
+
+/* Jobs go to `jobs`; max_waiting: keys that no worker has taken up. */
+struct loads *
+loads_new(struct cache *cache, struct catalog *cat, struct queue *jobs,
+	  size_t max_waiting, uint32_t gzip_min_bytes);
+/* Nobody may wait any more. */
+void
+loads_free(struct loads *lds);
+
+enum load_join {
+	LOAD_JOINED, /* the wait comes back */
+	LOAD_THERE,  /* *ret_entry: it has come meanwhile, a reference */
+	LOAD_FULL,   /* too many wait */
+};
+
+/* gzip: that coding is wanted, too. first: of its request, so it may be
+ * refused; what follows is let in. `reader`: of the calling thread, not within
+ * a turn. */
+enum load_join
+loads_join(struct loads *lds, struct served *srv, struct pj_str key,
+	   uint64_t hash, bool gzip, bool first, size_t reader,
+	   struct load_wait *wait, struct entry **ret_entry);
+
+/* Nobody waits any more: what no worker has taken up is not read. False: it is
+ * on its way back already. */
+bool
+loads_leave(struct loads *lds, struct load_wait *wait);
+
+/*
+ * From the feed, in the stream's order: the key was written (revision -1: taken
+ * away). Loads under way are read again if they are older; then the cache's
+ * entry goes if it is.
+ */
+void
+loads_note(struct loads *lds, struct served *srv, struct pj_str key,
+	   int64_t revision);
+
+struct loads_figures {
+	size_t waiting;	      /* keys that no worker has taken up */
+	size_t called;	      /* jobs in the workers' queue */
+	uint64_t joined;      /* waits that found a load on its way */
+	uint64_t keys, calls; /* asked of the store, and how often */
+};
+void
+loads_figures(struct loads *lds, struct loads_figures *ret);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between loads.c, who keeps them, and load_run.c, who carries them out. */
+#ifndef QUERYAPI_LOADS_IMPL_H
+#define QUERYAPI_LOADS_IMPL_H
+
+#include "queryapi/job.h"
+#include "queryapi/loads.h"
+
+/* As many as one question to the store pays for; a batch's worth. */
+enum { LOADS_AT_ONCE = 128 };
+
+struct load {
+	struct load *chain;   /* of the table of all that are under way */
+	struct load *pending; /* of those no worker has taken up */
+	struct served *served;
+	uint64_t hash;
+	struct pj_str key; /* behind the struct */
+	bool gzip;
+	/* What the feed told since a worker took it up. */
+	int64_t least;
+	bool again;
+	int rounds;
+	bool at_work;
+	struct load_wait *waits; /* none, not at work: to be forgotten */
+};
+
+/* The job of asking for one generation's loads. */
+struct load_call {
+	struct job job;
+	struct loads *loads;
+	struct served *served;
+};
+
+/* load_run.c: the job's run. */
+void
+load_call_run(struct job *job, struct worker *wrk);
+
+/* Takes up to LOADS_AT_ONCE off; asks for another worker when more wait. */
+size_t
+loads_take(struct loads *lds, struct served *srv,
+	   struct load *ret_loads[LOADS_AT_ONCE]);
+/*
+ * Ends a load: the entry (LOAD_DONE; its reference is taken) goes into the
+ * cache and to whoever waits. Or not: what the feed told of meanwhile is newer,
+ * so it is read once more. The load is gone then or somebody else's.
+ */
+void
+loads_end(struct loads *lds, struct load *load, enum load_result result,
+	  struct entry *ent);
+struct catalog *
+loads_catalog(struct loads *lds);
+uint32_t
+loads_gzip_min_bytes(const struct loads *lds);
+
+#endif

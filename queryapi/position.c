@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queryapi/position.h"
+
+/* A partition each would make a header that proxies refuse (8 KB); what is told
+ * is true without the rest. */
+enum { POSITION_BYTES_MAX = 4096 };
+
+static void
+add_number(struct buf *out, int64_t n)
+{
+	char digits[20], *at = digits + sizeof(digits);
+
+	do {
+		*--at = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	buf_add(out, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+/* The newest offset of the source that this entry surely contains; -1: none. */
+static int64_t
+contained(const struct entry *ent, int32_t source, bool current)
+{
+	int64_t offset = current ? served_next(ent->served, source) - 1 : -1;
+
+	for (size_t i = 0; i < ent->n_positions; i++)
+		if (ent->positions[i].source == source &&
+		    ent->positions[i].offset > offset)
+			return ent->positions[i].offset;
+	return offset;
+}
+
+static bool
+told_before(struct entry *const *entries, size_t upto, int32_t source)
+{
+	for (size_t i = 0; i < upto; i++)
+		for (size_t k = 0; k < entries[i]->n_positions; k++)
+			if (entries[i]->positions[k].source == source)
+				return true;
+	return false;
+}
+
+static void
+write_list(struct buf *out, struct entry *const *entries, size_t n,
+	   const bool *current)
+{
+	static const char name[] = "Projection-Position: ";
+	size_t from = out->len;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < entries[i]->n_positions; k++) {
+			const struct entry_position *pos =
+				&entries[i]->positions[k];
+			int64_t least = INT64_MAX;
+
+			if (out->len - from > POSITION_BYTES_MAX)
+				break;
+			if (i && told_before(entries, i, pos->source))
+				continue;
+			for (size_t m = 0; m < n; m++) {
+				int64_t has = contained(entries[m], pos->source,
+							current[m]);
+
+				least = has < least ? has : least;
+			}
+			if (least < 0)
+				continue;
+			buf_addstr(out, out->len == from ? name : ", ");
+			buf_addch(out, '"');
+			buf_add(out, pos->name.ptr, pos->name.len);
+			buf_addch(out, '@');
+			add_number(out, least);
+			buf_addch(out, '"');
+		}
+	}
+	if (out->len > from)
+		buf_add(out, "\r\n", 2);
+}
+
+/* True when none of those that counted as current had ceased to be it. */
+static bool
+still_current(struct entry *const *entries, size_t n, const bool *current)
+{
+	for (size_t i = 0; i < n; i++)
+		if (current[i] && !entry_is_current(entries[i]))
+			return false;
+	return true;
+}
+
+bool
+position_write(struct buf *out, struct entry *const *entries, size_t n)
+{
+	bool current[POSITION_ENTRIES_MAX], all;
+	size_t from = out->len;
+
+	do {
+		all = true;
+		for (size_t i = 0; i < n; i++) {
+			current[i] = entry_is_current(entries[i]);
+			all &= current[i];
+		}
+		out->len = from;
+		write_list(out, entries, n, current);
+	} while (!still_current(entries, n, current));
+	return all;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The field Projection-Position: which events an answer contains.
+ */
+#ifndef QUERYAPI_POSITION_H
+#define QUERYAPI_POSITION_H
+
+#include "lib/buf.h"
+#include "queryapi/entry.h"
+
+/* Of one answer: a batch, or a page's parts. */
+enum { POSITION_ENTRIES_MAX = 100 };
+
+/*
+ * Appends the whole line, or nothing when there is no position to tell. Per
+ * source, what every one of the entries contains: the smallest of max(own
+ * offset, checkpoint − 1), where checkpoints count only for entries that are
+ * current once they were read (served.h). False: one of them was not.
+ */
+bool
+position_write(struct buf *out, struct entry *const *entries, size_t n);
+
+#endif
