@@ -32,6 +32,7 @@ struct catalog {
 	struct snapshot_hold hold;    /* the thread's */
 	/* mono time of the last answer; 0 = the last look failed */
 	_Atomic int64_t well_at_mono_ms;
+	_Atomic int64_t answered_mono_ms;
 
 	pthread_mutex_t lock; /* all below; a leaf */
 	pthread_cond_t changed;
@@ -201,6 +202,7 @@ look(struct catalog *cat)
 		cat->said_away = false;
 		cat->said_reached = true;
 		atomic_store(&cat->well_at_mono_ms, clock_mono_ms());
+		atomic_store(&cat->answered_mono_ms, clock_mono_ms());
 		if (cat->looked)
 			cat->looked(cat->looked_arg, cat->hold.snap);
 		return;
@@ -354,12 +356,19 @@ catalog_store_is_well(struct catalog *cat)
 	return at && clock_mono_ms() - at <= WELL_FOR_MS;
 }
 
+int64_t
+catalog_answered_mono_ms(struct catalog *cat)
+{
+	return atomic_load(&cat->answered_mono_ms);
+}
+
 void
 catalog_note_answer(struct catalog *cat)
 {
 	int64_t at = atomic_load(&cat->well_at_mono_ms);
 	int64_t now = clock_mono_ms();
 
+	atomic_store(&cat->answered_mono_ms, now);
 	/* A failed look is only made good by a look. */
 	if (at && now - at > NOTE_EVERY_MS)
 		(void)atomic_compare_exchange_strong(&cat->well_at_mono_ms, &at,

@@ -91,6 +91,10 @@ catalog_store(struct catalog *cat);
 bool
 catalog_store_is_well(struct catalog *cat);
 
+/* When the store last answered anybody; 0: it never did. */
+int64_t
+catalog_answered_mono_ms(struct catalog *cat);
+
 /* The store has just answered a read. */
 void
 catalog_note_answer(struct catalog *cat);

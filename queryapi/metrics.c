@@ -133,9 +133,9 @@ write_histogram(const struct metrics_sum *sum, size_t r, struct buf *out)
 		   route, (double)sum->latency_us[r] / 1e6, route, n);
 }
 
-static void
-write_one(struct buf *out, const char *name, const char *type, const char *help,
-	  int64_t value)
+void
+metrics_write_one(struct buf *out, const char *name, const char *type,
+		  const char *help, int64_t value)
 {
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRId64 "\n", name,
 		   help, name, type, name, value);
@@ -161,21 +161,36 @@ metrics_write(const struct metrics_sum *sum, struct buf *out)
 			"# TYPE shopview_http_request_seconds histogram\n");
 	for (size_t r = 0; r < ROUTE_COUNT; r++)
 		write_histogram(sum, r, out);
-	write_one(out, "shopview_http_connections", "gauge",
-		  "Connections open.", sum->connections);
-	write_one(out, "shopview_http_in_flight", "gauge",
-		  "Requests waiting for the store.", sum->in_flight);
-	write_one(out, "shopview_http_connections_accepted_total", "counter",
-		  "Connections accepted.", (int64_t)sum->accepted);
-	write_one(out, "shopview_http_connections_refused_total", "counter",
-		  "Connections refused by a limit.", (int64_t)sum->refused);
-	write_one(out, "shopview_http_hangups_total", "counter",
-		  "Clients gone before their answer.", (int64_t)sum->hangups);
-	write_one(out, "shopview_http_cut_off_total", "counter",
-		  "Connections ended by a deadline.", (int64_t)sum->cut_off);
-	write_one(out, "shopview_access_lines_lost_total", "counter",
-		  "Access log lines left out because stderr was full.",
-		  (int64_t)sum->lines_lost);
-	write_one(out, "shopview_store_errors_total", "counter",
-		  "Store operations that failed.", (int64_t)sum->store_errors);
+	metrics_write_one(out, "shopview_http_connections", "gauge",
+			  "Connections open.", sum->connections);
+	metrics_write_one(out, "shopview_http_in_flight", "gauge",
+			  "Requests waiting for the store.", sum->in_flight);
+	metrics_write_one(out, "shopview_http_connections_accepted_total",
+			  "counter", "Connections accepted.",
+			  (int64_t)sum->accepted);
+	metrics_write_one(out, "shopview_http_connections_refused_total",
+			  "counter", "Connections refused by a limit.",
+			  (int64_t)sum->refused);
+	metrics_write_one(out, "shopview_http_hangups_total", "counter",
+			  "Clients gone before their answer.",
+			  (int64_t)sum->hangups);
+	metrics_write_one(out, "shopview_http_cut_off_total", "counter",
+			  "Connections ended by a deadline.",
+			  (int64_t)sum->cut_off);
+	metrics_write_one(out, "shopview_access_lines_lost_total", "counter",
+			  "Access log lines left out because stderr was full.",
+			  (int64_t)sum->lines_lost);
+	metrics_write_one(out, "shopview_cache_hits_total", "counter",
+			  "Keys answered from what was ready.",
+			  (int64_t)sum->hits);
+	metrics_write_one(out, "shopview_cache_misses_total", "counter",
+			  "Keys that were loaded, or waited for.",
+			  (int64_t)sum->misses);
+	metrics_write_one(out, "shopview_cache_stale_total", "counter",
+			  "Requests answered with what was kept, the store "
+			  "being away.",
+			  (int64_t)sum->stale);
+	metrics_write_one(out, "shopview_store_errors_total", "counter",
+			  "Store operations that failed.",
+			  (int64_t)sum->store_errors);
 }

@@ -71,6 +71,10 @@ struct metrics_sum {
 void
 metrics_sum(const struct metrics *met, struct metrics_sum *ret_sum);
 
+/* One metric without labels, as Prometheus text. */
+void
+metrics_write_one(struct buf *out, const char *name, const char *type,
+		  const char *help, int64_t value);
 /* Prometheus text of the sums. */
 void
 metrics_write(const struct metrics_sum *sum, struct buf *out);

@@ -22,6 +22,20 @@ status_is_alive(const struct loop *loops, size_t n)
 	return true;
 }
 
+/* Documents that were read are served still: of some view, at least. */
+static bool
+makes_do(struct loop_shared *shared, const struct snapshot *snap)
+{
+	int64_t away_ms =
+		clock_mono_ms() - catalog_answered_mono_ms(shared->catalog);
+
+	for (size_t v = 0; v < snap->n_views; v++)
+		if (snap->views[v].stale_if_error_s &&
+		    away_ms <= (int64_t)snap->views[v].stale_if_error_s * 1000)
+			return true;
+	return false;
+}
+
 const char *
 status_unready(struct loop_shared *shared, const struct snapshot *snap)
 {
@@ -29,7 +43,7 @@ status_unready(struct loop_shared *shared, const struct snapshot *snap)
 		return "stopping";
 	if (!snap)
 		return "the store has not been reached yet";
-	if (!catalog_store_is_well(shared->catalog))
+	if (!catalog_store_is_well(shared->catalog) && !makes_do(shared, snap))
 		return "the store is not reachable";
 	return NULL;
 }
@@ -161,10 +175,54 @@ status_write(struct loop_shared *shared, const struct snapshot *snap,
 	json_decref(root);
 }
 
+static void
+cache_metrics(struct loop_shared *shared, struct buf *out)
+{
+	struct cache_figures cache;
+	struct loads_figures loads;
+	struct feed_figures feed;
+
+	cache_figures(shared->cache, &cache);
+	loads_figures(shared->loads, &loads);
+	feed_figures(shared->feed, &feed);
+	metrics_write_one(out, "shopview_cache_bytes", "gauge",
+			  "Memory of documents kept ready.",
+			  (int64_t)cache.bytes);
+	metrics_write_one(out, "shopview_cache_entries", "gauge",
+			  "Keys kept ready, absent ones included.",
+			  (int64_t)cache.entries);
+	metrics_write_one(out, "shopview_cache_evicted_total", "counter",
+			  "Keys that went to make room.",
+			  (int64_t)cache.evicted);
+	metrics_write_one(out, "shopview_cache_dropped_total", "counter",
+			  "Keys that went because a newer revision was told.",
+			  (int64_t)cache.dropped);
+	metrics_write_one(out, "shopview_loads_total", "counter",
+			  "Keys asked of the store.", (int64_t)loads.keys);
+	metrics_write_one(out, "shopview_load_questions_total", "counter",
+			  "Questions to the store for them.",
+			  (int64_t)loads.calls);
+	metrics_write_one(out, "shopview_loads_joined_total", "counter",
+			  "Waits that found their key on its way.",
+			  (int64_t)loads.joined);
+	metrics_write_one(out, "shopview_feed_following", "gauge",
+			  "Whether the stream of changes is followed.",
+			  (int64_t)feed.following);
+	metrics_write_one(out, "shopview_feed_documents_total", "counter",
+			  "Changes of documents told by the stream.",
+			  (int64_t)feed.documents);
+	metrics_write_one(out, "shopview_feed_checkpoints_total", "counter",
+			  "Checkpoints told by the stream.",
+			  (int64_t)feed.checkpoints);
+	metrics_write_one(out, "shopview_feed_lost_total", "counter",
+			  "Times the stream broke.", (int64_t)feed.lost);
+}
+
 void
 status_metrics(struct loop_shared *shared, const struct snapshot *snap,
 	       struct buf *out)
 {
+	cache_metrics(shared, out);
 	buf_printf(out,
 		   "# HELP shopview_http_queue_depth Requests no worker has "
 		   "taken up yet.\n"

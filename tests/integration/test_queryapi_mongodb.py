@@ -38,11 +38,12 @@ def check(fact, *what):
 
 class Load:
     """CLIENTS keep-alive clients that ask one after the other; what they got:
-    (when asked, seconds, status, problem). Only time-outs and answers that
-    are broken off count as faults."""
+    (when asked, seconds, status, problem, new). Only time-outs and answers
+    that are broken off count as faults. mixed: every second request is new,
+    for a key that nobody asked for before (and that does not exist)."""
 
-    def __init__(self, address, targets):
-        self.address, self.targets = address, targets
+    def __init__(self, address, targets, mixed=False):
+        self.address, self.targets, self.mixed = address, targets, mixed
         self.over = threading.Event()
         self.rows, self.faults, self.refused = [], [], 0
         self.threads = [threading.Thread(target=self.client, args=(i,))
@@ -50,16 +51,19 @@ class Load:
 
     def client(self, at):
         conn = http.client.HTTPConnection(self.address, timeout=30)
-        for target in itertools.islice(itertools.cycle(self.targets), at,
-                                       None):
+        for n, target in enumerate(itertools.islice(
+                itertools.cycle(self.targets), at, None)):
             if self.over.is_set():
                 break
+            new = self.mixed and n % 2 == 1
+            if new:
+                target = f"/v1/shop/new-{at}-{n}"
             begun = time.monotonic()
             try:
                 conn.request("GET", target)
                 got = conn.getresponse()
                 body = got.read()
-                self.row(begun, got, body)
+                self.row(begun, got, body, new)
             except (http.client.RemoteDisconnected, ConnectionError):
                 # Between two requests a server may end a connection.
                 self.refused += 1
@@ -71,13 +75,14 @@ class Load:
             time.sleep(0.005)
         conn.close()
 
-    def row(self, begun, got, body):
+    def row(self, begun, got, body, new):
         kind = None
         if got.headers["Content-Type"] == "application/problem+json":
             kind = json.loads(body)["type"].rsplit(":", 1)[1]
         elif got.status != 200:
             self.faults.append(f"{got.status} that is no problem")
-        self.rows.append((begun, time.monotonic() - begun, got.status, kind))
+        self.rows.append((begun, time.monotonic() - begun, got.status, kind,
+                          new))
 
     def since(self, when):
         return [r for r in list(self.rows) if r[0] >= when]
@@ -156,6 +161,9 @@ class QueryapiMongodb(Tests):
             return body if text else got.status
         finally:
             conn.close()
+
+    def reachable(self, api):
+        return json.loads(self.ask(api, "/status", True))["store"]["reachable"]
 
     def metric(self, api, name):
         found = re.search(rf"^{name} (\S+)$", self.ask(api, "/metrics", True),
@@ -280,23 +288,30 @@ class QueryapiMongodb(Tests):
     # ---- outages ------------------------------------------------------
 
     def outage(self, begin, end, times=500):
-        """Load over a server that goes away and comes back, told `times`."""
-        with self.api() as api, Load(api.data, self.targets()) as load:
-            wait_until("answers", lambda: len(load.rows) > 500, 30)
+        """Load over a server that goes away and comes back. Who asks for what
+        is kept gets it, marked as stale; who asks for something new is told,
+        `times`."""
+        with self.api() as api, Load(api.data, self.targets(), True) as load:
+            wait_until("all is kept", lambda: len(load.rows) >
+                       4 * CLIENTS * len(self.targets()), 60)
             away_at = time.monotonic()
             begin()
             wait_until("everybody is told", lambda: sum(
                 r[2] == 503 for r in load.since(away_at + TOLD_WITHIN_S)
             ) > times, 30)
             check(self.ask(api, "/livez") == 200)
-            check(self.ask(api, "/readyz") == 503)
-            check(self.ask(api, "/status") == 200)
+            check(self.ask(api, "/readyz") == 200, "stale-if-error holds")
+            check(not self.reachable(api), "the status knows")
+            status, headers, _ = api.get(self.targets()[0])
+            check(status == 200 and int(headers["Age"]) >= 1 and
+                  headers["Cache-Status"] == "shopview; hit; detail=stale",
+                  status, headers)
             back_at = time.monotonic()
             end()
-            wait_until("readyz", lambda: self.ask(api, "/readyz") == 200, 30)
+            wait_until("reachable", lambda: self.reachable(api), 30)
             ready_at = time.monotonic()
             wait_until("answers again", lambda: sum(
-                r[2] == 200 for r in load.since(ready_at)) > 500, 30)
+                r[2] == 404 for r in load.since(ready_at)) > 300, 30)
             during = [r for r in list(load.rows)
                       if away_at <= r[0] < back_at]
             told = [r for r in during if r[2] == 503]
@@ -306,12 +321,14 @@ class QueryapiMongodb(Tests):
             check(slowest < TOLD_WITHIN_S, "slowest answer", slowest)
             check({r[3] for r in told} == {"store-unavailable"},
                   {r[3] for r in told})
-            # What was asked before, and answered after it was back, may be
-            # a document.
+            check(not [r for r in during if r[2] == 503 and not r[4]],
+                  "what is kept was refused")
+            # What was asked before, and answered after it was back, may have
+            # been looked for.
             late = [r for r in during
                     if r[0] > away_at + TOLD_WITHIN_S and
                     (r[1] > 0.5 or
-                     (r[2] != 503 and r[0] + r[1] < back_at))]
+                     (r[4] and r[2] != 503 and r[0] + r[1] < back_at))]
             check(not late, "not told at once:", late[:3])
             wait_until("no fetch is left over", lambda: self.metric(
                 api, "shopview_http_queue_depth") == 0, 20)
