@@ -149,6 +149,14 @@ take_request_id(struct connection *c, const struct http_request *req)
 	c->cur.request_id[h->value.len] = '\0';
 }
 
+/* Also in the moment before the loop has been told. */
+static bool
+is_stopping(const struct connection *c)
+{
+	return atomic_load_explicit(&c->loop->shared->stopping,
+				    memory_order_relaxed);
+}
+
 static bool
 has_body(const struct http_request *req)
 {
@@ -163,7 +171,7 @@ begin(struct connection *c, const struct http_request *req)
 	c->cur.begun_us = now_us();
 	c->cur.head_only =
 		req->method.len == 4 && memcmp(req->method.ptr, "HEAD", 4) == 0;
-	c->cur.last = !req->keep_alive || has_body(req) || c->loop->stopping;
+	c->cur.last = !req->keep_alive || has_body(req) || is_stopping(c);
 	c->cur.method = method_name(req);
 	c->cur.token = NULL;
 	(void)trace_id_of(req, c->cur.trace_id);
@@ -279,13 +287,13 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 			return 0;
 		}
 		/* Read to its end: the connection may go on behind it. */
-		c->cur.last = !req->keep_alive || lp->stopping;
+		c->cur.last = !req->keep_alive || is_stopping(c);
 		ex.body = (struct pj_str){data + req->bytes,
 					  (size_t)req->body_bytes};
 	} else {
 		c->drop_input |= has_body(req);
 	}
-	c->drop_input |= lp->stopping;
+	c->drop_input |= is_stopping(c);
 	how = connection_how(c);
 	if (next != ROUTES_ANSWERED)
 		routes_run(&ex);

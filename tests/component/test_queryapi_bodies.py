@@ -318,7 +318,8 @@ def test_a_stop_lets_a_begun_body_end():
             c.send(data[:-3])
             srv_reads(c)
             srv.proc.send_signal(signal.SIGTERM)
-            wait_for(lambda: "event=stop " in srv.log_text(), "the stop")
+            wait_for(lambda: srv.admin_get("/readyz").status == 503,
+                     "the stop")
             c.send(data[-3:] + request("/v1/shop/a"))
             a = c.answer()
             assert a.status == 200 and a["Connection"] == "close"
