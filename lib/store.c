@@ -129,6 +129,12 @@ store_watch_close(struct store_watch *watch)
 		watch->ses->store->ops->watch_close(watch);
 }
 
+uint64_t
+store_commits(struct store *store)
+{
+	return store->ops->commits ? store->ops->commits(store) : 0;
+}
+
 int
 store_must_write(const struct store_session *ses, struct pj_error *err)
 {

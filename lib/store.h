@@ -325,6 +325,14 @@ store_watch_next(struct store_watch *watch, struct store_news *ret_news,
 void
 store_watch_close(struct store_watch *watch);
 
+/*
+ * Counts what was committed by anybody, where asking costs next to nothing
+ * (lmdb): what was read before it moved may be old, whether the watch has told
+ * so or not. mongodb: always 0. Thread: any.
+ */
+uint64_t
+store_commits(struct store *store);
+
 /* ---- Sources: topic-partition → small integer, for good ---------------- */
 
 /* The index of a topic-partition; made when absent (never when read_only). */

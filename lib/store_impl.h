@@ -136,6 +136,8 @@ struct store_ops {
 	int (*watch_next)(struct store_watch *watch,
 			  struct store_news *ret_news, struct pj_error *err);
 	void (*watch_close)(struct store_watch *watch);
+	/* NULL: always 0. */
+	uint64_t (*commits)(struct store *store);
 	/* Idempotent. */
 	int (*collection_make)(struct store_session *ses,
 			       const char *collection,

@@ -87,6 +87,7 @@ static const struct store_ops lmdb_ops = {
 	.watch_open = lmdb_watch_open,
 	.watch_next = lmdb_watch_next,
 	.watch_close = lmdb_watch_close,
+	.commits = lmdb_commits,
 	.collection_make = lmdb_collection_make,
 };
 

@@ -227,6 +227,8 @@ lmdb_watch_next(struct store_watch *watch, struct store_news *ret_news,
 		struct pj_error *err);
 void
 lmdb_watch_close(struct store_watch *watch);
+uint64_t
+lmdb_commits(struct store *store);
 int
 lmdb_source_make(struct store_session *ses, const char *id, const char *topic,
 		 int32_t partition, int32_t *ret_index, struct pj_error *err);

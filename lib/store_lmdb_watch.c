@@ -19,6 +19,18 @@ struct lmdb_watch {
 	int wait_ms;
 };
 
+uint64_t
+lmdb_commits(struct store *base)
+{
+	struct lmdb_store *store = (struct lmdb_store *)base;
+	struct lmdb_env *env;
+
+	pthread_mutex_lock(&store->lock);
+	env = store->env;
+	pthread_mutex_unlock(&store->lock);
+	return env ? lmdb_serial(env) : 0;
+}
+
 int
 lmdb_watch_open(struct store_session *ses, const char *const *collections,
 		size_t n, int wait_ms, struct store_watch **ret_watch,

@@ -28,6 +28,7 @@ struct catalog {
 	 * they were read. Also over following and what it says of positions. */
 	pthread_mutex_t look_lock;
 	uint64_t followings;	      /* by look_lock */
+	_Atomic uint64_t commits;     /* before the last following began */
 	bool said_away, said_reached; /* the thread's */
 	struct snapshot_hold hold;    /* the thread's */
 	/* mono time of the last answer; 0 = the last look failed */
@@ -158,6 +159,7 @@ int
 catalog_follow(struct catalog *cat, struct store_session *ses,
 	       struct snapshot **ret_snap, struct pj_error *err)
 {
+	uint64_t commits = store_commits(atomic_load(&cat->store));
 	struct snapshot *snap = NULL;
 	int rc;
 
@@ -167,6 +169,7 @@ catalog_follow(struct catalog *cat, struct store_session *ses,
 	rc = read_picture(cat, ses, &snap, err);
 	if (rc == 0) {
 		cat->followings++;
+		atomic_store(&cat->commits, commits);
 		for (size_t v = 0; v < snap->n_views; v++) {
 			advance(snap, v);
 			served_follow(snap->views[v].served, cat->followings);
@@ -175,6 +178,14 @@ catalog_follow(struct catalog *cat, struct store_session *ses,
 	}
 	(void)pthread_mutex_unlock(&cat->look_lock);
 	return rc;
+}
+
+bool
+catalog_is_told(struct catalog *cat)
+{
+	struct store *store = atomic_load(&cat->store);
+
+	return store && store_commits(store) == atomic_load(&cat->commits);
 }
 
 void

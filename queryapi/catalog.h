@@ -67,6 +67,10 @@ catalog_served(struct catalog *cat);
 int
 catalog_look(struct catalog *cat, struct store_session *ses,
 	     struct pj_error *err) __attribute__((warn_unused_result));
+/* Whether nothing was committed since the last following began, as far as the
+ * store counts that (store_commits()). */
+bool
+catalog_is_told(struct catalog *cat);
 /*
  * The same, and from here on the caller tells what changes in the documents of
  * the live generations (their collections: *ret_snap, a reference): all that

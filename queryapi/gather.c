@@ -84,8 +84,8 @@ fill_slot(struct gather *gat, size_t i)
 	slot->wait =
 		(struct load_wait){.loop = gat->loop, .gather = gat, .slot = i};
 	how = loads_join(sh->loads, srv, slot->key, hash, gat->cond.gzip,
-			 !gat->n_waiting, gat->loop->index, &slot->wait,
-			 &slot->entry);
+			 gat->told, !gat->n_waiting, gat->loop->index,
+			 &slot->wait, &slot->entry);
 	if (how == LOAD_THERE)
 		cache_touch(slot->entry);
 	slot->waiting = how == LOAD_JOINED;
@@ -122,7 +122,9 @@ gather_begin(struct gather *gat)
 	struct metrics_set *met = gat->loop->met;
 
 	gat->worst = LOAD_DONE;
-	take_cached(gat);
+	gat->told = catalog_is_told(gat->loop->shared->catalog);
+	if (gat->told)
+		take_cached(gat);
 	for (size_t i = 0; i < gat->n; i++) {
 		if (gat->slots[i].entry) {
 			metrics_count(&met->hits);

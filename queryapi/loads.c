@@ -183,7 +183,7 @@ is_forgotten(const struct load *load)
 
 static enum load_join
 join(struct loads *lds, struct served *srv, struct pj_str key, uint64_t hash,
-     bool gzip, bool first, struct load_wait *wait)
+     bool gzip, bool look, bool first, struct load_wait *wait)
 {
 	struct load **link = find(lds, srv, key, hash), *load = *link;
 
@@ -198,8 +198,9 @@ join(struct loads *lds, struct served *srv, struct pj_str key, uint64_t hash,
 		lds->figures.waiting++;
 	} else {
 		lds->figures.joined++;
-		/* One that is at work without it has to be done again. */
-		load->again |= gzip && !load->gzip;
+		/* One that is at work before or without has to be done again.
+		 */
+		load->again |= !look || (gzip && !load->gzip);
 	}
 	load->gzip |= gzip;
 	add_wait(load, wait);
@@ -228,15 +229,16 @@ loads_leave(struct loads *lds, struct load_wait *wait)
 
 enum load_join
 loads_join(struct loads *lds, struct served *srv, struct pj_str key,
-	   uint64_t hash, bool gzip, bool first, size_t reader,
+	   uint64_t hash, bool gzip, bool look, bool first, size_t reader,
 	   struct load_wait *wait, struct entry **ret_entry)
 {
 	enum load_join how = LOAD_THERE;
 
 	(void)pthread_mutex_lock(&lds->lock);
-	*ret_entry = look_again(lds, srv, key, hash, gzip, reader);
+	*ret_entry =
+		look ? look_again(lds, srv, key, hash, gzip, reader) : NULL;
 	if (!*ret_entry)
-		how = join(lds, srv, key, hash, gzip, first, wait);
+		how = join(lds, srv, key, hash, gzip, look, first, wait);
 	(void)pthread_mutex_unlock(&lds->lock);
 	return how;
 }

@@ -7,8 +7,8 @@
  * with one question to the store ($in) when a worker is free: light load is
  * answered at once, heavy load in batches, without a timer.
  *
- * Invariant: a load ends with what the store held after it was joined, or
- * newer; what the feed has told of meanwhile is in it, or it is read again.
+ * Invariant: what the feed has told of when a load ends is in it, or it is read
+ * again.
  *
  * Ownership: a wait is the loop's until loads_join(), and again when it comes
  * back by loop_arrive() or loads_leave() took it back.
@@ -63,12 +63,13 @@ enum load_join {
 	LOAD_FULL,   /* too many wait */
 };
 
-/* gzip: that coding is wanted, too. first: of its request, so it may be
+/* gzip: that coding is wanted, too. look: what is in the cache, or was asked of
+ * the store before, will do. first: of its request, so it may be
  * refused; what follows is let in. `reader`: of the calling thread, not within
  * a turn. */
 enum load_join
 loads_join(struct loads *lds, struct served *srv, struct pj_str key,
-	   uint64_t hash, bool gzip, bool first, size_t reader,
+	   uint64_t hash, bool gzip, bool look, bool first, size_t reader,
 	   struct load_wait *wait, struct entry **ret_entry);
 
 /* Nobody waits any more: what no worker has taken up is not read. False: it is

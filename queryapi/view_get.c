@@ -72,7 +72,8 @@ view_get(struct exchange *ex)
 	if (view < 0)
 		return;
 	conditions_read(&cond, ex->req);
-	if (ex->store_away || !answer_hit(ex, &ex->snap->views[view], &cond)) {
+	if (ex->store_away || !catalog_is_told(ex->loop->shared->catalog) ||
+	    !answer_hit(ex, &ex->snap->views[view], &cond)) {
 		struct gather *gat =
 			gather_new(ex->loop, ex->snap, &cond, 1, ex->key.len);
 

@@ -35,6 +35,7 @@ start(void **state)
 	set.store.path = mem_strdup("/nonexistent");
 	set.queryapi.listen = mem_strdup("127.0.0.1:0");
 	set.queryapi.admin_listen = mem_strdup("127.0.0.1:0");
+	set.queryapi.tls_certificate = mem_strdup("");
 	set.queryapi.loops = set.queryapi.workers = 1;
 	set.queryapi.max_connections = 100;
 	set.queryapi.max_connections_per_address = 100;
@@ -62,6 +63,7 @@ stop(void **state)
 	free(set.store.path);
 	free(set.queryapi.listen);
 	free(set.queryapi.admin_listen);
+	free(set.queryapi.tls_certificate);
 	return 0;
 }
 
