@@ -305,7 +305,8 @@ TSAN_RUN = $(patsubst $(B)/%,$(TSAN_B)/%,$(1))
 TSAN_PY = rm -f build/logs/race.$(1).*; TSAN_OPTIONS=$$TSAN_OPTIONS:log_path=$(CURDIR)/build/logs/race.$(1) \
 	BUILD=$(TSAN_B) python3 tests/component/$(1).py; rc=$$?; \
 	cat build/logs/race.$(1).* 2>/dev/null && rc=1; exit $$rc
-tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tests/support/tsan.supp:print_suppressions=0:halt_on_error=1
+# It sleeps a second at every exit by default, and ends are timed.
+tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tests/support/tsan.supp:print_suppressions=0:halt_on_error=1:atexit_sleep_ms=50
 tsan: deps-test ## Unit, golden and component tests under ThreadSanitizer
 	$(AGAIN) VARIANT=tsan all tests
 	@$(SUITES) $(call each_of,tsan-,$(call TSAN_RUN,$(ALONE)),600) \
