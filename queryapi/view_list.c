@@ -194,16 +194,18 @@ view_list_run(struct fetch *fetch, struct worker *wrk)
 	struct list_get *get = mem_calloc(1, sizeof(*get));
 	struct reading rdg;
 	struct pj_error err;
+	int rc;
 
 	unpack(get, fetch);
 	reading_open(&rdg, wrk, fetch->view);
-	if (load(get, wrk, &rdg, &err) < 0)
+	rc = load(get, wrk, &rdg, &err);
+	if (rc == 0 && rdg.view >= 0)
+		rc = render(get, &err);
+	if (rc < 0)
 		answer_failed(fetch, wrk, &err);
 	else if (rdg.view < 0)
 		problem_write(&fetch->res, PROBLEM_VIEW_NOT_FOUND,
 			      fetch->request_id, "no view of this name");
-	else if (render(get, &err) < 0)
-		answer_failed(fetch, wrk, &err);
 	else
 		answer(fetch, wrk, get, &rdg);
 	for (size_t i = 0; i < get->n; i++)
