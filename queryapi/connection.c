@@ -231,8 +231,11 @@ connection_advance(struct connection *c)
 		phase = PHASE_HEAD;
 	else
 		phase = PHASE_IDLE;
-	if (phase != c->phase)
+	/* An answer that went out at once was a phase of its own. */
+	if (phase != c->phase ||
+	    (c->answered && (phase == PHASE_IDLE || phase == PHASE_HEAD)))
 		enter(c, phase);
+	c->answered = false;
 }
 
 static void

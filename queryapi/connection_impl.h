@@ -30,6 +30,7 @@ enum phase {
 struct current {
 	enum route_id route;
 	int64_t begun_us;
+	size_t bytes; /* of it that are still in the input */
 	bool head_only;
 	bool last;	     /* the connection ends behind the answer */
 	bool say_keep_alive; /* HTTP/1.0 asked for it */
@@ -60,6 +61,7 @@ struct connection {
 	/* What the request waits for: at most one of the two. */
 	struct fetch *fetch;
 	struct gather *gather;
+	bool answered;	 /* since the phase was last looked at */
 	bool closing;	 /* nothing more is read as a request */
 	bool drop_input; /* the peer may still be sending: linger */
 };
