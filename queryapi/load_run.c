@@ -171,8 +171,8 @@ render(struct load_run *run, const struct load *load,
 		return -1;
 	pays = wrk->json.len >= loads_gzip_min_bytes(run->loads);
 	parts->json = (struct pj_str){wrk->json.data, wrk->json.len};
-	parts->coded = load->gzip || !pays;
-	if (load->gzip && pays) {
+	parts->coded = load->coding || !pays;
+	if (load->coding && pays) {
 		gzip_write(wrk->gz, &wrk->gzip, wrk->json.data, wrk->json.len);
 		parts->gzip = (struct pj_str){wrk->gzip.data, wrk->gzip.len};
 	}

@@ -200,7 +200,7 @@ join(struct loads *lds, struct served *srv, struct pj_str key, uint64_t hash,
 		lds->figures.joined++;
 		/* One that is at work before or without has to be done again.
 		 */
-		load->again |= !look || (gzip && !load->gzip);
+		load->again |= !look || (gzip && !load->coding);
 	}
 	load->gzip |= gzip;
 	add_wait(load, wait);
@@ -299,6 +299,7 @@ loads_take(struct loads *lds, struct served *srv,
 		/* What was told before the store is asked is in the answer. */
 		load->again = false;
 		load->at_work = true;
+		load->coding = load->gzip;
 		ret_loads[n++] = load;
 	}
 	lds->figures.waiting -= n;

@@ -15,7 +15,8 @@ struct load {
 	struct served *served;
 	uint64_t hash;
 	struct pj_str key; /* behind the struct */
-	bool gzip;
+	bool gzip;	   /* somebody wants that coding */
+	bool coding; /* the same as of when a worker took it up: its own */
 	/* What the feed told since a worker took it up. */
 	int64_t least;
 	bool again;
