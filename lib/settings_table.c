@@ -259,7 +259,7 @@ static const struct config_key queryapi_keys[] = {
 	 .min = 10, .max = 600000, NUMBER(queryapi.request_timeout_ms),
 	 .text = "How long a request may wait for the store, and an answer "
 		 "for a client that does not take it."},
-	{.name = "queue_depth", .type = CONFIG_COUNT, .def = "1024", .min = 1,
+	{.name = "queue_depth", .type = CONFIG_COUNT, .def = "4096", .min = 1,
 	 .max = 1000000, NUMBER(queryapi.queue_depth),
 	 .text = "Documents and lists that may wait for a worker; beyond, the "
 		 "answer is 503."},

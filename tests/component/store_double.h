@@ -28,10 +28,12 @@ static struct {
 	bool meager;	   /* a load gives one and leaves out the rest */
 	bool move_on_load; /* generation 1 is dropped under the next load */
 	int32_t live;
-	int64_t next;	      /* checkpoint */
-	int64_t next_on_load; /* 0, or what a load makes of it */
-	char loaded[1024];    /* keys, each ended by a space */
-	int64_t revision;     /* of every document */
+	int64_t next;		/* checkpoint */
+	int64_t next_on_load;	/* 0, or what a load makes of it */
+	char loaded[1024];	/* keys, each ended by a space */
+	int64_t revision;	/* of every document */
+	int64_t revision_after; /* 0, or what a load makes of it */
+	const char *cache;	/* the views' policy: reader_json's member */
 	/* What the stream tells next; the stream empties it. */
 	struct store_news news;
 	bool stream_breaks;
@@ -42,6 +44,7 @@ static struct {
 	.live = 1,
 	.next = 10,
 	.revision = 7,
+	.cache = "",
 };
 
 /* For tests: changes a knob. */
@@ -159,6 +162,8 @@ store_load(struct store_session *ses, const char *collection,
 		if (!dropped && docs[i].key.ptr[0] != '-')
 			double_document(&docs[i]);
 	}
+	if (dbl.revision_after)
+		dbl.revision = dbl.revision_after;
 	return double_leave();
 }
 
@@ -206,7 +211,7 @@ store_generations(struct store_session *ses, struct store_generation **ret_rows,
 		gen->number = i + 1;
 		gen->version = 1;
 		strcpy(gen->collection, i ? "shop.2" : "shop.1");
-		gen->reader_json = mem_strdup("{\"fields\":[]}");
+		gen->reader_json = mem_printf("{\"fields\":[]%s}", dbl.cache);
 	}
 	*ret_n = 2;
 	return double_leave();
@@ -295,7 +300,9 @@ store_watch_next(struct store_watch *watch, struct store_news *ret_news,
 
 	(void)watch;
 	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec = (until.tv_nsec + 10000000) % 1000000000;
+	until.tv_nsec += 10000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
 	(void)pthread_mutex_lock(&dbl.lock);
 	while (dbl.looks_hang)
 		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The whole read side in this process, on the store of store_double.h, and a
+ * client that asks it one thing per connection.
+ */
+#ifndef TESTS_SERVED_DOUBLE_H
+#define TESTS_SERVED_DOUBLE_H
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "queryapi/server.h"
+#include "tests/component/store_double.h"
+
+enum { PATIENCE_MS = 20000 };
+
+static struct settings set;
+static struct server *srv;
+
+static inline int
+start(void **state)
+{
+	struct pj_error err;
+
+	(void)state;
+	memset(&set, 0, sizeof(set));
+	set.store.path = mem_strdup("/nonexistent");
+	set.queryapi.listen = mem_strdup("127.0.0.1:0");
+	set.queryapi.admin_listen = mem_strdup("127.0.0.1:0");
+	set.queryapi.tls_certificate = mem_strdup("");
+	set.queryapi.loops = set.queryapi.workers = 1;
+	set.queryapi.max_connections = 100;
+	set.queryapi.max_connections_per_address = 100;
+	set.queryapi.header_bytes = 8192;
+	set.queryapi.header_timeout_ms = set.queryapi.idle_timeout_ms = 10000;
+	set.queryapi.request_timeout_ms = 10000;
+	set.queryapi.queue_depth = 2;
+	set.queryapi.cache_bytes = 1 << 20;
+	set.queryapi.stop_timeout_ms = 200;
+	DOUBLE_SET(dbl.away = dbl.hangs = dbl.looks_hang = dbl.damaged = false;
+		   dbl.move_on_load = dbl.meager = false; dbl.live = 1;
+		   dbl.next = 10; dbl.next_on_load = 0; dbl.loads = 0;
+		   dbl.loaded[0] = '\0'; dbl.revision = 7;
+		   dbl.revision_after = 0; dbl.watches = 0; dbl.cache = "");
+	if (server_start(&set, &srv, &err) < 0)
+		fail_msg("%s", err.text);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	DOUBLE_SET(dbl.hangs = dbl.looks_hang = false);
+	assert_true(server_stop(srv));
+	free(set.store.path);
+	free(set.queryapi.listen);
+	free(set.queryapi.admin_listen);
+	free(set.queryapi.tls_certificate);
+	return 0;
+}
+
+static int
+ask(const char *address, const char *target)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct buf text = BUF_INIT;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	in.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
+	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	buf_printf(&text,
+		   "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+		   target);
+	assert_int_equal(write(fd, text.data, text.len), (ssize_t)text.len);
+	buf_release(&text);
+	return fd;
+}
+
+/* Reads to the end; returns the status. The text stays until the next call. */
+static char answer[65536];
+static int
+read_answer(int fd)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	while ((got = read(fd, answer + n, sizeof(answer) - 1 - n)) > 0)
+		n += (size_t)got;
+	answer[n] = '\0';
+	(void)close(fd);
+	return n > 12 ? atoi(answer + 9) : 0;
+}
+
+static int
+get(const char *target)
+{
+	return read_answer(ask(server_data_address(srv), target));
+}
+
+static int
+readyz(void)
+{
+	return read_answer(ask(server_admin_address(srv), "/readyz"));
+}
+
+static void
+pause_ms(long ms)
+{
+	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
+
+	(void)nanosleep(&ts, NULL);
+}
+
+#define WAIT_FOR(condition)                                                    \
+	do {                                                                   \
+		int64_t until_ms = clock_mono_ms() + PATIENCE_MS;              \
+		while (!(condition)) {                                         \
+			if (clock_mono_ms() > until_ms)                        \
+				fail_msg("in vain: %s", #condition);           \
+			pause_ms(5);                                           \
+		}                                                              \
+	} while (0)
+
+static int
+waiting(void)
+{
+	int n;
+
+	(void)pthread_mutex_lock(&dbl.lock);
+	n = dbl.waiting;
+	(void)pthread_mutex_unlock(&dbl.lock);
+	return n;
+}
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is kept ready is as new as what the stream of changes has told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/component/served_double.h"
+
+static int
+loads(void)
+{
+	int n;
+
+	(void)pthread_mutex_lock(&dbl.lock);
+	n = dbl.loads;
+	(void)pthread_mutex_unlock(&dbl.lock);
+	return n;
+}
+
+static bool
+is_following(void)
+{
+	return read_answer(ask(server_admin_address(srv), "/metrics")) == 200 &&
+	       strstr(answer, "\nshopview_feed_following 1\n");
+}
+
+/* The stream tells; returns when the feed has it. */
+static void
+tell(const struct store_news *news)
+{
+	(void)pthread_mutex_lock(&dbl.lock);
+	dbl.news = *news;
+	(void)pthread_cond_broadcast(&dbl.changed);
+	while (dbl.news.kind != STORE_NEWS_NONE)
+		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
+	(void)pthread_mutex_unlock(&dbl.lock);
+}
+
+static void
+tell_document(const char *key, int64_t revision)
+{
+	tell(&(struct store_news){.kind = STORE_NEWS_DOCUMENT,
+				  .collection = "shop.1",
+				  .key = {key, strlen(key)},
+				  .revision = revision});
+}
+
+static bool
+has_etag(const char *target, const char *etag)
+{
+	return get(target) == 200 && strstr(answer, etag);
+}
+
+static void
+a_document_is_read_once_until_it_changes(void **state)
+{
+	(void)state;
+	WAIT_FOR(is_following());
+	for (int i = 0; i < 50; i++)
+		assert_true(has_etag("/v1/shop/a", "ETag: \"1.7\""));
+	assert_int_equal(get("/v1/shop?ids=a,a"), 200);
+	assert_int_equal(loads(), 1);
+	/* Of others, and of what it is already, nothing follows. */
+	tell_document("b", 9);
+	tell_document("a", 7);
+	assert_true(has_etag("/v1/shop/a", "\"1.7\""));
+	assert_int_equal(loads(), 1);
+	DOUBLE_SET(dbl.revision = 8);
+	tell_document("a", 8);
+	WAIT_FOR(has_etag("/v1/shop/a", "\"1.8\""));
+	assert_int_equal(loads(), 2);
+}
+
+static void
+an_absent_key_is_found_once_it_is_there(void **state)
+{
+	(void)state;
+	WAIT_FOR(is_following());
+	assert_int_equal(get("/v1/shop/-x"), 404);
+	assert_int_equal(get("/v1/shop/-x"), 404);
+	assert_int_equal(loads(), 1);
+	tell_document("-x", 1);
+	WAIT_FOR(get("/v1/shop/-x") == 404 && loads() == 2);
+}
+
+static void
+all_who_miss_a_key_wait_for_one_load(void **state)
+{
+	int fds[20];
+
+	(void)state;
+	WAIT_FOR(is_following());
+	DOUBLE_SET(dbl.hangs = true);
+	for (size_t i = 0; i < 20; i++)
+		fds[i] = ask(server_data_address(srv), "/v1/shop/a");
+	WAIT_FOR(read_answer(ask(server_admin_address(srv), "/status")) &&
+		 strstr(answer, "\"in_flight\":20"));
+	DOUBLE_SET(dbl.hangs = false);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(read_answer(fds[i]), 200);
+	assert_int_equal(loads(), 1);
+}
+
+static void
+a_load_that_is_older_than_what_was_told_is_read_again(void **state)
+{
+	int fd;
+
+	(void)state;
+	WAIT_FOR(is_following());
+	DOUBLE_SET(dbl.hangs = true);
+	fd = ask(server_data_address(srv), "/v1/shop/a");
+	WAIT_FOR(waiting() == 1);
+	tell_document("a", 9);
+	/* Told before the load is through; it brings 7, the next one 9. */
+	DOUBLE_SET(dbl.hangs = false; dbl.revision_after = 9);
+	assert_int_equal(read_answer(fd), 200);
+	assert_non_null(strstr(answer, "\"1.9\""));
+	assert_true(has_etag("/v1/shop/a", "\"1.9\""));
+	assert_int_equal(loads(), 2);
+}
+
+static void
+a_checkpoint_moves_the_position_of_what_is_kept(void **state)
+{
+	(void)state;
+	WAIT_FOR(is_following());
+	assert_int_equal(get("/v1/shop/a"), 200);
+	assert_non_null(strstr(answer, "Projection-Position: \"shop/0@9\""));
+	tell(&(struct store_news){.kind = STORE_NEWS_CHECKPOINT,
+				  .generation = "shop.1",
+				  .next = 21});
+	WAIT_FOR(get("/v1/shop/a") == 200 && strstr(answer, "\"shop/0@20\""));
+	assert_int_equal(loads(), 1);
+}
+
+static void
+after_a_lost_stream_everything_is_read_again(void **state)
+{
+	(void)state;
+	WAIT_FOR(is_following());
+	assert_true(has_etag("/v1/shop/a", "\"1.7\""));
+	DOUBLE_SET(dbl.stream_breaks = true; dbl.revision = 8);
+	WAIT_FOR(has_etag("/v1/shop/a", "\"1.8\""));
+	WAIT_FOR(is_following());
+	assert_true(has_etag("/v1/shop/a", "\"1.8\""));
+}
+
+static void
+a_silent_stream_is_not_believed(void **state)
+{
+	int before;
+
+	(void)state;
+	WAIT_FOR(is_following());
+	assert_true(has_etag("/v1/shop/a", "\"1.7\""));
+	(void)pthread_mutex_lock(&dbl.lock);
+	before = dbl.watches;
+	(void)pthread_mutex_unlock(&dbl.lock);
+	/* The store moves on, the stream tells nothing. */
+	DOUBLE_SET(dbl.revision = 8; dbl.next = 50);
+	WAIT_FOR(has_etag("/v1/shop/a", "\"1.8\""));
+	WAIT_FOR(is_following());
+	(void)pthread_mutex_lock(&dbl.lock);
+	assert_true(dbl.watches > before);
+	(void)pthread_mutex_unlock(&dbl.lock);
+}
+
+static int
+start_with_policy(void **state)
+{
+	(void)start(state);
+	DOUBLE_SET(dbl.cache = ",\"cache\":{\"maxAge\":5,"
+			       "\"staleWhileRevalidate\":30,"
+			       "\"staleIfError\":300}");
+	return 0;
+}
+
+static void
+while_the_store_is_away_what_was_read_is_served_as_stale(void **state)
+{
+	(void)state;
+	WAIT_FOR(get("/v1/shop/a") == 200 && strstr(answer, "max-age=5"));
+	assert_null(strstr(answer, "Age:"));
+	DOUBLE_SET(dbl.away = true);
+	WAIT_FOR(get("/v1/shop/b") == 503);
+	WAIT_FOR(get("/v1/shop/a") == 200 &&
+		 strstr(answer,
+			"\r\nCache-Status: shopview; hit; detail=stale"));
+	assert_non_null(strstr(answer, "\r\nAge: "));
+	assert_int_equal(get("/v1/shop?ids=a"), 200);
+	assert_non_null(strstr(answer, "detail=stale"));
+	/* What is missing cannot be made up. */
+	assert_int_equal(get("/v1/shop?ids=a,b"), 503);
+	assert_int_equal(readyz(), 200);
+	DOUBLE_SET(dbl.away = false);
+	WAIT_FOR(get("/v1/shop/a") == 200 && !strstr(answer, "detail=stale"));
+}
+
+#define SERVED(test) cmocka_unit_test_setup_teardown(test, start, stop)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SERVED(a_document_is_read_once_until_it_changes),
+		SERVED(an_absent_key_is_found_once_it_is_there),
+		SERVED(all_who_miss_a_key_wait_for_one_load),
+		SERVED(a_load_that_is_older_than_what_was_told_is_read_again),
+		SERVED(a_checkpoint_moves_the_position_of_what_is_kept),
+		SERVED(after_a_lost_stream_everything_is_read_again),
+		SERVED(a_silent_stream_is_not_believed),
+		cmocka_unit_test_setup_teardown(
+			while_the_store_is_away_what_was_read_is_served_as_stale,
+			start_with_policy, stop),
+	};
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
