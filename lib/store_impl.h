@@ -12,6 +12,7 @@
 #include <bson/bson.h>
 
 #include "lib/store_page.h"
+#include "lib/store_watch.h"
 
 /*
  * The largest document either adapter takes: MongoDB's own limit, held for both

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "queryapi/catalog.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/store_watch.h"
+#include "queryapi/rounds.h"
 
 /* A promoted generation is served within the first. The second is how long a
  * client may wait for a store that hangs: a busy one answers somebody. */
@@ -18,7 +18,7 @@ enum { LOOK_EVERY_MS = 250, WELL_FOR_MS = 1000, NOTE_EVERY_MS = 50 };
 
 struct catalog {
 	const struct store_settings *settings;
-	pthread_t thread;
+	struct rounds *rounds;
 	struct store *_Atomic store;
 	struct store_session *ses; /* the thread's */
 	void (*looked)(void *arg, const struct snapshot *snap);
@@ -36,8 +36,6 @@ struct catalog {
 	_Atomic int64_t answered_mono_ms;
 
 	pthread_mutex_t lock; /* all below; a leaf */
-	pthread_cond_t changed;
-	bool started, stopping, ended;
 	struct snapshot *snap;
 	struct pj_error trouble;
 	_Atomic uint64_t serial; /* of snap; read without the lock */
@@ -47,16 +45,11 @@ struct catalog *
 catalog_new(const struct store_settings *settings)
 {
 	struct catalog *cat = mem_calloc(1, sizeof(*cat));
-	pthread_condattr_t attr;
 
 	cat->settings = settings;
 	cat->served = served_list_new();
 	(void)pthread_mutex_init(&cat->look_lock, NULL);
 	(void)pthread_mutex_init(&cat->lock, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&cat->changed, &attr);
-	(void)pthread_condattr_destroy(&attr);
 	return cat;
 }
 
@@ -229,44 +222,23 @@ look(struct catalog *cat)
 	cat->said_away = true;
 }
 
-/* Waits for the next look; false when it is time to stop. */
-static bool
-pause_thread(struct catalog *cat)
+static int
+catalog_turn(void *arg)
 {
-	struct timespec until;
-	bool go_on;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_EVERY_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	(void)pthread_mutex_lock(&cat->lock);
-	while (!cat->stopping &&
-	       pthread_cond_timedwait(&cat->changed, &cat->lock, &until) !=
-		       ETIMEDOUT)
-		;
-	go_on = !cat->stopping;
-	(void)pthread_mutex_unlock(&cat->lock);
-	return go_on;
+	look(arg);
+	return LOOK_EVERY_MS;
 }
 
-static void *
-catalog_thread(void *arg)
+static void
+catalog_end(void *arg)
 {
 	struct catalog *cat = arg;
 
-	do {
-		look(cat);
-	} while (pause_thread(cat));
 	if (cat->ses)
 		store_session_close(cat->ses);
 	cat->ses = NULL;
 	snapshot_unref(cat->hold.snap);
-	(void)pthread_mutex_lock(&cat->lock);
-	cat->ended = true;
-	(void)pthread_cond_broadcast(&cat->changed);
-	(void)pthread_mutex_unlock(&cat->lock);
-	return NULL;
+	cat->hold.snap = NULL;
 }
 
 void
@@ -293,33 +265,17 @@ catalog_start(struct catalog *cat, struct pj_error *err)
 		atomic_store(&cat->store, store);
 	else if (err->cls == PJ_ERROR_CONFIG)
 		return -1;
-	if (pthread_create(&cat->thread, NULL, catalog_thread, cat) != 0)
-		return pj_error_set(err, PJ_ERROR_FATAL,
-				    "cannot start the catalog thread");
-	cat->started = true;
-	return 0;
+	return rounds_start(&cat->rounds, catalog_turn, catalog_end, cat,
+			    "the catalog", err);
 }
 
 bool
 catalog_stop(struct catalog *cat, int64_t until_mono_ms)
 {
-	struct timespec until = {until_mono_ms / 1000,
-				 until_mono_ms % 1000 * 1000000};
-	bool ended;
-
-	if (!cat->started)
-		return true;
-	(void)pthread_mutex_lock(&cat->lock);
-	cat->stopping = true;
-	(void)pthread_cond_broadcast(&cat->changed);
-	while (!cat->ended && pthread_cond_timedwait(&cat->changed, &cat->lock,
-						     &until) != ETIMEDOUT)
-		;
-	ended = cat->ended;
-	(void)pthread_mutex_unlock(&cat->lock);
-	if (ended)
-		(void)pthread_join(cat->thread, NULL);
-	return ended;
+	if (!rounds_stop(cat->rounds, until_mono_ms))
+		return false;
+	cat->rounds = NULL;
+	return true;
 }
 
 void
@@ -332,7 +288,6 @@ catalog_free(struct catalog *cat)
 	(void)pthread_mutex_destroy(&cat->look_lock);
 	if (atomic_load(&cat->store))
 		store_close(atomic_load(&cat->store));
-	(void)pthread_cond_destroy(&cat->changed);
 	(void)pthread_mutex_destroy(&cat->lock);
 	free(cat);
 }

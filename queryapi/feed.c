@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "queryapi/feed.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/store_watch.h"
+#include "queryapi/rounds.h"
 
 /*
  * The second is how far a stream may be behind a poll: longer, and readers
@@ -21,7 +20,7 @@ enum { WAIT_MS = 200, LATE_MS = 1000, AGAIN_MS = 250 };
 struct feed {
 	struct catalog *catalog;
 	struct loads *loads;
-	pthread_t thread;
+	struct rounds *rounds;
 
 	/* The thread's. */
 	struct store_session *ses;
@@ -36,10 +35,6 @@ struct feed {
 	atomic_bool distrusted; /* by the catalog: begin anew */
 	_Atomic bool following;
 	_Atomic uint64_t documents, checkpoints, followings, lost;
-
-	pthread_mutex_t lock; /* all below; a leaf */
-	pthread_cond_t changed;
-	bool started, stopping, ended;
 };
 
 static void
@@ -49,15 +44,9 @@ struct feed *
 feed_new(struct catalog *cat, struct loads *lds)
 {
 	struct feed *feed = mem_calloc(1, sizeof(*feed));
-	pthread_condattr_t attr;
 
 	feed->catalog = cat;
 	feed->loads = lds;
-	(void)pthread_mutex_init(&feed->lock, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&feed->changed, &attr);
-	(void)pthread_condattr_destroy(&attr);
 	catalog_on_look(cat, prove, feed);
 	return feed;
 }
@@ -68,8 +57,6 @@ feed_free(struct feed *feed)
 	if (!feed)
 		return;
 	snapshot_unref(feed->goal);
-	(void)pthread_cond_destroy(&feed->changed);
-	(void)pthread_mutex_destroy(&feed->lock);
 	free(feed);
 }
 
@@ -322,82 +309,44 @@ turn(struct feed *feed, struct pj_error *err)
 	return take(feed, &news, err);
 }
 
-/* False when it is time to stop. */
-static bool
-pause_thread(struct feed *feed, int ms)
-{
-	struct timespec until;
-	bool go_on;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ms * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	(void)pthread_mutex_lock(&feed->lock);
-	while (ms && !feed->stopping &&
-	       pthread_cond_timedwait(&feed->changed, &feed->lock, &until) !=
-		       ETIMEDOUT)
-		;
-	go_on = !feed->stopping;
-	(void)pthread_mutex_unlock(&feed->lock);
-	return go_on;
-}
-
-static void *
-feed_thread(void *arg)
+/* A round: what to rest behind it. */
+static int
+feed_turn(void *arg)
 {
 	struct feed *feed = arg;
 	struct pj_error err;
-	int rest_ms = 0;
 
-	while (pause_thread(feed, rest_ms)) {
-		rest_ms = 0;
-		if (turn(feed, &err) == 0)
-			continue;
-		(void)atomic_fetch_add(&feed->lost, feed->watch != NULL);
-		say_lost(feed, &err);
-		let_go(feed);
-		rest_ms = AGAIN_MS;
-	}
+	if (turn(feed, &err) == 0)
+		return 0;
+	(void)atomic_fetch_add(&feed->lost, feed->watch != NULL);
+	say_lost(feed, &err);
+	let_go(feed);
+	return AGAIN_MS;
+}
+
+static void
+feed_end(void *arg)
+{
+	struct feed *feed = arg;
+
 	let_go(feed);
 	if (feed->ses)
 		store_session_close(feed->ses);
-	(void)pthread_mutex_lock(&feed->lock);
-	feed->ended = true;
-	(void)pthread_cond_broadcast(&feed->changed);
-	(void)pthread_mutex_unlock(&feed->lock);
-	return NULL;
+	feed->ses = NULL;
 }
 
 int
 feed_start(struct feed *feed, struct pj_error *err)
 {
-	if (pthread_create(&feed->thread, NULL, feed_thread, feed) != 0)
-		return pj_error_set(err, PJ_ERROR_FATAL,
-				    "cannot start the feed thread");
-	feed->started = true;
-	return 0;
+	return rounds_start(&feed->rounds, feed_turn, feed_end, feed,
+			    "the feed", err);
 }
 
 bool
 feed_stop(struct feed *feed, int64_t until_mono_ms)
 {
-	struct timespec until = {until_mono_ms / 1000,
-				 until_mono_ms % 1000 * 1000000};
-	bool ended;
-
-	if (!feed->started)
-		return true;
-	(void)pthread_mutex_lock(&feed->lock);
-	feed->stopping = true;
-	(void)pthread_cond_broadcast(&feed->changed);
-	while (!feed->ended &&
-	       pthread_cond_timedwait(&feed->changed, &feed->lock, &until) !=
-		       ETIMEDOUT)
-		;
-	ended = feed->ended;
-	(void)pthread_mutex_unlock(&feed->lock);
-	if (ended)
-		(void)pthread_join(feed->thread, NULL);
-	return ended;
+	if (!rounds_stop(feed->rounds, until_mono_ms))
+		return false;
+	feed->rounds = NULL;
+	return true;
 }

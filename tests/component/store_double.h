@@ -15,6 +15,7 @@
 
 #include "lib/mem.h"
 #include "lib/store.h"
+#include "lib/store_watch.h"
 
 static struct {
 	pthread_mutex_t lock; /* all */
