@@ -90,7 +90,7 @@ still_current(struct entry *const *entries, size_t n, const bool *current)
 bool
 position_write(struct buf *out, struct entry *const *entries, size_t n)
 {
-	bool current[POSITION_ENTRIES_MAX], all;
+	bool current[POSITION_ENTRIES_MAX] = {false}, all;
 	size_t from = out->len;
 
 	do {
