@@ -322,7 +322,8 @@ loads_end(struct loads *lds, struct load *load, enum load_result result,
 	(void)pthread_mutex_lock(&lds->lock);
 	old = result == LOAD_DONE &&
 	      (load->again || ent->revision < load->least);
-	if (old && ++load->rounds < ROUNDS_MAX &&
+	/* For somebody: of one that nobody waits for nothing is kept. */
+	if (old && load->waits && ++load->rounds < ROUNDS_MAX &&
 	    call_worker(lds, load->served)) {
 		add_pending(lds, load);
 		(void)pthread_mutex_unlock(&lds->lock);

@@ -124,6 +124,31 @@ a_load_that_is_older_than_what_was_told_is_read_again(void **state)
 }
 
 static void
+an_old_load_that_nobody_waits_for_is_forgotten(void **state)
+{
+	int fd;
+
+	(void)state;
+	WAIT_FOR(is_following());
+	DOUBLE_SET(dbl.hangs = true);
+	fd = ask(server_data_address(srv), "/v1/shop/a");
+	WAIT_FOR(waiting() == 1);
+	(void)close(fd);
+	WAIT_FOR(read_answer(ask(server_admin_address(srv), "/status")) &&
+		 strstr(answer, "\"in_flight\":0"));
+	tell_document("a", 9);
+	DOUBLE_SET(dbl.hangs = false; dbl.revision_after = 9);
+	WAIT_FOR(loads() == 1);
+	assert_true(has_etag("/v1/shop/b", "\"1.9\""));
+	assert_int_equal(loads(), 2);
+	/* It takes no room from others. */
+	assert_int_equal(read_answer(ask(server_admin_address(srv), "/status")),
+			 200);
+	assert_non_null(strstr(answer, "\"queued\":0"));
+	assert_true(has_etag("/v1/shop/a", "\"1.9\""));
+}
+
+static void
 a_checkpoint_moves_the_position_of_what_is_kept(void **state)
 {
 	(void)state;
@@ -149,6 +174,17 @@ after_a_lost_stream_everything_is_read_again(void **state)
 	assert_true(has_etag("/v1/shop/a", "\"1.8\""));
 }
 
+static int
+watches(void)
+{
+	int n;
+
+	(void)pthread_mutex_lock(&dbl.lock);
+	n = dbl.watches;
+	(void)pthread_mutex_unlock(&dbl.lock);
+	return n;
+}
+
 static void
 a_silent_stream_is_not_believed(void **state)
 {
@@ -157,16 +193,11 @@ a_silent_stream_is_not_believed(void **state)
 	(void)state;
 	WAIT_FOR(is_following());
 	assert_true(has_etag("/v1/shop/a", "\"1.7\""));
-	(void)pthread_mutex_lock(&dbl.lock);
-	before = dbl.watches;
-	(void)pthread_mutex_unlock(&dbl.lock);
+	before = watches();
 	/* The store moves on, the stream tells nothing. */
 	DOUBLE_SET(dbl.revision = 8; dbl.next = 50);
 	WAIT_FOR(has_etag("/v1/shop/a", "\"1.8\""));
-	WAIT_FOR(is_following());
-	(void)pthread_mutex_lock(&dbl.lock);
-	assert_true(dbl.watches > before);
-	(void)pthread_mutex_unlock(&dbl.lock);
+	WAIT_FOR(watches() > before);
 }
 
 static int
@@ -210,6 +241,7 @@ main(void)
 		SERVED(an_absent_key_is_found_once_it_is_there),
 		SERVED(all_who_miss_a_key_wait_for_one_load),
 		SERVED(a_load_that_is_older_than_what_was_told_is_read_again),
+		SERVED(an_old_load_that_nobody_waits_for_is_forgotten),
 		SERVED(a_checkpoint_moves_the_position_of_what_is_kept),
 		SERVED(after_a_lost_stream_everything_is_read_again),
 		SERVED(a_silent_stream_is_not_believed),

@@ -53,7 +53,8 @@ def with_shops(test, *more):
                      for i, (k, f) in enumerate(SHOPS)],
                    document("gone", 9, state=1, areaId="x"),
                    document("meta", 9, state=2), *more)
-        with Server(store.path) as srv:
+        # the largest pages take their time under a sanitizer
+        with Server(store.path, "queryapi.request_timeout_ms=60s") as srv:
             srv.ready()
             test(srv, store)
 
