@@ -130,15 +130,4 @@ pause_ms(long ms)
 		}                                                              \
 	} while (0)
 
-static int
-waiting(void)
-{
-	int n;
-
-	(void)pthread_mutex_lock(&dbl.lock);
-	n = dbl.waiting;
-	(void)pthread_mutex_unlock(&dbl.lock);
-	return n;
-}
-
 #endif

@@ -57,6 +57,18 @@ static struct {
 		(void)pthread_mutex_unlock(&dbl.lock);                         \
 	} while (0)
 
+/* For tests: one of its numbers. */
+static inline int
+double_get(const int *number)
+{
+	int n;
+
+	(void)pthread_mutex_lock(&dbl.lock);
+	n = *number;
+	(void)pthread_mutex_unlock(&dbl.lock);
+	return n;
+}
+
 static int
 double_enter(struct pj_error *err)
 {

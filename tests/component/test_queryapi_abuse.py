@@ -46,6 +46,7 @@ def nothing_left(srv, fds):
     # The admin's own connection may be among them.
     wait_for(lambda: descriptors(srv) <= fds + 1, "descriptors back")
     assert srv.get("/v1/shop/a").status == 200
+    wait_for(lambda: srv.metric("shopview_http_connections") == 0, "rest")
 
 
 def warmed_up(srv):

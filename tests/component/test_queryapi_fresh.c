@@ -9,17 +9,6 @@
 
 #include "tests/component/served_double.h"
 
-static int
-loads(void)
-{
-	int n;
-
-	(void)pthread_mutex_lock(&dbl.lock);
-	n = dbl.loads;
-	(void)pthread_mutex_unlock(&dbl.lock);
-	return n;
-}
-
 static bool
 is_following(void)
 {
@@ -62,16 +51,16 @@ a_document_is_read_once_until_it_changes(void **state)
 	for (int i = 0; i < 50; i++)
 		assert_true(has_etag("/v1/shop/a", "ETag: \"1.7\""));
 	assert_int_equal(get("/v1/shop?ids=a,a"), 200);
-	assert_int_equal(loads(), 1);
+	assert_int_equal(double_get(&dbl.loads), 1);
 	/* Of others, and of what it is already, nothing follows. */
 	tell_document("b", 9);
 	tell_document("a", 7);
 	assert_true(has_etag("/v1/shop/a", "\"1.7\""));
-	assert_int_equal(loads(), 1);
+	assert_int_equal(double_get(&dbl.loads), 1);
 	DOUBLE_SET(dbl.revision = 8);
 	tell_document("a", 8);
 	WAIT_FOR(has_etag("/v1/shop/a", "\"1.8\""));
-	assert_int_equal(loads(), 2);
+	assert_int_equal(double_get(&dbl.loads), 2);
 }
 
 static void
@@ -81,9 +70,9 @@ an_absent_key_is_found_once_it_is_there(void **state)
 	WAIT_FOR(is_following());
 	assert_int_equal(get("/v1/shop/-x"), 404);
 	assert_int_equal(get("/v1/shop/-x"), 404);
-	assert_int_equal(loads(), 1);
+	assert_int_equal(double_get(&dbl.loads), 1);
 	tell_document("-x", 1);
-	WAIT_FOR(get("/v1/shop/-x") == 404 && loads() == 2);
+	WAIT_FOR(get("/v1/shop/-x") == 404 && double_get(&dbl.loads) == 2);
 }
 
 static void
@@ -101,7 +90,7 @@ all_who_miss_a_key_wait_for_one_load(void **state)
 	DOUBLE_SET(dbl.hangs = false);
 	for (size_t i = 0; i < 20; i++)
 		assert_int_equal(read_answer(fds[i]), 200);
-	assert_int_equal(loads(), 1);
+	assert_int_equal(double_get(&dbl.loads), 1);
 }
 
 static void
@@ -113,14 +102,14 @@ a_load_that_is_older_than_what_was_told_is_read_again(void **state)
 	WAIT_FOR(is_following());
 	DOUBLE_SET(dbl.hangs = true);
 	fd = ask(server_data_address(srv), "/v1/shop/a");
-	WAIT_FOR(waiting() == 1);
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
 	tell_document("a", 9);
 	/* Told before the load is through; it brings 7, the next one 9. */
 	DOUBLE_SET(dbl.hangs = false; dbl.revision_after = 9);
 	assert_int_equal(read_answer(fd), 200);
 	assert_non_null(strstr(answer, "\"1.9\""));
 	assert_true(has_etag("/v1/shop/a", "\"1.9\""));
-	assert_int_equal(loads(), 2);
+	assert_int_equal(double_get(&dbl.loads), 2);
 }
 
 static void
@@ -132,15 +121,15 @@ an_old_load_that_nobody_waits_for_is_forgotten(void **state)
 	WAIT_FOR(is_following());
 	DOUBLE_SET(dbl.hangs = true);
 	fd = ask(server_data_address(srv), "/v1/shop/a");
-	WAIT_FOR(waiting() == 1);
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
 	(void)close(fd);
 	WAIT_FOR(read_answer(ask(server_admin_address(srv), "/status")) &&
 		 strstr(answer, "\"in_flight\":0"));
 	tell_document("a", 9);
 	DOUBLE_SET(dbl.hangs = false; dbl.revision_after = 9);
-	WAIT_FOR(loads() == 1);
+	WAIT_FOR(double_get(&dbl.loads) == 1);
 	assert_true(has_etag("/v1/shop/b", "\"1.9\""));
-	assert_int_equal(loads(), 2);
+	assert_int_equal(double_get(&dbl.loads), 2);
 	/* It takes no room from others. */
 	assert_int_equal(read_answer(ask(server_admin_address(srv), "/status")),
 			 200);
@@ -159,7 +148,7 @@ a_checkpoint_moves_the_position_of_what_is_kept(void **state)
 				  .generation = "shop.1",
 				  .next = 21});
 	WAIT_FOR(get("/v1/shop/a") == 200 && strstr(answer, "\"shop/0@20\""));
-	assert_int_equal(loads(), 1);
+	assert_int_equal(double_get(&dbl.loads), 1);
 }
 
 static void
@@ -174,17 +163,6 @@ after_a_lost_stream_everything_is_read_again(void **state)
 	assert_true(has_etag("/v1/shop/a", "\"1.8\""));
 }
 
-static int
-watches(void)
-{
-	int n;
-
-	(void)pthread_mutex_lock(&dbl.lock);
-	n = dbl.watches;
-	(void)pthread_mutex_unlock(&dbl.lock);
-	return n;
-}
-
 static void
 a_silent_stream_is_not_believed(void **state)
 {
@@ -193,11 +171,11 @@ a_silent_stream_is_not_believed(void **state)
 	(void)state;
 	WAIT_FOR(is_following());
 	assert_true(has_etag("/v1/shop/a", "\"1.7\""));
-	before = watches();
+	before = double_get(&dbl.watches);
 	/* The store moves on, the stream tells nothing. */
 	DOUBLE_SET(dbl.revision = 8; dbl.next = 50);
 	WAIT_FOR(has_etag("/v1/shop/a", "\"1.8\""));
-	WAIT_FOR(watches() > before);
+	WAIT_FOR(double_get(&dbl.watches) > before);
 }
 
 static int

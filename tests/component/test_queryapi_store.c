@@ -54,7 +54,7 @@ who_waits_for_a_store_that_hangs_is_told(void **state)
 	DOUBLE_SET(dbl.hangs = dbl.looks_hang = true);
 	begun = clock_mono_ms();
 	in_work = ask(server_data_address(srv), "/v1/shop/work");
-	WAIT_FOR(waiting() == 1);
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
 	queued = ask(server_data_address(srv), "/v1/shop/queued");
 	assert_int_equal(read_answer(in_work), 503);
 	assert_non_null(strstr(answer, "problem:store-unavailable\""));
@@ -150,7 +150,7 @@ a_full_queue_sheds_at_once(void **state)
 	WAIT_FOR(readyz() == 200);
 	DOUBLE_SET(dbl.hangs = true);
 	in_work = ask(address, "/v1/shop/work");
-	WAIT_FOR(waiting() == 1);
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
 	queued[0] = ask(address, "/v1/shop/q1");
 	queued[1] = ask(address, "/v1/shop/q2");
 	/* Until both are in, one more might still find room. */
@@ -174,7 +174,7 @@ nothing_is_read_for_a_client_that_hung_up(void **state)
 	WAIT_FOR(readyz() == 200);
 	DOUBLE_SET(dbl.hangs = true);
 	in_work = ask(address, "/v1/shop/work");
-	WAIT_FOR(waiting() == 1);
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
 	gone = ask(address, "/v1/shop/gone");
 	WAIT_FOR(read_answer(ask(server_admin_address(srv), "/status")) &&
 		 strstr(answer, "\"queued\":1"));
@@ -199,7 +199,7 @@ a_client_that_hangs_up_during_its_read_is_forgotten(void **state)
 		DOUBLE_SET(dbl.hangs = true);
 		(void)snprintf(target, sizeof(target), "/v1/shop/gone%d", i);
 		gone = ask(server_data_address(srv), target);
-		WAIT_FOR(waiting() == 1);
+		WAIT_FOR(double_get(&dbl.waiting) == 1);
 		(void)close(gone);
 		if (i % 2)
 			WAIT_FOR(read_answer(ask(server_admin_address(srv),
@@ -245,7 +245,7 @@ a_stuck_store_does_not_keep_the_process(void **state)
 	WAIT_FOR(readyz() == 200);
 	DOUBLE_SET(dbl.hangs = true);
 	fd = ask(server_data_address(srv), "/v1/shop/a");
-	WAIT_FOR(waiting() == 1);
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
 	begun = clock_mono_ms();
 	/* The worker is stuck: the caller is told, nothing is freed. */
 	assert_false(server_stop(srv));
