@@ -125,9 +125,11 @@ prove(void *arg, const struct snapshot *snap)
 		snapshot_unref(feed->goal);
 		feed->goal = NULL;
 	} else if (now - feed->goal_at_mono_ms > LATE_MS &&
-		   !atomic_exchange(&feed->distrusted, true)) {
-		/* Now, not when the thread comes back from the store. */
+		   !atomic_load(&feed->distrusted)) {
+		/* Now, not when the thread comes back from the store. And
+		 * before it is told: what it follows behind that stays. */
 		catalog_unfollow(feed->catalog);
+		atomic_store(&feed->distrusted, true);
 		log_warn("feed.late",
 			 "ms=%d text=\"the stream of changes is behind the "
 			 "store: what is cached is read again\"",
@@ -211,8 +213,12 @@ follow(struct feed *feed, struct pj_error *err)
 	struct snapshot *snap = NULL;
 	int rc = -1;
 
-	if (open_session(feed, err) < 0 ||
-	    catalog_look(feed->catalog, feed->ses, err) < 0)
+	/* Before following: see prove(). */
+	atomic_store(&feed->distrusted, false);
+	if (open_session(feed, err) < 0)
+		return -1;
+	catalog_update(feed->catalog, &hold);
+	if (!hold.snap && catalog_look(feed->catalog, feed->ses, err) < 0)
 		return -1;
 	catalog_update(feed->catalog, &hold);
 	if (open_watch(feed, hold.snap, err) < 0)
@@ -227,7 +233,6 @@ follow(struct feed *feed, struct pj_error *err)
 		rc = 0;
 		goto out;
 	}
-	atomic_store(&feed->distrusted, false);
 	atomic_store(&feed->following, true);
 	(void)atomic_fetch_add(&feed->followings, 1);
 	if (feed->said_lost || atomic_load(&feed->followings) == 1)

@@ -17,7 +17,6 @@ enum { ROUNDS_MAX = 4 };
 
 struct loads {
 	struct cache *cache;
-	struct catalog *catalog;
 	struct queue *jobs;
 	size_t max_waiting;
 	uint32_t gzip_min_bytes;
@@ -28,13 +27,12 @@ struct loads {
 };
 
 struct loads *
-loads_new(struct cache *cache, struct catalog *cat, struct queue *jobs,
-	  size_t max_waiting, uint32_t gzip_min_bytes)
+loads_new(struct cache *cache, struct queue *jobs, size_t max_waiting,
+	  uint32_t gzip_min_bytes)
 {
 	struct loads *lds = mem_calloc(1, sizeof(*lds));
 
 	lds->cache = cache;
-	lds->catalog = cat;
 	lds->jobs = jobs;
 	lds->max_waiting = max_waiting;
 	lds->gzip_min_bytes = gzip_min_bytes;
@@ -72,12 +70,6 @@ loads_free(struct loads *lds)
 	}
 	(void)pthread_mutex_destroy(&lds->lock);
 	free(lds);
-}
-
-struct catalog *
-loads_catalog(struct loads *lds)
-{
-	return lds->catalog;
 }
 
 uint32_t

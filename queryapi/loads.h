@@ -23,7 +23,6 @@
 
 #include "lib/queue.h"
 #include "queryapi/cache.h"
-#include "queryapi/catalog.h"
 
 struct gather;
 struct loop;
@@ -51,8 +50,8 @@ struct load_wait {
 
 /* Jobs go to `jobs`; max_waiting: keys that no worker has taken up. */
 struct loads *
-loads_new(struct cache *cache, struct catalog *cat, struct queue *jobs,
-	  size_t max_waiting, uint32_t gzip_min_bytes);
+loads_new(struct cache *cache, struct queue *jobs, size_t max_waiting,
+	  uint32_t gzip_min_bytes);
 /* Nobody may wait any more. */
 void
 loads_free(struct loads *lds);

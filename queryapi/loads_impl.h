@@ -48,8 +48,6 @@ loads_take(struct loads *lds, struct served *srv,
 void
 loads_end(struct loads *lds, struct load *load, enum load_result result,
 	  struct entry *ent);
-struct catalog *
-loads_catalog(struct loads *lds);
 uint32_t
 loads_gzip_min_bytes(const struct loads *lds);
 

@@ -224,8 +224,8 @@ status_metrics(struct loop_shared *shared, const struct snapshot *snap,
 {
 	cache_metrics(shared, out);
 	buf_printf(out,
-		   "# HELP shopview_http_queue_depth Requests no worker has "
-		   "taken up yet.\n"
+		   "# HELP shopview_http_queue_depth Documents and "
+		   "lists no worker has taken up yet.\n"
 		   "# TYPE shopview_http_queue_depth gauge\n"
 		   "shopview_http_queue_depth %zu\n"
 		   "# HELP shopview_store_up Whether the store was reachable "
