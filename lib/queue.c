@@ -5,13 +5,19 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
+
+struct queue_place {
+	void *item;
+	int64_t since_mono_ms;
+};
 
 struct queue {
 	pthread_mutex_t lock;
 	pthread_cond_t not_empty;
 	pthread_cond_t not_full;
-	void **items;
+	struct queue_place *places;
 	size_t cap, head, len;
 	bool closed;
 };
@@ -22,7 +28,7 @@ queue_new(size_t cap)
 	struct queue *q = mem_calloc(1, sizeof(*q));
 	pthread_condattr_t attr;
 
-	q->items = mem_calloc(cap, sizeof(*q->items));
+	q->places = mem_calloc(cap, sizeof(*q->places));
 	q->cap = cap;
 	(void)pthread_mutex_init(&q->lock, NULL);
 	(void)pthread_condattr_init(&attr);
@@ -41,14 +47,15 @@ queue_free(struct queue *q)
 	(void)pthread_cond_destroy(&q->not_full);
 	(void)pthread_cond_destroy(&q->not_empty);
 	(void)pthread_mutex_destroy(&q->lock);
-	free(q->items);
+	free(q->places);
 	free(q);
 }
 
 static void
 queue_put(struct queue *q, void *item)
 {
-	q->items[(q->head + q->len++) % q->cap] = item;
+	q->places[(q->head + q->len++) % q->cap] =
+		(struct queue_place){item, clock_mono_ms()};
 	(void)pthread_cond_signal(&q->not_empty);
 }
 
@@ -59,7 +66,7 @@ queue_take(struct queue *q)
 
 	if (q->len == 0)
 		return NULL;
-	item = q->items[q->head];
+	item = q->places[q->head].item;
 	q->head = (q->head + 1) % q->cap;
 	q->len--;
 	(void)pthread_cond_signal(&q->not_full);
@@ -157,4 +164,16 @@ queue_len(struct queue *q)
 	len = q->len;
 	(void)pthread_mutex_unlock(&q->lock);
 	return len;
+}
+
+int64_t
+queue_waited_ms(struct queue *q)
+{
+	int64_t waited_ms = 0;
+
+	(void)pthread_mutex_lock(&q->lock);
+	if (q->len)
+		waited_ms = clock_mono_ms() - q->places[q->head].since_mono_ms;
+	(void)pthread_mutex_unlock(&q->lock);
+	return waited_ms;
 }

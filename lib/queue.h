@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct queue;
 
@@ -37,5 +38,8 @@ void
 queue_close(struct queue *q);
 size_t
 queue_len(struct queue *q);
+/* How long what comes out next has been in; 0 when empty. */
+int64_t
+queue_waited_ms(struct queue *q);
 
 #endif

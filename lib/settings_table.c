@@ -263,6 +263,11 @@ static const struct config_key queryapi_keys[] = {
 	 .max = 1000000, NUMBER(queryapi.queue_depth),
 	 .text = "Documents and lists that may wait for a worker; beyond, the "
 		 "answer is 503."},
+	{.name = "queue_wait_ms", .type = CONFIG_MS, .def = "100ms", .min = 0,
+	 .max = 600000, NUMBER(queryapi.queue_wait_ms),
+	 .text = "When what has waited longest for a worker has waited this "
+		 "long, nothing is put behind it: the answer is 503 at once. "
+		 "0: only `queue_depth` counts."},
 	{.name = "gzip_min_bytes", .type = CONFIG_BYTES, .def = "1k",
 	 .min = 0, .max = GIB, NUMBER(queryapi.gzip_min_bytes),
 	 .text = "The smallest answer that is compressed for clients that "

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include "queryapi/loads_impl.h"
 #include "queryapi/loop.h"
@@ -18,7 +19,7 @@ enum { ROUNDS_MAX = 4 };
 struct loads {
 	struct cache *cache;
 	struct queue *jobs;
-	size_t max_waiting;
+	struct loads_limits limits;
 	uint32_t gzip_min_bytes;
 
 	pthread_mutex_t lock; /* all below, and struct served's share */
@@ -27,14 +28,14 @@ struct loads {
 };
 
 struct loads *
-loads_new(struct cache *cache, struct queue *jobs, size_t max_waiting,
-	  uint32_t gzip_min_bytes)
+loads_new(struct cache *cache, struct queue *jobs,
+	  const struct loads_limits *limits, uint32_t gzip_min_bytes)
 {
 	struct loads *lds = mem_calloc(1, sizeof(*lds));
 
 	lds->cache = cache;
 	lds->jobs = jobs;
-	lds->max_waiting = max_waiting;
+	lds->limits = *limits;
 	lds->gzip_min_bytes = gzip_min_bytes;
 	(void)pthread_mutex_init(&lds->lock, NULL);
 	return lds;
@@ -119,9 +120,28 @@ add_pending(struct loads *lds, struct load *load)
 
 	load->at_work = false;
 	load->pending = NULL;
+	load->pending_link = srv->pending_end;
+	load->pending_mono_ms = clock_mono_ms();
 	*srv->pending_end = load;
 	srv->pending_end = &load->pending;
 	lds->figures.waiting++;
+}
+
+static void
+drop_pending(struct loads *lds, struct load *load)
+{
+	*load->pending_link = load->pending;
+	if (load->pending)
+		load->pending->pending_link = load->pending_link;
+	else
+		load->served->pending_end = load->pending_link;
+	lds->figures.waiting--;
+}
+
+static void
+take_off(struct loads *lds, struct load *load)
+{
+	*find(lds, load->served, load->key, load->hash) = load->chain;
 }
 
 static struct load *
@@ -166,11 +186,23 @@ add_wait(struct load *load, struct load_wait *wait)
 	load->waits = wait;
 }
 
-/* Nobody waits for it, and no worker has it: it does not count. */
+/* Of a view's loads the oldest leads; its call may be younger, when a worker
+ * has left some over. Others' calls are ahead of a new one. */
 static bool
-is_forgotten(const struct load *load)
+is_late(struct loads *lds, const struct served *srv)
 {
-	return !load->waits && !load->at_work;
+	int64_t limit_ms = lds->limits.wait_ms;
+
+	return limit_ms &&
+	       ((srv->pending &&
+		 clock_mono_ms() - srv->pending->pending_mono_ms >= limit_ms) ||
+		queue_waited_ms(lds->jobs) >= limit_ms);
+}
+
+static bool
+is_full(struct loads *lds, const struct served *srv)
+{
+	return lds->figures.waiting >= lds->limits.waiting || is_late(lds, srv);
 }
 
 static enum load_join
@@ -179,15 +211,11 @@ join(struct loads *lds, struct served *srv, struct pj_str key, uint64_t hash,
 {
 	struct load **link = find(lds, srv, key, hash), *load = *link;
 
-	if ((!load || is_forgotten(load)) &&
-	    ((first && lds->figures.waiting >= lds->max_waiting) ||
-	     !call_worker(lds, srv)))
-		return LOAD_FULL;
 	if (!load) {
+		if ((first && is_full(lds, srv)) || !call_worker(lds, srv))
+			return LOAD_FULL;
 		load = *link = load_new(srv, key, hash);
 		add_pending(lds, load);
-	} else if (is_forgotten(load)) {
-		lds->figures.waiting++;
 	} else {
 		lds->figures.joined++;
 		/* One that is at work before or without has to be done again.
@@ -203,20 +231,26 @@ bool
 loads_leave(struct loads *lds, struct load_wait *wait)
 {
 	struct load *load;
+	bool had;
 
 	(void)pthread_mutex_lock(&lds->lock);
 	load = wait->load;
-	if (load) {
+	had = load != NULL;
+	if (had) {
 		if (wait->prev)
 			wait->prev->next = wait->next;
 		else
 			load->waits = wait->next;
 		if (wait->next)
 			wait->next->prev = wait->prev;
-		lds->figures.waiting -= is_forgotten(load);
+	}
+	if (load && !load->waits && !load->at_work) {
+		drop_pending(lds, load);
+		take_off(lds, load);
+		free(load);
 	}
 	(void)pthread_mutex_unlock(&lds->lock);
-	return load != NULL;
+	return had;
 }
 
 enum load_join
@@ -254,23 +288,6 @@ loads_note(struct loads *lds, struct served *srv, struct pj_str key,
 
 /* ---- For workers ------------------------------------------------------- */
 
-static struct load *
-take_pending(struct served *srv)
-{
-	struct load *load = srv->pending;
-
-	srv->pending = load->pending;
-	if (!srv->pending)
-		srv->pending_end = &srv->pending;
-	return load;
-}
-
-static void
-take_off(struct loads *lds, struct load *load)
-{
-	*find(lds, load->served, load->key, load->hash) = load->chain;
-}
-
 size_t
 loads_take(struct loads *lds, struct served *srv,
 	   struct load *ret_loads[LOADS_AT_ONCE])
@@ -281,20 +298,15 @@ loads_take(struct loads *lds, struct served *srv,
 	srv->called = false;
 	lds->figures.called--;
 	while (n < LOADS_AT_ONCE && srv->pending) {
-		struct load *load = take_pending(srv);
+		struct load *load = srv->pending;
 
-		if (is_forgotten(load)) {
-			take_off(lds, load);
-			free(load);
-			continue;
-		}
+		drop_pending(lds, load);
 		/* What was told before the store is asked is in the answer. */
 		load->again = false;
 		load->at_work = true;
 		load->coding = load->gzip;
 		ret_loads[n++] = load;
 	}
-	lds->figures.waiting -= n;
 	lds->figures.keys += n;
 	lds->figures.calls += n > 0;
 	/* Fails only when the queue is closed: loads_free() sees to the rest.

@@ -48,10 +48,16 @@ struct load_wait {
 	struct entry *entry; /* LOAD_DONE: a reference */
 };
 
-/* Jobs go to `jobs`; max_waiting: keys that no worker has taken up. */
+/* What may wait for workers before more is refused. */
+struct loads_limits {
+	size_t waiting;	 /* keys */
+	int64_t wait_ms; /* of what has waited longest; 0: any */
+};
+
+/* Jobs go to `jobs`. */
 struct loads *
-loads_new(struct cache *cache, struct queue *jobs, size_t max_waiting,
-	  uint32_t gzip_min_bytes);
+loads_new(struct cache *cache, struct queue *jobs,
+	  const struct loads_limits *limits, uint32_t gzip_min_bytes);
 /* Nobody may wait any more. */
 void
 loads_free(struct loads *lds);
@@ -59,7 +65,7 @@ loads_free(struct loads *lds);
 enum load_join {
 	LOAD_JOINED, /* the wait comes back */
 	LOAD_THERE,  /* *ret_entry: it has come meanwhile, a reference */
-	LOAD_FULL,   /* too many wait */
+	LOAD_FULL,   /* too many wait, or for too long */
 };
 
 /* gzip: that coding is wanted, too. look: what is in the cache, or was asked of
@@ -71,8 +77,8 @@ loads_join(struct loads *lds, struct served *srv, struct pj_str key,
 	   uint64_t hash, bool gzip, bool look, bool first, size_t reader,
 	   struct load_wait *wait, struct entry **ret_entry);
 
-/* Nobody waits any more: what no worker has taken up is not read. False: it is
- * on its way back already. */
+/* This one waits no more: what nobody waits for and no worker has taken up is
+ * not read. False: it is on its way back already. */
 bool
 loads_leave(struct loads *lds, struct load_wait *wait);
 

@@ -10,8 +10,10 @@
 enum { LOADS_AT_ONCE = 128 };
 
 struct load {
-	struct load *chain;   /* of the table of all that are under way */
-	struct load *pending; /* of those no worker has taken up */
+	struct load *chain; /* of the table of all that are under way */
+	/* Of those no worker has taken up: the next, and what leads here. */
+	struct load *pending, **pending_link;
+	int64_t pending_mono_ms; /* since when */
 	struct served *served;
 	uint64_t hash;
 	struct pj_str key; /* behind the struct */
@@ -22,7 +24,7 @@ struct load {
 	bool again;
 	int rounds;
 	bool at_work;
-	struct load_wait *waits; /* none, not at work: to be forgotten */
+	struct load_wait *waits;
 };
 
 /* The job of asking for one generation's loads. */

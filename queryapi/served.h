@@ -44,8 +44,8 @@ struct served {
 	_Atomic int64_t proven_mono_ms;
 
 	/* loads.c, under its lock: what workers have not taken up yet */
-	struct load *pending, **pending_end;
-	bool called; /* a worker is asked for */
+	struct load *pending, **pending_end; /* oldest first */
+	bool called;			     /* a worker is asked for */
 };
 
 struct served_list;

@@ -141,9 +141,11 @@ start_all(struct server *srv, struct pj_error *err)
 	srv->shared.guard = guard_new(set);
 	srv->store = settings_store(set, true, "shopview-queryapi");
 	srv->shared.catalog = catalog_new(&srv->store);
-	srv->shared.loads = loads_new(srv->shared.cache, srv->shared.jobs,
-				      set->queryapi.queue_depth,
-				      set->queryapi.gzip_min_bytes);
+	srv->shared.loads =
+		loads_new(srv->shared.cache, srv->shared.jobs,
+			  &(struct loads_limits){set->queryapi.queue_depth,
+						 set->queryapi.queue_wait_ms},
+			  set->queryapi.gzip_min_bytes);
 	srv->shared.feed = feed_new(srv->shared.catalog, srv->shared.loads);
 	if (tls_new(set, &srv->shared.tls, err) < 0)
 		return -1;

@@ -24,12 +24,10 @@ enum { PATIENCE_MS = 20000 };
 static struct settings set;
 static struct server *srv;
 
-static inline int
-start(void **state)
+/* Settings and store, for start_prepared(). */
+static inline void
+prepare(void)
 {
-	struct pj_error err;
-
-	(void)state;
 	memset(&set, 0, sizeof(set));
 	set.store.path = mem_strdup("/nonexistent");
 	set.queryapi.listen = mem_strdup("127.0.0.1:0");
@@ -49,9 +47,24 @@ start(void **state)
 		   dbl.next = 10; dbl.next_on_load = 0; dbl.loads = 0;
 		   dbl.loaded[0] = '\0'; dbl.revision = 7;
 		   dbl.revision_after = 0; dbl.watches = 0; dbl.cache = "");
+}
+
+static inline int
+start_prepared(void)
+{
+	struct pj_error err;
+
 	if (server_start(&set, &srv, &err) < 0)
 		fail_msg("%s", err.text);
 	return 0;
+}
+
+static inline int
+start(void **state)
+{
+	(void)state;
+	prepare();
+	return start_prepared();
 }
 
 static int

@@ -164,6 +164,102 @@ a_full_queue_sheds_at_once(void **state)
 	assert_int_equal(read_answer(queued[1]), 200);
 }
 
+enum { WAIT_MS = 50 };
+
+static int
+start_in_a_hurry(void **state)
+{
+	(void)state;
+	prepare();
+	set.queryapi.queue_depth = 100;
+	set.queryapi.queue_wait_ms = WAIT_MS;
+	return start_prepared();
+}
+
+static bool
+is_queued(int n)
+{
+	char want[32];
+
+	(void)snprintf(want, sizeof(want), "\"queued\":%d", n);
+	return read_answer(ask(server_admin_address(srv), "/status")) == 200 &&
+	       strstr(answer, want);
+}
+
+static void
+assert_shed(const char *target)
+{
+	assert_int_equal(get(target), 503);
+	assert_non_null(strstr(answer, "problem:overloaded\""));
+	assert_non_null(strstr(answer, "\r\nRetry-After: 1\r\n"));
+}
+
+static void
+behind_what_waited_too_long_nothing_waits(void **state)
+{
+	const char *address = server_data_address(srv);
+	int in_work, queued, joined;
+
+	(void)state;
+	WAIT_FOR(get("/v1/shop/hit") == 200 &&
+		 read_answer(ask(server_admin_address(srv), "/metrics")) &&
+		 strstr(answer, "\nshopview_feed_following 1\n"));
+	assert_int_equal(get("/v1/shop/hit"), 200);
+	DOUBLE_SET(dbl.hangs = true);
+	in_work = ask(address, "/v1/shop/work");
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
+	/* What is at work does not wait. */
+	pause_ms(WAIT_MS + 10);
+	queued = ask(address, "/v1/shop/q");
+	WAIT_FOR(is_queued(1));
+	pause_ms(WAIT_MS + 10);
+	assert_shed("/v1/shop/more");
+	assert_shed("/v1/shop?ids=more,hit");
+	assert_shed("/v1/shop?limit=1");
+	assert_int_equal(get("/v1/shop/hit"), 200);
+	/* Nothing more is read for who asks for the same. */
+	joined = ask(address, "/v1/shop/q");
+	WAIT_FOR(read_answer(ask(server_admin_address(srv), "/status")) &&
+		 strstr(answer, "\"in_flight\":3"));
+	assert_true(is_queued(1));
+	DOUBLE_SET(dbl.hangs = false);
+	assert_int_equal(read_answer(in_work), 200);
+	assert_int_equal(read_answer(queued), 200);
+	assert_int_equal(read_answer(joined), 200);
+	assert_int_equal(get("/v1/shop/more"), 200);
+}
+
+static void
+who_went_away_keeps_nobody_from_waiting(void **state)
+{
+	const char *address = server_data_address(srv);
+	int in_work, gone, queued;
+
+	(void)state;
+	WAIT_FOR(readyz() == 200);
+	DOUBLE_SET(dbl.hangs = true);
+	in_work = ask(address, "/v1/shop/work");
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
+	/* A list goes ahead of whatever comes: its place in the queue stays. */
+	gone = ask(address, "/v1/shop?limit=1");
+	WAIT_FOR(is_queued(1));
+	pause_ms(WAIT_MS + 10);
+	assert_shed("/v1/shop/more");
+	(void)close(gone);
+	WAIT_FOR(read_answer(ask(server_admin_address(srv), "/metrics")) &&
+		 strstr(answer, "shopview_http_hangups_total 1\n"));
+	DOUBLE_SET(dbl.hangs = false);
+	assert_int_equal(read_answer(in_work), 200);
+	DOUBLE_SET(dbl.hangs = true);
+	in_work = ask(address, "/v1/shop/again");
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
+	queued = ask(address, "/v1/shop/q");
+	WAIT_FOR(is_queued(1));
+	DOUBLE_SET(dbl.hangs = false);
+	assert_int_equal(read_answer(in_work), 200);
+	assert_int_equal(read_answer(queued), 200);
+}
+
 static void
 nothing_is_read_for_a_client_that_hung_up(void **state)
 {
@@ -267,6 +363,12 @@ main(void)
 		SERVED(a_batch_asks_again_for_what_a_load_left_out),
 		SERVED(damaged_documents_are_an_error_of_ours),
 		SERVED(a_full_queue_sheds_at_once),
+		cmocka_unit_test_setup_teardown(
+			behind_what_waited_too_long_nothing_waits,
+			start_in_a_hurry, stop),
+		cmocka_unit_test_setup_teardown(
+			who_went_away_keeps_nobody_from_waiting,
+			start_in_a_hurry, stop),
 		SERVED(nothing_is_read_for_a_client_that_hung_up),
 		SERVED(a_client_that_hangs_up_during_its_read_is_forgotten),
 		cmocka_unit_test_setup_teardown(

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <time.h>
 
 #include "lib/clock.h"
 #include "lib/queue.h"
@@ -45,6 +46,29 @@ a_full_queue_takes_no_more_until_one_leaves(void **state)
 	assert_true(queue_try_push(q, &items[2]));
 	assert_ptr_equal(queue_try_pop(q), &items[1]);
 	assert_ptr_equal(queue_try_pop(q), &items[2]);
+	queue_free(q);
+}
+
+static void
+what_comes_out_next_says_how_long_it_has_been_in(void **state)
+{
+	struct queue *q = queue_new(2);
+	struct timespec ts = {0, 20000000};
+	int64_t second_mono_ms;
+
+	(void)state;
+	assert_int_equal(queue_waited_ms(q), 0);
+	assert_true(queue_try_push(q, &items[0]));
+	(void)nanosleep(&ts, NULL);
+	second_mono_ms = clock_mono_ms();
+	assert_true(queue_try_push(q, &items[1]));
+	assert_true(queue_waited_ms(q) >= 19);
+	(void)queue_try_pop(q);
+	assert_true(queue_waited_ms(q) <= clock_mono_ms() - second_mono_ms);
+	(void)nanosleep(&ts, NULL);
+	assert_true(queue_waited_ms(q) >= 19);
+	(void)queue_try_pop(q);
+	assert_int_equal(queue_waited_ms(q), 0);
 	queue_free(q);
 }
 
@@ -240,6 +264,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(items_come_out_in_the_order_they_went_in),
 		cmocka_unit_test(a_full_queue_takes_no_more_until_one_leaves),
+		cmocka_unit_test(
+			what_comes_out_next_says_how_long_it_has_been_in),
 		cmocka_unit_test(an_empty_queue_is_waited_for_as_long_as_asked),
 		cmocka_unit_test(
 			a_closed_queue_gives_what_it_has_and_takes_nothing),
