@@ -103,7 +103,7 @@ connection_send(struct connection *c, int status)
 				   "clients");
 		return;
 	}
-	if (guard_is_closed(lp->shared->guard))
+	if (guard_is_closed(&lp->tokens))
 		http_head_close(&lp->out);
 	sent = lp->out.len;
 	put_out(c, lp->out.data, sent);
@@ -310,6 +310,8 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 	buf_clear(&lp->out);
 	catalog_update(lp->shared->catalog, &lp->hold);
 	ex.snap = lp->hold.snap;
+	guard_update(lp->shared->guard, &lp->tokens);
+	ex.tokens = lp->tokens.tokens;
 	ex.store_away = !catalog_store_is_well(lp->shared->catalog);
 	c->cur.bytes = req->bytes + (size_t)req->body_bytes;
 	next = routes_find(&ex);

@@ -2,20 +2,21 @@
 #include "queryapi/guard.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/mem.h"
 #include "queryapi/methods.h"
-#include "queryapi/rate.h"
 
 enum { NS = 1000000000 };
 
 struct guard {
-	const struct settings *set;
-	struct auth *auth;
-	struct rate_bucket *tokens; /* one per token */
 	struct rate_addresses *addresses;
+	pthread_mutex_t lock; /* what follows, but of `serial` the reading */
+	struct tokens *tokens;
+	_Atomic uint64_t serial;
+	struct token_names names;
 };
 
 struct guard *
@@ -23,9 +24,9 @@ guard_new(const struct settings *set)
 {
 	struct guard *grd = mem_calloc(1, sizeof(*grd));
 
-	grd->set = set;
-	grd->auth = auth_new(set);
-	grd->tokens = mem_calloc(set->n_tokens + 1, sizeof(*grd->tokens));
+	(void)pthread_mutex_init(&grd->lock, NULL);
+	grd->tokens = tokens_new(set, &grd->names);
+	atomic_init(&grd->serial, 1);
 	grd->addresses = rate_addresses_new(set->queryapi.address_rate);
 	return grd;
 }
@@ -35,16 +36,66 @@ guard_free(struct guard *grd)
 {
 	if (!grd)
 		return;
-	auth_free(grd->auth);
-	free(grd->tokens);
+	tokens_unref(grd->tokens);
+	token_names_release(&grd->names);
 	rate_addresses_free(grd->addresses);
+	(void)pthread_mutex_destroy(&grd->lock);
 	free(grd);
 }
 
-bool
-guard_is_closed(const struct guard *grd)
+void
+guard_update(struct guard *grd, struct tokens_hold *hold)
 {
-	return auth_is_on(grd->auth);
+	struct tokens *before;
+
+	if (atomic_load_explicit(&grd->serial, memory_order_acquire) ==
+	    hold->serial)
+		return;
+	(void)pthread_mutex_lock(&grd->lock);
+	before = hold->tokens;
+	hold->tokens = tokens_ref(grd->tokens);
+	hold->serial = atomic_load(&grd->serial);
+	(void)pthread_mutex_unlock(&grd->lock);
+	tokens_unref(before);
+}
+
+int
+guard_replace_take(struct guard *grd, struct settings *set,
+		   struct pj_error *err)
+{
+	struct tokens *before;
+
+	/* Half a file is a file without tokens, too. */
+	if (grd->tokens->n && !set->n_tokens) {
+		settings_free(set);
+		return pj_error_set(err, PJ_ERROR_CONFIG,
+				    "no token section is left: anybody could "
+				    "read then, which takes a restart");
+	}
+	(void)pthread_mutex_lock(&grd->lock);
+	before = grd->tokens;
+	grd->tokens = tokens_new_take(set, before, &grd->names);
+	(void)atomic_fetch_add(&grd->serial, 1);
+	(void)pthread_mutex_unlock(&grd->lock);
+	tokens_unref(before);
+	return 0;
+}
+
+size_t
+guard_count(struct guard *grd)
+{
+	size_t n;
+
+	(void)pthread_mutex_lock(&grd->lock);
+	n = grd->tokens->n;
+	(void)pthread_mutex_unlock(&grd->lock);
+	return n;
+}
+
+bool
+guard_is_closed(const struct tokens_hold *hold)
+{
+	return hold->tokens->n > 0;
 }
 
 static bool
@@ -62,22 +113,23 @@ bool
 guard_enter(struct exchange *ex)
 {
 	struct guard *grd = ex->guard;
+	struct tokens *tks = ex->tokens;
 	int64_t now_ns, wait_ns;
 	size_t i;
 
 	ex->token = NULL;
 	ex->auth = AUTH_OK;
-	if (auth_is_on(grd->auth)) {
-		ex->auth = auth_check(grd->auth, ex->req, &i);
+	if (auth_is_on(tks->auth)) {
+		ex->auth = auth_check(tks->auth, ex->req, &i);
 		if (ex->auth == AUTH_OK)
-			ex->token = &grd->set->tokens[i];
+			ex->token = &tks->list[i];
 	}
 	if (ex->counted || (!grd->addresses && !ex->token))
 		return true;
 	now_ns = rate_now_ns();
 	wait_ns =
 		ex->token
-			? rate_take(&grd->tokens[i], ex->token->rate, now_ns)
+			? rate_take(&tks->buckets[i], ex->token->rate, now_ns)
 			: rate_addresses_take(grd->addresses, ex->addr, now_ns);
 	return wait_ns == 0 || too_many(ex, wait_ns);
 }

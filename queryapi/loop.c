@@ -19,6 +19,7 @@
 #include "lib/mem.h"
 #include "queryapi/connection.h"
 #include "queryapi/gather.h"
+#include "queryapi/guard.h"
 
 /* Without descriptors accept() fails at once and for ever: look again later. */
 enum { NO_DESCRIPTORS_MS = 100, BEAT_MS = 250 };
@@ -293,6 +294,7 @@ loop_init(struct loop *lp, struct loop_shared *shared, size_t index,
 	lp->index = index;
 	lp->met = &shared->metrics->sets[index];
 	lp->date_s = -1;
+	guard_update(shared->guard, &lp->tokens);
 	lp->base = event_base_new();
 	lp->listen_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
 	lp->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -381,6 +383,7 @@ loop_release(struct loop *lp)
 	close_fd(lp->reserve_fd);
 	close_fd(lp->wake_fd);
 	snapshot_unref(lp->hold.snap);
+	tokens_unref(lp->tokens.tokens);
 	buf_release(&lp->out);
 	buf_release(&lp->more);
 	free(lp->space);

@@ -30,6 +30,7 @@
 #include "queryapi/http_response.h"
 #include "queryapi/fetch.h"
 #include "queryapi/metrics.h"
+#include "queryapi/tokens.h"
 
 /* What all loops share; made by server.c, outlives them. */
 struct loop_shared {
@@ -69,6 +70,7 @@ struct loop {
 	size_t n_refused;    /* of them, those that are only told 503 */
 	size_t unsent_bytes; /* of all connections' answers */
 	struct snapshot_hold hold;
+	struct tokens_hold tokens;
 	char date[HTTP_DATE_MAX];
 	int64_t date_s;
 	uint64_t id_seed, id_counter, draws;

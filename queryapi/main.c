@@ -80,16 +80,31 @@ raise_limit(const struct settings *set)
 			 (unsigned long long)lim.rlim_cur);
 }
 
+static void
+reload(struct server *srv, const struct cli_args *args)
+{
+	char quoted[2 * PJ_ERROR_TEXT];
+	struct settings *set = NULL;
+	struct pj_error err;
+
+	if (settings_load(args->config, args->overrides, args->n_overrides,
+			  &set, &err) < 0)
+		log_error("reload.refused", "text=%s",
+			  log_quote(quoted, sizeof(quoted), err.text,
+				    strlen(err.text)));
+	server_reload_take(srv, set);
+}
+
 /* Serves until the first SIGTERM or SIGINT; the second ends the process. SIGHUP
  * has files read again. */
 static void
-serve(struct server *srv, const sigset_t *signals)
+serve(struct server *srv, const sigset_t *signals, const struct cli_args *args)
 {
 	int sig = 0;
 
 	while (sigwait(signals, &sig) != 0 || sig == SIGHUP)
 		if (sig == SIGHUP)
-			server_reload(srv);
+			reload(srv, args);
 	log_info("stop", "signal=%d", sig);
 	set_handler(SIGTERM, end_at_once);
 	set_handler(SIGINT, end_at_once);
@@ -128,7 +143,7 @@ verb_run(const struct cli_args *args)
 				    strlen(err.text)));
 		status = exit_status(&err);
 	} else {
-		serve(srv, &signals);
+		serve(srv, &signals, args);
 	}
 	settings_free(set);
 	return status;

@@ -28,6 +28,7 @@
 
 struct exchange;
 struct guard;
+struct tokens;
 typedef void (*route_handler)(struct exchange *ex);
 
 /* One request being answered; lives while the connection looks at it. */
@@ -41,6 +42,7 @@ struct exchange {
 	struct pj_str body; /* of ROUTES_BODY, before routes_run() */
 	uint32_t body_max_bytes;
 	struct guard *guard;
+	struct tokens *tokens;		      /* the loop's hold */
 	const struct admission_address *addr; /* the client's */
 	bool counted; /* by guard_enter(): looked at for the second time */
 	struct snapshot *snap; /* NULL: the store was never reached */

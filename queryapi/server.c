@@ -90,18 +90,26 @@ log_certificate(struct server *srv)
 	log_info("tls.certificate", "not_after=%s", until);
 }
 
-void
-server_reload(struct server *srv)
+static const char *
+text_of(const struct pj_error *err, char out[2 * PJ_ERROR_TEXT])
 {
+	return log_quote(out, 2 * PJ_ERROR_TEXT, err->text, strlen(err->text));
+}
+
+void
+server_reload_take(struct server *srv, struct settings *fresh)
+{
+	struct guard *grd = srv->shared.guard;
 	char quoted[2 * PJ_ERROR_TEXT];
 	struct pj_error err;
 
+	if (fresh && guard_replace_take(grd, fresh, &err) < 0)
+		log_error("reload.refused", "text=%s", text_of(&err, quoted));
+	log_info("reload", "tokens=%zu", guard_count(grd));
 	if (!srv->shared.tls)
 		return;
 	if (tls_reload(srv->shared.tls, &err) < 0)
-		log_error("tls.refused", "text=%s",
-			  log_quote(quoted, sizeof(quoted), err.text,
-				    strlen(err.text)));
+		log_error("tls.refused", "text=%s", text_of(&err, quoted));
 	log_certificate(srv);
 }
 

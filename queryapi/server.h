@@ -58,11 +58,12 @@ const char *
 server_admin_address(const struct server *srv);
 
 /*
- * Reads certificate and key again, and logs which is in use then. Without TLS
- * there is nothing to do. Thread: the caller's.
+ * Takes over the tokens of a new reading of the configuration (NULL: there is
+ * none; the settings are the server's from now on), reads certificate and key
+ * again, and logs what is in use then. Connections stay. Thread: the caller's.
  */
 void
-server_reload(struct server *srv);
+server_reload_take(struct server *srv, struct settings *fresh);
 
 /*
  * Not ready, no new connections, answers what is in flight, by

@@ -86,12 +86,13 @@ BASIC = [
 # ---- The server --------------------------------------------------------------
 
 class Server:
-    def __init__(self, path, *settings, preexec=None):
+    def __init__(self, path, *settings, preexec=None, config=None):
         args = [QUERYAPI, "run", "-s", "store.type=lmdb",
                 "-s", "store.path=" + path,
                 "-s", "queryapi.listen=127.0.0.1:0",
                 "-s", "queryapi.admin_listen=127.0.0.1:0",
                 "-s", "queryapi.loops=2"]
+        args += ["-c", config] if config else []
         for s in settings:
             args += ["-s", s]
         self.log = tempfile.NamedTemporaryFile("w+")
@@ -255,11 +256,11 @@ class Client:
         self.sock.close()
 
 
-def with_basic_store(test, *settings):
+def with_basic_store(test, *settings, **more):
     with tempfile.TemporaryDirectory() as d:
         store = Store(d + "/store")
         store.fill(*BASIC)
-        with Server(store.path, *settings) as srv:
+        with Server(store.path, *settings, **more) as srv:
             srv.ready()
             test(srv, store)
 
