@@ -64,6 +64,7 @@ connection_begin(struct connection *c, struct gather *gat, bool store_away)
 		connection_make_do(c, gat);
 		return;
 	}
+	gat->ids = (struct trace_ids){c->cur.request_id, c->cur.trace_id};
 	switch (gather_begin(gat)) {
 	case GATHER_THERE:
 		answer_gathered(c, gat, false);

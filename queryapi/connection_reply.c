@@ -221,6 +221,7 @@ connection_submit(struct connection *c, struct fetch *fetch)
 
 	fetch->loop = c->loop;
 	fetch->conn = c;
+	memcpy(fetch->trace_id, c->cur.trace_id, sizeof(fetch->trace_id));
 	fetch->deadline_mono_ms =
 		clock_mono_ms() + sh->set->queryapi.request_timeout_ms;
 	/* From here on a worker may have it: set before, not after. */

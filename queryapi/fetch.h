@@ -24,6 +24,7 @@
 
 #include "queryapi/http_response.h"
 #include "queryapi/job.h"
+#include "queryapi/trace.h"
 
 struct connection;
 struct loop;
@@ -44,6 +45,7 @@ struct fetch {
 	bool gzip;	 /* the client takes it */
 	uint32_t gzip_min_bytes;
 	char request_id[FETCH_REQUEST_ID_MAX];
+	char trace_id[TRACE_ID_MAX];
 	int64_t deadline_mono_ms; /* later nobody waits */
 
 	struct http_response res; /* the worker's answer */

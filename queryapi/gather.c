@@ -81,8 +81,8 @@ fill_slot(struct gather *gat, size_t i)
 	uint64_t hash = cache_hash(sh->cache, srv, slot->key);
 	enum load_join how;
 
-	slot->wait =
-		(struct load_wait){.loop = gat->loop, .gather = gat, .slot = i};
+	slot->wait = (struct load_wait){
+		.loop = gat->loop, .gather = gat, .slot = i, .ids = gat->ids};
 	how = loads_join(sh->loads, srv, slot->key, hash, gat->cond.gzip,
 			 gat->told, !gat->n_waiting, gat->loop->index,
 			 &slot->wait, &slot->entry);

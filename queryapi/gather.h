@@ -37,6 +37,7 @@ struct gather {
 	void *more; /* finish's own; freed by free() */
 	enum load_result worst;
 	int rounds;
+	struct trace_ids ids; /* the connection's, for gather_begin() */
 	bool told;     /* what was read before will do: catalog_is_told() */
 	int64_t age_s; /* gather_stale(): of the oldest */
 	size_t n, n_waiting;

@@ -245,7 +245,7 @@ end_one(struct load_run *run, size_t i)
 	if (make_entry(run, load, &run->docs[i], &ent, &err) == 0) {
 		loads_end(run->loads, load, LOAD_DONE, ent);
 	} else {
-		reading_say_failed(run->wrk, &err);
+		reading_say_failed(run->wrk, &load->ids, &err);
 		loads_end(run->loads, load, result_of(&err), NULL);
 	}
 	free(run->docs[i].bson);
@@ -257,6 +257,8 @@ end_one(struct load_run *run, size_t i)
 static void
 run_loads(struct load_run *run)
 {
+	/* All of them fail together: one is enough to find the others' time. */
+	const struct trace_ids *ids = &run->load[0]->ids;
 	struct pj_error err;
 	bool moved = false;
 
@@ -271,14 +273,14 @@ run_loads(struct load_run *run)
 	run->since = atomic_load(&run->served->since);
 	run->at_mono_ms = clock_mono_ms();
 	if (read_store(run, &moved, &err) < 0) {
-		reading_say_failed(run->wrk, &err);
+		reading_say_failed(run->wrk, ids, &err);
 		end_all(run, result_of(&err));
 		return;
 	}
 	if (moved) {
 		/* So that whoever waits finds where to. */
 		if (catalog_look(run->wrk->catalog, run->wrk->ses, &err) < 0)
-			reading_say_failed(run->wrk, &err);
+			reading_say_failed(run->wrk, ids, &err);
 		end_all(run, LOAD_MOVED);
 		return;
 	}
@@ -299,7 +301,9 @@ load_call_run(struct job *job, struct worker *wrk)
 	run->n_parked = -1;
 	free(call);
 	run->n = loads_take(run->loads, run->served, run->load);
-	if (worker_session(wrk, &err) < 0) {
+	if (run->n == 0) {
+		/* Whoever waited has left. */
+	} else if (worker_session(wrk, &err) < 0) {
 		end_all(run, LOAD_STORE);
 	} else {
 		catalog_update(wrk->catalog, &wrk->hold);

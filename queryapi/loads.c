@@ -145,13 +145,19 @@ take_off(struct loads *lds, struct load *load)
 }
 
 static struct load *
-load_new(struct served *srv, struct pj_str key, uint64_t hash)
+load_new(struct served *srv, struct pj_str key, uint64_t hash,
+	 const struct trace_ids *ids)
 {
-	struct load *load = mem_alloc(sizeof(*load) + key.len);
+	size_t request = strlen(ids->request) + 1;
+	size_t trace = strlen(ids->trace) + 1;
+	struct load *load =
+		mem_alloc(sizeof(*load) + key.len + request + trace);
 	char *bytes = (char *)(load + 1);
 
 	memset(load, 0, sizeof(*load));
 	memcpy(bytes, key.ptr, key.len);
+	load->ids.request = memcpy(bytes + key.len, ids->request, request);
+	load->ids.trace = memcpy(bytes + key.len + request, ids->trace, trace);
 	load->served = srv;
 	load->hash = hash;
 	load->key = (struct pj_str){bytes, key.len};
@@ -214,7 +220,7 @@ join(struct loads *lds, struct served *srv, struct pj_str key, uint64_t hash,
 	if (!load) {
 		if ((first && is_full(lds, srv)) || !call_worker(lds, srv))
 			return LOAD_FULL;
-		load = *link = load_new(srv, key, hash);
+		load = *link = load_new(srv, key, hash, &wait->ids);
 		add_pending(lds, load);
 	} else {
 		lds->figures.joined++;

@@ -23,6 +23,7 @@
 
 #include "lib/queue.h"
 #include "queryapi/cache.h"
+#include "queryapi/trace.h"
 
 struct gather;
 struct loop;
@@ -40,6 +41,7 @@ struct load_wait {
 	struct loop *loop;
 	struct gather *gather;
 	size_t slot;
+	struct trace_ids ids; /* of the request; until loads_join() returns */
 	/* The load's, by its lock; then the loop's. */
 	struct load *load; /* NULL: it has ended */
 	struct load_wait *next, *prev;

@@ -16,8 +16,10 @@ struct load {
 	int64_t pending_mono_ms; /* since when */
 	struct served *served;
 	uint64_t hash;
-	struct pj_str key; /* behind the struct */
-	bool gzip;	   /* somebody wants that coding */
+	/* Behind the struct: */
+	struct pj_str key;
+	struct trace_ids ids; /* of who asked for it first */
+	bool gzip;	      /* somebody wants that coding */
 	bool coding; /* the same as of when a worker took it up: its own */
 	/* What the feed told since a worker took it up. */
 	int64_t least;

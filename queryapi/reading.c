@@ -173,29 +173,36 @@ reading_position(const struct reading *rdg, const struct reading_meta *metas,
 }
 
 void
-reading_say_failed(struct worker *wrk, const struct pj_error *err)
+reading_say_failed(struct worker *wrk, const struct trace_ids *ids,
+		   const struct pj_error *err)
 {
 	static _Thread_local struct log_gate gate;
-	char quoted[PJ_ERROR_TEXT * 2];
+	char quoted[PJ_ERROR_TEXT * 2], id[FETCH_REQUEST_ID_MAX * 2];
 	unsigned long missed;
 
 	(void)atomic_fetch_add(&wrk->metrics->store_errors, 1);
 	if (log_gate_open(&gate, 1000, &missed))
-		log_error("read.failed", "missed=%lu text=%s", missed,
+		log_error("read.failed", "missed=%lu request=%s%s%s text=%s",
+			  missed,
+			  log_quote(id, sizeof(id), ids->request,
+				    strlen(ids->request)),
+			  *ids->trace ? " trace=" : "", ids->trace,
 			  log_quote(quoted, sizeof(quoted), err->text,
 				    strlen(err->text)));
 }
 
 void
-reading_failed(struct worker *wrk, struct http_response *res,
-	       const char *request_id, const struct pj_error *err)
+reading_failed(struct worker *wrk, struct fetch *fetch,
+	       const struct pj_error *err)
 {
-	reading_say_failed(wrk, err);
+	const struct trace_ids ids = {fetch->request_id, fetch->trace_id};
+
+	reading_say_failed(wrk, &ids, err);
 	/* The text names servers and collections: it is for the log. */
 	if (err->cls == PJ_ERROR_RETRY)
-		problem_write(res, PROBLEM_STORE, request_id,
+		problem_write(&fetch->res, PROBLEM_STORE, fetch->request_id,
 			      "the store is not reachable");
 	else
-		problem_write(res, PROBLEM_INTERNAL, request_id,
+		problem_write(&fetch->res, PROBLEM_INTERNAL, fetch->request_id,
 			      "the document could not be read");
 }

@@ -18,7 +18,9 @@
 
 #include "lib/bsonjson.h"
 #include "lib/store.h"
+#include "queryapi/fetch.h"
 #include "queryapi/http_response.h"
+#include "queryapi/trace.h"
 #include "queryapi/worker.h"
 
 /* One document's protocol metadata. */
@@ -73,12 +75,14 @@ reading_position(const struct reading *rdg, const struct reading_meta *metas,
 bool
 reading_is_quotable(const char *topic);
 
-/* Logs (at most one a second) and counts a failed store or document. */
+/* Logs (at most one a second) and counts a failed store or document. ids: of a
+ * request that it failed for. */
 void
-reading_say_failed(struct worker *wrk, const struct pj_error *err);
+reading_say_failed(struct worker *wrk, const struct trace_ids *ids,
+		   const struct pj_error *err);
 /* An answer for a failed store or document, counted. */
 void
-reading_failed(struct worker *wrk, struct http_response *res,
-	       const char *request_id, const struct pj_error *err);
+reading_failed(struct worker *wrk, struct fetch *fetch,
+	       const struct pj_error *err);
 
 #endif

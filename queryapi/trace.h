@@ -14,6 +14,11 @@
 
 enum { TRACE_ID_MAX = 33 };
 
+/* What a request is found by in logs; "" = none. Borrowed. */
+struct trace_ids {
+	const char *request, *trace;
+};
+
 /* 32 hexadecimal digits; false and "" when there is no valid one. */
 bool
 trace_id_of(const struct http_request *req, char ret_id[TRACE_ID_MAX]);

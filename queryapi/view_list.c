@@ -185,7 +185,7 @@ answer_failed(struct fetch *fetch, struct worker *wrk,
 			      "too many documents had to be looked at for one "
 			      "page: ask by a filter that fewer of them match");
 	else
-		reading_failed(wrk, &fetch->res, fetch->request_id, err);
+		reading_failed(wrk, fetch, err);
 }
 
 static void

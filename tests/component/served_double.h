@@ -80,8 +80,9 @@ stop(void **state)
 	return 0;
 }
 
-static int
-ask(const char *address, const char *target)
+/* `lines`: more of the head, each with its end. */
+static inline int
+ask_with(const char *address, const char *target, const char *lines)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET};
 	struct buf text = BUF_INIT;
@@ -91,11 +92,17 @@ ask(const char *address, const char *target)
 	in.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
 	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
 	buf_printf(&text,
-		   "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-		   target);
+		   "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s\r\n",
+		   target, lines);
 	assert_int_equal(write(fd, text.data, text.len), (ssize_t)text.len);
 	buf_release(&text);
 	return fd;
+}
+
+static int
+ask(const char *address, const char *target)
+{
+	return ask_with(address, target, "");
 }
 
 /* Reads to the end; returns the status. The text stays until the next call. */
@@ -113,7 +120,7 @@ read_answer(int fd)
 	return n > 12 ? atoi(answer + 9) : 0;
 }
 
-static int
+static inline int
 get(const char *target)
 {
 	return read_answer(ask(server_data_address(srv), target));
