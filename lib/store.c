@@ -136,6 +136,16 @@ store_commits(struct store *store)
 }
 
 int
+store_commits_seen(struct store_session *ses, uint64_t *ret_commits,
+		   struct pj_error *err)
+{
+	const struct store_ops *ops = ses->store->ops;
+
+	*ret_commits = 0;
+	return ops->commits_seen ? ops->commits_seen(ses, ret_commits, err) : 0;
+}
+
+int
 store_must_write(const struct store_session *ses, struct pj_error *err)
 {
 	if (!ses->store->read_only)

@@ -139,6 +139,8 @@ struct store_ops {
 	void (*watch_close)(struct store_watch *watch);
 	/* NULL: always 0. */
 	uint64_t (*commits)(struct store *store);
+	int (*commits_seen)(struct store_session *ses, uint64_t *ret_commits,
+			    struct pj_error *err);
 	/* Idempotent. */
 	int (*collection_make)(struct store_session *ses,
 			       const char *collection,

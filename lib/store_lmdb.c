@@ -88,6 +88,7 @@ static const struct store_ops lmdb_ops = {
 	.watch_next = lmdb_watch_next,
 	.watch_close = lmdb_watch_close,
 	.commits = lmdb_commits,
+	.commits_seen = lmdb_commits_seen,
 	.collection_make = lmdb_collection_make,
 };
 

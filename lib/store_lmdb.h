@@ -63,7 +63,8 @@ lmdb_run(struct lmdb_env *env, enum lmdb_mode mode, lmdb_body_fn body,
 	 void *arg, const char *what, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
-/* Counts the commits of all processes. */
+/* Counts the commits of all processes. One counts when its page is written, and
+ * is read only when that page is on the disk. */
 size_t
 lmdb_serial(struct lmdb_env *env);
 
@@ -229,6 +230,9 @@ void
 lmdb_watch_close(struct store_watch *watch);
 uint64_t
 lmdb_commits(struct store *store);
+int
+lmdb_commits_seen(struct store_session *ses, uint64_t *ret_commits,
+		  struct pj_error *err);
 int
 lmdb_source_make(struct store_session *ses, const char *id, const char *topic,
 		 int32_t partition, int32_t *ret_index, struct pj_error *err);

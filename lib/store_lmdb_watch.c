@@ -15,7 +15,7 @@ enum { LMDB_WATCH_EVERY_MS = 2 };
 struct lmdb_watch {
 	struct store_watch base;
 	struct lmdb_env *env;
-	size_t serial;
+	uint64_t seen; /* what whoever was told can read */
 	int wait_ms;
 };
 
@@ -29,6 +29,28 @@ lmdb_commits(struct store *base)
 	env = store->env;
 	pthread_mutex_unlock(&store->lock);
 	return env ? lmdb_serial(env) : 0;
+}
+
+static int
+lmdb_seen_body(MDB_txn *txn, void *arg)
+{
+	uint64_t *seen = arg;
+
+	/* Of a reader it is the snapshot's. */
+	*seen = mdb_txn_id(txn);
+	return 0;
+}
+
+int
+lmdb_commits_seen(struct store_session *ses, uint64_t *ret_commits,
+		  struct pj_error *err)
+{
+	struct lmdb_env *env;
+
+	return lmdb_session_env(ses, &env, err) == 0
+		       ? lmdb_run(env, LMDB_READ, lmdb_seen_body, ret_commits,
+				  "commits", err)
+		       : -1;
 }
 
 int
@@ -46,8 +68,11 @@ lmdb_watch_open(struct store_session *ses, const char *const *collections,
 	watch = mem_calloc(1, sizeof(*watch));
 	watch->base.ses = ses;
 	watch->env = env;
-	watch->serial = lmdb_serial(env);
 	watch->wait_ms = wait_ms;
+	if (lmdb_commits_seen(ses, &watch->seen, err)) {
+		free(watch);
+		return -1;
+	}
 	*ret_watch = &watch->base;
 	return 0;
 }
@@ -59,12 +84,14 @@ lmdb_watch_next(struct store_watch *base, struct store_news *ret_news,
 	struct lmdb_watch *watch = (struct lmdb_watch *)base;
 	int64_t until = clock_mono_ms() + watch->wait_ms;
 
-	(void)err;
 	do {
-		size_t serial = lmdb_serial(watch->env);
+		uint64_t seen = watch->seen;
 
-		if (serial != watch->serial) {
-			watch->serial = serial;
+		if (lmdb_serial(watch->env) != seen &&
+		    lmdb_commits_seen(base->ses, &seen, err))
+			return -1;
+		if (seen != watch->seen) {
+			watch->seen = seen;
 			ret_news->kind = STORE_NEWS_ANYTHING;
 			return 0;
 		}

@@ -61,5 +61,12 @@ store_watch_close(struct store_watch *watch);
  */
 uint64_t
 store_commits(struct store *store);
+/*
+ * The same count as of what a read that begins now is sure to see: a commit
+ * counts a moment before it can be read.
+ */
+int
+store_commits_seen(struct store_session *ses, uint64_t *ret_commits,
+		   struct pj_error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -152,10 +152,12 @@ int
 catalog_follow(struct catalog *cat, struct store_session *ses,
 	       struct snapshot **ret_snap, struct pj_error *err)
 {
-	uint64_t commits = store_commits(atomic_load(&cat->store));
 	struct snapshot *snap = NULL;
+	uint64_t commits;
 	int rc;
 
+	if (store_commits_seen(ses, &commits, err) < 0)
+		return -1;
 	(void)pthread_mutex_lock(&cat->look_lock);
 	/* Before anything is said of positions: no entry is current now. */
 	served_list_unfollow(cat->served);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is LMDB's own: the map, other processes, an absent directory. */
+#include "lib/store_watch.h"
 #include "tests/support/store_fixture.h"
 
+#include <fcntl.h>
 #include <lmdb.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -386,6 +389,66 @@ the_directory_is_made_with_its_parents(void **state)
 	}
 }
 
+/* ---- Commits ----------------------------------------------------------- */
+
+/*
+ * Where LMDB keeps which transaction readers begin at: a writer moves it when
+ * its last page is on the disk, a moment after that page can be seen. It is the
+ * one word of the lock file's head that holds the number.
+ */
+static volatile uint64_t *
+map_readers_begin(const struct fixture *fx, uint64_t serial)
+{
+	enum { HEAD_WORDS = 16 };
+	volatile uint64_t *words, *found = NULL;
+	char name[96];
+	int fd;
+
+	(void)snprintf(name, sizeof(name), "%s/lock.mdb", fx->path);
+	fd = open(name, O_RDWR);
+	words = mmap(NULL, HEAD_WORDS * sizeof(*words), PROT_READ | PROT_WRITE,
+		     MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(words, MAP_FAILED);
+	(void)close(fd);
+	for (size_t i = 0; i < HEAD_WORDS; i++) {
+		if (words[i] != serial)
+			continue;
+		assert_null(found);
+		found = &words[i];
+	}
+	assert_non_null(found);
+	return found;
+}
+
+static void
+a_commit_is_told_when_it_can_be_read(void **state)
+{
+	struct fixture *fx = *state;
+	const char *names[] = {DOCS};
+	volatile uint64_t *begin;
+	struct store_watch *watch;
+	struct store_news news;
+	uint64_t serial, seen;
+
+	write_documents(fx, 0, 1000, 10);
+	serial = store_commits(fx->store);
+	begin = map_readers_begin(fx, serial);
+	/* As within a commit. */
+	*begin = serial - 1;
+	assert_int_equal(store_commits(fx->store), serial);
+	OK(fx, store_commits_seen(fx->ses, &seen, &fx->err));
+	assert_int_equal(seen, serial - 1);
+	OK(fx, store_watch_open(fx->ses, names, 1, 20, &watch, &fx->err));
+	OK(fx, store_watch_next(watch, &news, &fx->err));
+	assert_int_equal(news.kind, STORE_NEWS_NONE);
+	*begin = serial;
+	OK(fx, store_watch_next(watch, &news, &fx->err));
+	assert_int_equal(news.kind, STORE_NEWS_ANYTHING);
+	OK(fx, store_watch_next(watch, &news, &fx->err));
+	assert_int_equal(news.kind, STORE_NEWS_NONE);
+	store_watch_close(watch);
+}
+
 #define TEST(f)                                                                \
 	cmocka_unit_test_setup_teardown(f, fixture_setup_lmdb, fixture_teardown)
 
@@ -401,6 +464,7 @@ main(void)
 		TEST(check_makes_the_fixed_databases_but_not_for_a_reader),
 		TEST(an_unusable_path_is_a_configuration_error),
 		TEST(the_directory_is_made_with_its_parents),
+		TEST(a_commit_is_told_when_it_can_be_read),
 	};
 
 	return cmocka_run_group_tests_name("store lmdb", tests, NULL, NULL);
