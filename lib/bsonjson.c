@@ -249,6 +249,8 @@ read_meta_field(const struct bsonread_element *el, struct bsonjson_meta *meta,
 		return read_integer(el, &meta->updated_at_ms);
 	} else if (bsonread_is(el, "p")) {
 		return read_positions(el, meta, positions, max);
+	} else if (bsonread_is(el, "k")) {
+		meta->parked = true;
 	}
 	return 0;
 }
@@ -287,4 +289,51 @@ bsonjson_meta(const uint8_t *bson, size_t len, struct bsonjson_meta *ret_meta,
 				    len);
 	*ret_meta = meta;
 	return 0;
+}
+
+/* {"3":{"first":120,"tail":131,"n":2},…} */
+static int
+read_queue(const struct bsonread_element *el, struct bsonjson_position *ret)
+{
+	struct bsonread_element member;
+	struct bsonread r;
+	int more, found = -1;
+
+	if (read_source(el->name, &ret->source) < 0 ||
+	    el->type != BSONREAD_OBJECT ||
+	    bsonread_open(&r, el->value, el->len) < 0)
+		return -1;
+	while ((more = bsonread_next(&r, &member)) > 0)
+		if (bsonread_is(&member, "first"))
+			found = read_integer(&member, &ret->offset);
+	return more < 0 ? -1 : found;
+}
+
+int
+bsonjson_parked(const uint8_t *bson, size_t len,
+		struct bsonjson_position *ret_first, size_t max)
+{
+	struct bsonread_element meta, el;
+	struct bsonread r;
+	int more = 0, n = 0;
+
+	if (find_top(bson, len, READMODEL_META, &meta) <= 0 ||
+	    meta.type != BSONREAD_OBJECT ||
+	    bsonread_open(&r, meta.value, meta.len) < 0)
+		return -1;
+	while ((more = bsonread_next(&r, &el)) > 0 && !bsonread_is(&el, "k"))
+		;
+	if (more <= 0 || el.type != BSONREAD_OBJECT ||
+	    bsonread_open(&r, el.value, el.len) < 0)
+		return -1;
+	while ((more = bsonread_next(&r, &el)) > 0) {
+		struct bsonjson_position got;
+
+		if (read_queue(&el, &got) < 0)
+			return -1;
+		if ((size_t)n < max)
+			ret_first[n] = got;
+		n++;
+	}
+	return more < 0 ? -1 : n;
 }

@@ -21,6 +21,7 @@
 
 #include <projector/error.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/buf.h"
@@ -51,6 +52,7 @@ struct bsonjson_meta {
 	/* Source index → offset pairs, in stored order; at most max were kept.
 	 */
 	size_t n_positions;
+	bool parked; /* records of it wait: bsonjson_parked() */
 };
 struct bsonjson_position {
 	int32_t source;
@@ -62,5 +64,14 @@ int
 bsonjson_meta(const uint8_t *bson, size_t len, struct bsonjson_meta *ret_meta,
 	      struct bsonjson_position *positions, size_t max,
 	      struct pj_error *err) __attribute__((warn_unused_result));
+
+/*
+ * Of a document whose meta is `parked`: the sources of which records wait, and
+ * the offset of the first of each. How many there are, even beyond max; -1:
+ * damaged.
+ */
+int
+bsonjson_parked(const uint8_t *bson, size_t len,
+		struct bsonjson_position *ret_first, size_t max);
 
 #endif

@@ -39,6 +39,7 @@ problem(struct buf *out, struct entry *ent, const struct answer *ans,
 				    ans->view->max_age_s);
 		buf_add(&res.fields, vary, sizeof(vary) - 1);
 	}
+	buf_add(&res.fields, ent->parked.ptr, ent->parked.len);
 	*ret_current = position_write(&res.fields, &ent, 1);
 	http_response_write(out, &res, ans->how);
 	status = res.status;
@@ -78,6 +79,8 @@ document(struct buf *out, struct entry *ent, const struct answer *ans,
 		buf_add(out, head.ptr, head.len);
 	}
 	answer_policy(out, ans);
+	if (ent->parked.len)
+		buf_add(out, ent->parked.ptr, ent->parked.len);
 	*ret_current = position_write(out, &ent, 1);
 	http_head_end(out, ans->how);
 	if (!match && !ans->how->head_only)
@@ -106,6 +109,15 @@ answer_entry(struct buf *out, struct entry *ent, const struct answer *ans,
 			       ret_current);
 	}
 	return document(out, ent, ans, ret_current);
+}
+
+bool
+answer_is_unchanged(const struct entry *ent, const struct conditions *cond)
+{
+	return ent->state == ENTRY_DOCUMENT && cond->if_none_match.ptr &&
+	       (!cond->if_match.ptr ||
+		etag_match(&ent->tag, cond->if_match, cond->gzip, true)) &&
+	       etag_match(&ent->tag, cond->if_none_match, cond->gzip, false);
 }
 
 bool

@@ -28,6 +28,10 @@ int
 answer_entry(struct buf *out, struct entry *ent, const struct answer *ans,
 	     bool *ret_current);
 
+/* Whether it would be a 304. */
+bool
+answer_is_unchanged(const struct entry *ent, const struct conditions *cond);
+
 /* Appends Cache-Control, Vary, and for a stale one Age and Cache-Status, whole
  * lines. */
 void

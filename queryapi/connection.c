@@ -84,6 +84,7 @@ connection_free(struct connection *c)
 	struct loop *lp = c->loop;
 
 	abandon(c);
+	(void)connection_let_go(c);
 	/* Not in the middle of an answer: cut off has to look like it. */
 	if (lp->shared->tls && pending_output(c) == 0)
 		tls_goodbye(c->bev);
@@ -150,6 +151,9 @@ enter(struct connection *c, enum phase phase)
 	case PHASE_WAIT:
 		for_ms = set->queryapi.request_timeout_ms;
 		break;
+	case PHASE_PARKED:
+		for_ms = c->held->until_mono_ms - clock_mono_ms();
+		break;
 	case PHASE_WRITE:
 		for_ms = set->queryapi.request_timeout_ms;
 		c->taken_before = taken(c);
@@ -212,7 +216,7 @@ connection_advance(struct connection *c)
 	}
 	if (c->shaking)
 		return;
-	while (!c->closing && !is_waiting(c) &&
+	while (!c->closing && !is_waiting(c) && !connection_is_parked(c) &&
 	       pending_output(c) < OUTPUT_MAX_BYTES)
 		if (!connection_next(c))
 			break;
@@ -220,6 +224,8 @@ connection_advance(struct connection *c)
 		hold_reading(c);
 	if (is_waiting(c))
 		phase = PHASE_WAIT;
+	else if (connection_is_parked(c))
+		phase = PHASE_PARKED;
 	else if (connection_body_is_due(c))
 		phase = PHASE_BODY;
 	else if (pending_output(c))
@@ -232,7 +238,7 @@ connection_advance(struct connection *c)
 	else
 		phase = PHASE_IDLE;
 	/* An answer that went out at once was a phase of its own. */
-	if (phase != c->phase ||
+	if (phase != c->phase || phase == PHASE_PARKED ||
 	    (c->answered && (phase == PHASE_IDLE || phase == PHASE_HEAD)))
 		enter(c, phase);
 	c->answered = false;
@@ -330,6 +336,10 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 				   "the store did not answer in time");
 		connection_advance(c);
 		return;
+	case PHASE_PARKED:
+		connection_unpark(c);
+		connection_advance(c);
+		return;
 	case PHASE_WRITE:
 		if (reads_well(c)) {
 			enter(c, PHASE_WRITE);
@@ -380,6 +390,18 @@ connection_complete(struct fetch *fetch)
 	fetch_free(fetch);
 	if (c)
 		connection_advance(c);
+}
+
+void
+connection_rung(struct watch *watch)
+{
+	struct connection *c = watch->conn;
+
+	c->held->rung = true;
+	if (!c->held->parked)
+		return; /* it is read again when it would park */
+	connection_wake(c);
+	connection_advance(c);
 }
 
 void
@@ -467,6 +489,9 @@ connection_stop_all(struct loop *lp)
 		} else if (c->phase == PHASE_IDLE) {
 			if (!has_unread(c))
 				connection_free(c);
+		} else if (c->phase == PHASE_PARKED) {
+			connection_unpark(c);
+			connection_advance(c);
 		} else if (c->phase == PHASE_WRITE) {
 			/* Its answers are made; nothing new is taken up. */
 			c->closing = c->drop_input = true;

@@ -19,6 +19,7 @@
 #include "queryapi/admission.h"
 #include "queryapi/fetch.h"
 #include "queryapi/gather.h"
+#include "queryapi/watchers.h"
 
 struct connection;
 
@@ -32,6 +33,9 @@ connection_complete(struct fetch *fetch);
 /* Everything a request waited for is there: answers. */
 void
 connection_gathered(struct gather *gat);
+/* A watch rang, and is out. */
+void
+connection_rung(struct watch *watch);
 /* The store is away: whoever waits for it is told. */
 void
 connection_fail_waiting(struct loop *lp);

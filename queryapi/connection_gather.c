@@ -28,6 +28,7 @@ answer_gathered(struct connection *c, struct gather *gat, bool store_away)
 		.loop = lp,
 		.how = &how,
 		.out = &lp->out,
+		.conn = c,
 		.request_id = c->cur.request_id,
 		.store_away = store_away,
 		.gzip_min_bytes = lp->shared->set->queryapi.gzip_min_bytes,
@@ -37,7 +38,9 @@ answer_gathered(struct connection *c, struct gather *gat, bool store_away)
 	buf_clear(&lp->out);
 	gat->finish(gat, &ex);
 	gather_let_go(gat);
-	if (ex.fetch)
+	if (ex.parked)
+		;
+	else if (ex.fetch)
 		connection_submit(c, ex.fetch);
 	else if (ex.sent)
 		connection_send(c, ex.sent);
@@ -49,7 +52,8 @@ answer_gathered(struct connection *c, struct gather *gat, bool store_away)
 void
 connection_make_do(struct connection *c, struct gather *gat)
 {
-	if (!gather_stale(gat)) {
+	/* What is kept cannot be shown to have a position. */
+	if (c->cur.minimum || !gather_stale(gat)) {
 		give_up(c, gat, PROBLEM_STORE, "the store is not reachable");
 		return;
 	}

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "queryapi/connection.h"
+#include "queryapi/held.h"
 #include "queryapi/loop.h"
 #include "queryapi/problem.h"
 #include "queryapi/trace.h"
@@ -22,6 +23,7 @@ enum phase {
 	PHASE_HEAD,   /* a head has begun: header_timeout, 408 */
 	PHASE_BODY,   /* a body is due: body_timeout, 408 */
 	PHASE_WAIT,   /* a fetch is out: request_timeout, 503 */
+	PHASE_PARKED, /* the request waits for news: by its own wait */
 	PHASE_WRITE,  /* answers are on their way: request_timeout, cut off */
 	PHASE_LINGER, /* all said, half closed: LINGER_MS */
 };
@@ -37,6 +39,8 @@ struct current {
 	const char *origin;  /* cors_origin() */
 	const char *method;  /* method_name(); NULL: it could not be read */
 	const char *token;   /* its name, or NULL */
+	bool minimum;	     /* a position was asked for ... */
+	int wait_s;	     /* ... and a wait; -1: none */
 	char trace_id[TRACE_ID_MAX];
 	char request_id[FETCH_REQUEST_ID_MAX];
 };
@@ -61,9 +65,10 @@ struct connection {
 	/* What the request waits for: at most one of the two. */
 	struct fetch *fetch;
 	struct gather *gather;
-	bool answered;	 /* since the phase was last looked at */
-	bool closing;	 /* nothing more is read as a request */
-	bool drop_input; /* the peer may still be sending: linger */
+	struct held *held; /* the request stays in the input */
+	bool answered;	   /* since the phase was last looked at */
+	bool closing;	   /* nothing more is read as a request */
+	bool drop_input;   /* the peer may still be sending: linger */
 };
 
 /* One request off the input, answered or handed to the workers; false when
@@ -92,6 +97,26 @@ connection_finish(struct connection *c, struct gather *gat);
 void
 connection_make_do(struct connection *c, struct gather *gat);
 
+/* ---- A request that waits for news (connection_wait.c) ----------------- */
+
+static inline bool
+connection_is_parked(const struct connection *c)
+{
+	return c->held && c->held->parked;
+}
+
+/* It is read again: there is news. */
+void
+connection_wake(struct connection *c);
+/* The same, and has to be answered: its time is over, or the loop's. */
+void
+connection_unpark(struct connection *c);
+/* It was answered, or nobody waits any more. The bytes of the input it was. */
+size_t
+connection_let_go(struct connection *c);
+
+int64_t
+connection_now_us(void);
 /* What an answer to the current request is given with; borrowed. */
 struct http_reply
 connection_how(struct connection *c);

@@ -3,6 +3,7 @@
  * Takes a connection's bytes, gives answers or fetches.
  * Next: http_request.c, routes.c; fetches come back by loop.c.
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -22,8 +23,8 @@ enum { KEEP_BYTES = 1 << 20 };
  * those that hardly count. */
 enum { UNSENT_MAX_BYTES = 128 << 20, HARDLY_BYTES = 4096 };
 
-static int64_t
-now_us(void)
+int64_t
+connection_now_us(void)
 {
 	struct timespec ts;
 
@@ -35,7 +36,9 @@ now_us(void)
 static void
 told(struct connection *c, int status, size_t bytes)
 {
-	uint64_t us = (uint64_t)(now_us() - c->cur.begun_us);
+	uint64_t us = (uint64_t)(connection_now_us() - c->cur.begun_us);
+	/* What a client asked to wait for is no latency of ours. */
+	uint64_t waited_us = c->held ? (uint64_t)c->held->waited_us : 0;
 	const struct access acc = {
 		.method = c->cur.method ? c->cur.method : "-",
 		.token = c->cur.token,
@@ -47,7 +50,7 @@ told(struct connection *c, int status, size_t bytes)
 		.us = us,
 	};
 
-	metrics_request(c->loop->met, c->cur.route, status, us);
+	metrics_request(c->loop->met, c->cur.route, status, us - waited_us);
 	access_note(c->loop, &acc);
 }
 
@@ -90,6 +93,19 @@ put_out(struct connection *c, const char *data, size_t len)
 	c->queued += len;
 }
 
+/* It is of a moment that this client asked for (RFC 7240, 3 for the rest). */
+static void
+own(struct connection *c)
+{
+	char applied[48] = "";
+
+	if (c->cur.wait_s >= 0)
+		(void)snprintf(applied, sizeof(applied),
+			       "Preference-Applied: wait=%d\r\n",
+			       c->cur.wait_s);
+	http_head_own(&c->loop->out, applied);
+}
+
 void
 connection_send(struct connection *c, int status)
 {
@@ -103,7 +119,9 @@ connection_send(struct connection *c, int status)
 				   "clients");
 		return;
 	}
-	if (guard_is_closed(&lp->tokens))
+	if (c->cur.minimum)
+		own(c);
+	else if (guard_is_closed(&lp->tokens))
 		http_head_close(&lp->out);
 	sent = lp->out.len;
 	put_out(c, lp->out.data, sent);
@@ -111,6 +129,8 @@ connection_send(struct connection *c, int status)
 	if (lp->out.cap > KEEP_BYTES)
 		buf_release(&lp->out);
 	told(c, status, sent);
+	if (c->held)
+		c->held->done = true;
 	if (c->cur.last)
 		c->closing = true;
 }
@@ -141,7 +161,7 @@ connection_refuse(struct connection *c, enum problem kind, const char *detail)
 {
 	memset(&c->cur, 0, sizeof(c->cur));
 	c->cur.route = ROUTE_NONE;
-	c->cur.begun_us = now_us();
+	c->cur.begun_us = connection_now_us();
 	c->cur.last = true;
 	c->drop_input = true;
 	loop_request_id(c->loop, c->cur.request_id);
@@ -191,16 +211,18 @@ has_body(const struct http_request *req)
 static void
 begin(struct connection *c, const struct http_request *req)
 {
-	c->cur.begun_us = now_us();
+	c->cur.begun_us = c->held ? c->held->begun_us : connection_now_us();
 	c->cur.head_only =
 		req->method.len == 4 && memcmp(req->method.ptr, "HEAD", 4) == 0;
 	c->cur.last = !req->keep_alive || has_body(req) || is_stopping(c);
 	c->cur.method = method_name(req);
 	c->cur.token = NULL;
+	c->cur.minimum = false;
 	(void)trace_id_of(req, c->cur.trace_id);
 	c->cur.origin = cors_origin(c->loop->shared->set, req);
 	c->cur.say_keep_alive = req->minor == 0 && req->keep_alive;
-	take_request_id(c, req);
+	if (!c->held)
+		take_request_id(c, req);
 }
 
 /* Also when it would have to wait for too long: told at once, a client can do
@@ -282,8 +304,8 @@ await_body(struct connection *c, const struct http_request *req)
 	}
 }
 
-/* Answers the request or hands it on; the bytes of the input it was, or 0: its
- * body is not all here. */
+/* Answers the request or hands it on; the bytes of the input it was, or 0: it
+ * stays there, until its body is all here or it need not be held. */
 static size_t
 handle(struct connection *c, const struct http_request *req, const char *data,
        size_t len)
@@ -301,7 +323,8 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 		.body_max_bytes = lp->shared->set->queryapi.body_bytes,
 		.guard = lp->shared->guard,
 		.addr = &c->addr,
-		.counted = c->body_end != 0,
+		.counted = c->body_end != 0 || c->held,
+		.conn = c,
 		.gzip_min_bytes = lp->shared->set->queryapi.gzip_min_bytes,
 		.res = &res,
 	};
@@ -334,7 +357,11 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 	how = connection_how(c);
 	if (next != ROUTES_ANSWERED)
 		routes_run(&ex);
-	if (ex.sent)
+	c->cur.minimum = ex.minimum;
+	c->cur.wait_s = ex.wait_s;
+	if (ex.parked)
+		;
+	else if (ex.sent)
 		connection_send(c, ex.sent);
 	else if (ex.gather)
 		connection_begin(c, ex.gather, ex.store_away);
@@ -343,18 +370,36 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 	else
 		connection_reply(c, &res);
 	http_response_release(&res);
-	return req->bytes + ex.body.len;
+	return c->held ? 0 : req->bytes + ex.body.len;
+}
+
+/* The request is through. */
+static void
+take_off(struct connection *c, size_t bytes)
+{
+	(void)evbuffer_drain(bufferevent_get_input(c->bev), bytes);
+	c->cur.bytes = 0;
+	if (c->body_end) {
+		c->body_end = 0;
+		connection_make_room(c, 0);
+	}
+	c->scanned = 0;
 }
 
 bool
 connection_next(struct connection *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->bev);
-	size_t len = evbuffer_get_length(in), taken;
 	struct http_request req;
 	struct http_refusal no;
 	const char *data;
+	size_t len, taken;
 
+	if (c->held && c->held->done) {
+		take_off(c, connection_let_go(c));
+		return true;
+	}
+	len = evbuffer_get_length(in);
 	if (len == 0 || connection_body_is_due(c))
 		return false;
 	data = (const char *)evbuffer_pullup(in, -1);
@@ -370,14 +415,7 @@ connection_next(struct connection *c)
 		break;
 	}
 	taken = handle(c, &req, data, len);
-	if (taken == 0)
-		return false;
-	(void)evbuffer_drain(in, taken);
-	c->cur.bytes = 0;
-	if (c->body_end) {
-		c->body_end = 0;
-		connection_make_room(c, 0);
-	}
-	c->scanned = 0;
-	return true;
+	if (taken)
+		take_off(c, taken);
+	return taken || c->held;
 }

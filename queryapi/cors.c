@@ -12,7 +12,8 @@ static const char request_headers[] =
 /* What a script may read beyond what it always may. */
 static const char exposed[] =
 	"Access-Control-Expose-Headers: ETag, Link, Projection-Position, "
-	"X-Request-Id, Retry-After, Age, Cache-Status\r\n";
+	"Projection-Parked, Preference-Applied, X-Request-Id, Retry-After, "
+	"Age, Cache-Status\r\n";
 /* Two hours: no browser keeps it longer than that or a day. */
 static const char max_age_s[] = "7200";
 

@@ -59,6 +59,7 @@ fill(struct entry *ent, const struct entry_parts *parts, const struct buf *head,
 	ent->positions = positions;
 	ent->n_positions = parts->n_positions;
 	ent->key = put(&at, parts->key);
+	ent->parked = put(&at, parts->parked);
 	ent->json = put(&at, parts->json);
 	ent->gzip = put(&at, parts->gzip);
 	heads = put(&at, (struct pj_str){head->data, head->len});
@@ -86,8 +87,8 @@ entry_new(const struct entry_parts *parts)
 			write_head(&head, parts->gzip.len, tag.gzip, true);
 	}
 	len = sizeof(*ent) + parts->n_positions * sizeof(*parts->positions) +
-	      names_len(parts) + parts->key.len + parts->json.len +
-	      parts->gzip.len + head.len;
+	      names_len(parts) + parts->key.len + parts->parked.len +
+	      parts->json.len + parts->gzip.len + head.len;
 	ent = mem_alloc(len);
 	memset(ent, 0, sizeof(*ent));
 	atomic_init(&ent->refs, 1);

@@ -55,6 +55,8 @@ struct entry {
 	struct etag tag;
 	const struct entry_position *positions;
 	size_t n_positions;
+	/* Projection-Parked: the whole line, or empty. */
+	struct pj_str parked;
 	struct pj_str json; /* ENTRY_DOCUMENT */
 	struct pj_str gzip; /* ptr NULL: none */
 	bool coded;	    /* gzip is made, or would not pay */
@@ -73,7 +75,7 @@ struct entry_parts {
 	int32_t generation; /* for the tag */
 	const struct entry_position *positions;
 	size_t n_positions;
-	struct pj_str json, gzip;
+	struct pj_str parked, json, gzip;
 	bool coded;
 	uint64_t since; /* as of before the store was asked */
 	int64_t at_mono_ms;

@@ -15,11 +15,12 @@
  * The second is how far a stream may be behind a poll: longer, and readers
  * would take what is old for new. The first bounds how long a stop waits.
  */
-enum { WAIT_MS = 200, LATE_MS = 1000, AGAIN_MS = 250 };
+enum { WAIT_MS = 200, LATE_MS = 1000, AGAIN_MS = 250, WAKE_EVERY_MS = 1000 };
 
 struct feed {
 	struct catalog *catalog;
 	struct loads *loads;
+	struct watchers *watchers;
 	struct rounds *rounds;
 
 	/* The thread's. */
@@ -31,6 +32,7 @@ struct feed {
 	/* The catalog's thread's: the picture that is to be reached. */
 	struct snapshot *goal;
 	int64_t goal_at_mono_ms;
+	int64_t woke_mono_ms;
 
 	atomic_bool distrusted; /* by the catalog: begin anew */
 	_Atomic bool following;
@@ -41,12 +43,13 @@ static void
 prove(void *arg, const struct snapshot *snap);
 
 struct feed *
-feed_new(struct catalog *cat, struct loads *lds)
+feed_new(struct catalog *cat, struct loads *lds, struct watchers *wts)
 {
 	struct feed *feed = mem_calloc(1, sizeof(*feed));
 
 	feed->catalog = cat;
 	feed->loads = lds;
+	feed->watchers = wts;
 	catalog_on_look(cat, prove, feed);
 	return feed;
 }
@@ -105,6 +108,16 @@ note_proof(const struct snapshot *snap, int64_t at_mono_ms)
 	}
 }
 
+/* Nobody tells what changes, so whoever waits has to look for it. */
+static void
+wake_by_and_by(struct feed *feed, int64_t now_mono_ms)
+{
+	if (now_mono_ms - feed->woke_mono_ms < WAKE_EVERY_MS)
+		return;
+	feed->woke_mono_ms = now_mono_ms;
+	watchers_tell_all(feed->watchers);
+}
+
 static void
 prove(void *arg, const struct snapshot *snap)
 {
@@ -114,6 +127,7 @@ prove(void *arg, const struct snapshot *snap)
 	if (!atomic_load(&feed->following)) {
 		snapshot_unref(feed->goal);
 		feed->goal = NULL;
+		wake_by_and_by(feed, now);
 		return;
 	}
 	if (!feed->goal) {
@@ -238,6 +252,8 @@ follow(struct feed *feed, struct pj_error *err)
 	if (feed->said_lost || atomic_load(&feed->followings) == 1)
 		log_info("feed.following", "views=%zu", snap->n_views);
 	feed->said_lost = false;
+	/* What changed while nobody told. */
+	watchers_tell_all(feed->watchers);
 	rc = 0;
 out:
 	snapshot_unref(hold.snap);
@@ -281,14 +297,18 @@ take(struct feed *feed, const struct store_news *news, struct pj_error *err)
 	case STORE_NEWS_DOCUMENT:
 		(void)atomic_fetch_add(&feed->documents, 1);
 		srv = served_of(feed, news->collection);
-		if (srv)
-			loads_note(feed->loads, srv, news->key, news->revision);
+		if (!srv)
+			return 0;
+		loads_note(feed->loads, srv, news->key, news->revision);
+		watchers_tell_key(feed->watchers, srv, news->key);
 		return 0;
 	case STORE_NEWS_CHECKPOINT:
 		(void)atomic_fetch_add(&feed->checkpoints, 1);
 		srv = served_find(catalog_served(feed->catalog),
 				  news->generation);
-		(void)served_advance(srv, news->source, news->next);
+		if (served_advance(srv, news->source, news->next))
+			watchers_tell_checkpoint(feed->watchers, srv,
+						 news->source, news->next);
 		return 0;
 	case STORE_NEWS_CATALOG:
 		return look_for_views(feed, err);

@@ -3,8 +3,8 @@
  * Keeps the cache right: one thread follows what the store writes.
  *
  * A document's change drops what is older of it; a checkpoint's moves positions
- * on, behind the documents that it covers. Lost the stream: everything is taken
- * for old, until another follows.
+ * on, behind the documents that it covers. Whoever waits for either is woken.
+ * Lost the stream: everything is taken for old, until another follows.
  *
  * A stream may be silent and dead behind a healthy socket, so it is proven: the
  * catalog polls checkpoints, and the stream has to get there within a second.
@@ -21,12 +21,13 @@
 
 #include "queryapi/catalog.h"
 #include "queryapi/loads.h"
+#include "queryapi/watchers.h"
 
 struct feed;
 
 /* Before the catalog's start. */
 struct feed *
-feed_new(struct catalog *cat, struct loads *lds);
+feed_new(struct catalog *cat, struct loads *lds, struct watchers *wts);
 int
 feed_start(struct feed *feed, struct pj_error *err)
 	__attribute__((warn_unused_result));

@@ -43,6 +43,7 @@ struct fetch {
 	size_t limit;	 /* of a list: keys are the one before it, then its
 			  * filters' names and values in turn */
 	bool gzip;	 /* the client takes it */
+	bool exact;	 /* a picture of before will not do */
 	uint32_t gzip_min_bytes;
 	char request_id[FETCH_REQUEST_ID_MAX];
 	char trace_id[TRACE_ID_MAX];

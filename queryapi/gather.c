@@ -84,8 +84,8 @@ fill_slot(struct gather *gat, size_t i)
 	slot->wait = (struct load_wait){
 		.loop = gat->loop, .gather = gat, .slot = i, .ids = gat->ids};
 	how = loads_join(sh->loads, srv, slot->key, hash, gat->cond.gzip,
-			 gat->told, !gat->n_waiting, gat->loop->index,
-			 &slot->wait, &slot->entry);
+			 gat->told && !gat->exact, !gat->n_waiting,
+			 gat->loop->index, &slot->wait, &slot->entry);
 	if (how == LOAD_THERE)
 		cache_touch(slot->entry);
 	slot->waiting = how == LOAD_JOINED;

@@ -38,6 +38,7 @@ struct gather {
 	enum load_result worst;
 	int rounds;
 	struct trace_ids ids; /* the connection's, for gather_begin() */
+	bool exact;	      /* what the store was asked before will not do */
 	bool told;     /* what was read before will do: catalog_is_told() */
 	int64_t age_s; /* gather_stale(): of the oldest */
 	size_t n, n_waiting;

@@ -55,6 +55,7 @@ static const struct {
 	{404, "Not Found"},
 	{405, "Method Not Allowed"},
 	{408, "Request Timeout"},
+	{409, "Conflict"},
 	{410, "Gone"},
 	{412, "Precondition Failed"},
 	{413, "Content Too Large"},
@@ -125,24 +126,58 @@ http_response_write(struct buf *out, const struct http_response *res,
 		buf_add(out, res->body.data, res->body.len);
 }
 
+/* In place of `len` bytes from `from` on. */
+static void
+splice(struct buf *out, size_t from, size_t len, const char *text)
+{
+	size_t text_len = strlen(text), behind = out->len - from - len;
+
+	buf_reserve(out, text_len);
+	memmove(out->data + from + text_len, out->data + from + len,
+		behind + 1);
+	memcpy(out->data + from, text, text_len);
+	out->len = from + text_len + behind;
+}
+
+/* Where the text stands in the head, or NULL. */
+static const char *
+find_in_head(const struct buf *out, const char *text)
+{
+	const char *end = memmem(out->data, out->len, "\r\n\r\n", 4);
+
+	return memmem(out->data, (size_t)(end - out->data), text, strlen(text));
+}
+
 void
 http_head_close(struct buf *out)
 {
 	static const char open[] = "\r\nCache-Control: public,";
-	static const char closed[] = "\r\nCache-Control: private,";
-	const size_t more = sizeof(closed) - sizeof(open);
-	const char *end = memmem(out->data, out->len, "\r\n\r\n", 4);
-	char *at = memmem(out->data, (size_t)(end - out->data), open,
-			  sizeof(open) - 1);
-	size_t from;
+	const char *at = find_in_head(out, open);
 
-	if (!at)
-		return;
-	from = (size_t)(at - out->data);
-	buf_reserve(out, more);
-	memmove(out->data + from + more, out->data + from, out->len - from + 1);
-	memcpy(out->data + from, closed, sizeof(closed) - 1);
-	out->len += more;
+	if (at)
+		splice(out, (size_t)(at - out->data), sizeof(open) - 1,
+		       "\r\nCache-Control: private,");
+}
+
+void
+http_head_own(struct buf *out, const char *more)
+{
+	static const char name[] = "\r\nCache-Control: ";
+	const char *at = find_in_head(out, name);
+	size_t from, len = 0;
+
+	if (at) {
+		from = (size_t)(at - out->data);
+		len = (size_t)((const char *)memmem(at + 2, out->len - from - 2,
+						    "\r\n", 2) -
+			       at);
+	} else {
+		at = memmem(out->data, out->len, "\r\n\r\n", 4);
+		from = (size_t)(at - out->data);
+	}
+	splice(out, from, len, "\r\nCache-Control: private, no-store");
+	at = memmem(out->data, out->len, "\r\n\r\n", 4);
+	splice(out, (size_t)(at - out->data) + 2, 0, more);
 }
 
 void

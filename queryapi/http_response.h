@@ -63,6 +63,13 @@ http_head_end(struct buf *out, const struct http_reply *how);
 void
 http_head_close(struct buf *out);
 
+/*
+ * Of an answer for one client alone: "private, no-store" whatever it said
+ * before, and more lines ("" or whole ones).
+ */
+void
+http_head_own(struct buf *out, const char *more);
+
 /* "OK"; "" for a status this program never sends. */
 const char *
 http_reason(int status);

@@ -3,6 +3,7 @@
  * Takes loads, gives entries: reads them from the store, renders each once.
  * Next: loads.c keeps them, loop.c brings them to whoever waits.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@
 #include "queryapi/loads_impl.h"
 #include "queryapi/reading.h"
 #include "queryapi/worker.h"
+
+enum { PARKED_TOLD_MAX = 16 };
 
 /* One question to the store, and what is needed to read its answer. */
 struct load_run {
@@ -137,6 +140,35 @@ name_positions(const struct load_run *run, const struct reading_meta *meta,
 	return n;
 }
 
+/* Which of its records wait for an operator: the field's whole line. A list
+ * that proxies would refuse is cut: what is told is true without the rest. */
+static int
+write_parked(const struct load_run *run, const struct store_doc *doc,
+	     struct buf *line, struct pj_error *err)
+{
+	struct bsonjson_position first[PARKED_TOLD_MAX];
+	int n = bsonjson_parked(doc->bson, doc->len, first, PARKED_TOLD_MAX);
+
+	if (n < 0)
+		return pj_error_set(err, PJ_ERROR_FATAL,
+				    "stored document: damaged _m.k "
+				    "(%zu bytes)",
+				    doc->len);
+	for (int i = 0; i < n && i < PARKED_TOLD_MAX; i++) {
+		const struct store_source_row *row =
+			snapshot_source(run->snap, first[i].source);
+
+		if (row && reading_is_quotable(row->topic))
+			buf_printf(line, "%s\"%s/%d@%" PRId64 "\"",
+				   line->len ? ", " : "Projection-Parked: ",
+				   row->topic, (int)row->partition,
+				   first[i].offset);
+	}
+	if (line->len)
+		buf_add(line, "\r\n", 2);
+	return 0;
+}
+
 static int
 absent_state(struct load_run *run, struct pj_str key,
 	     enum entry_state *ret_state, struct pj_error *err)
@@ -214,7 +246,7 @@ make_entry(struct load_run *run, const struct load *load,
 	};
 	struct reading_meta meta = {.positions = NULL};
 	struct entry_position *positions = NULL;
-	struct buf names = BUF_INIT;
+	struct buf names = BUF_INIT, parked = BUF_INIT;
 	int rc;
 
 	if (!doc->bson) {
@@ -225,13 +257,18 @@ make_entry(struct load_run *run, const struct load *load,
 		parts.n_positions =
 			name_positions(run, &meta, positions, &names);
 		parts.positions = positions;
-		rc = fill_parts(run, load, doc, &meta, &parts, err);
+		rc = meta.meta.parked ? write_parked(run, doc, &parked, err)
+				      : 0;
+		parts.parked = (struct pj_str){parked.data, parked.len};
+		if (rc == 0)
+			rc = fill_parts(run, load, doc, &meta, &parts, err);
 	}
 	if (rc == 0)
 		*ret_entry = entry_new(&parts);
 	reading_meta_release(&meta);
 	free(positions);
 	buf_release(&names);
+	buf_release(&parked);
 	return rc;
 }
 

@@ -59,8 +59,8 @@ loop_forget(struct loop *lp)
 		(void)event_base_loopbreak(lp->base);
 }
 
-static void
-wake(struct loop *lp)
+void
+loop_wake(struct loop *lp)
 {
 	uint64_t one = 1;
 
@@ -81,7 +81,7 @@ loop_arrive(struct load_wait *wait)
 	lp->arrived = wait;
 	(void)pthread_mutex_unlock(&lp->lock);
 	if (first)
-		wake(lp);
+		loop_wake(lp);
 }
 
 void
@@ -96,13 +96,7 @@ loop_complete(struct fetch *fetch)
 	lp->completed = fetch;
 	(void)pthread_mutex_unlock(&lp->lock);
 	if (first)
-		wake(lp);
-}
-
-void
-loop_stop(struct loop *lp)
-{
-	wake(lp);
+		loop_wake(lp);
 }
 
 static void
@@ -252,6 +246,15 @@ take_arrived(struct load_wait *arrived)
 }
 
 static void
+take_rung(struct loop *lp)
+{
+	struct watch *watch;
+
+	while ((watch = watchers_take(lp->shared->watchers, lp)))
+		connection_rung(watch);
+}
+
+static void
 on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *lp = arg;
@@ -270,6 +273,7 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 	(void)pthread_mutex_unlock(&lp->lock);
 	take_arrived(arrived);
 	take_fetches(fetches);
+	take_rung(lp);
 	if (atomic_load(&lp->shared->stopping))
 		begin_stop(lp);
 }

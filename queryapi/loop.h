@@ -8,7 +8,7 @@
  * next to an idle one, which SO_REUSEPORT's hashing would not.
  *
  * Threads: everything is the loop's own but loop_complete(), loop_arrive(),
- * loop_stop(), and the atomics.
+ * loop_wake(), and the atomics.
  */
 #ifndef QUERYAPI_LOOP_H
 #define QUERYAPI_LOOP_H
@@ -31,6 +31,7 @@
 #include "queryapi/fetch.h"
 #include "queryapi/metrics.h"
 #include "queryapi/tokens.h"
+#include "queryapi/watchers.h"
 
 /* What all loops share; made by server.c, outlives them. */
 struct loop_shared {
@@ -39,6 +40,7 @@ struct loop_shared {
 	struct cache *cache;
 	struct loads *loads;
 	struct feed *feed;
+	struct watchers *watchers;
 	struct queue *jobs; /* for the workers */
 	struct admission *admission;
 	struct guard *guard;
@@ -94,9 +96,9 @@ loop_init(struct loop *lp, struct loop_shared *shared, size_t index,
 int
 loop_start(struct loop *lp, struct pj_error *err)
 	__attribute__((warn_unused_result));
-/* Any thread: shared->stopping was set. */
+/* Any thread: shared->stopping was set, or watches of it rang. */
 void
-loop_stop(struct loop *lp);
+loop_wake(struct loop *lp);
 /* Waits for the thread; it ends by shared->stop_by_mono_ms. */
 void
 loop_join(struct loop *lp);

@@ -14,7 +14,7 @@ const uint32_t metrics_bounds_us[METRICS_BUCKETS - 1] = {
 };
 
 const int metrics_statuses[METRICS_STATUSES + 1] = {
-	200, 204, 304, 400, 401, 403, 404, 405, 408, 410, 412,
+	200, 204, 304, 400, 401, 403, 404, 405, 408, 409, 410, 412,
 	413, 414, 415, 417, 429, 431, 500, 501, 503, 505, 0,
 };
 

@@ -147,6 +147,11 @@ schema_of_view(const struct openapi_view *view)
 /* '^' is taken: so, instead of "anything but it". */
 #define NO_NUL "'not':{'pattern':'\\\\u0000'}"
 
+/* Reading one's own writes; of every read of documents. */
+#define POSITION_PARAMETERS                                                    \
+	"{'$ref':'#/components/parameters/MinPosition'},"                      \
+	"{'$ref':'#/components/parameters/Prefer'}"
+
 /* Limits, tokens, methods: told the same way everywhere. */
 #define OTHERS "'default':{'$ref':'#/components/responses/Problem'}"
 
@@ -157,7 +162,11 @@ static const char document_operation[] =
 	"'schema':{'type':'string','minLength':1,'maxLength':480," NO_NUL "}},"
 	"{'name':'If-None-Match','in':'header','description':"
 	"'Entity tags of the copies at hand; 304 when one is current.',"
-	"'schema':{'type':'string'}}],"
+	"'schema':{'type':'string'}},"
+	"{'name':'wait','in':'query','description':"
+	"'With If-None-Match: how many seconds a 304 is put off for the next "
+	"version.','schema':{'type':'integer','minimum':1,'maximum':60}}"
+	"," POSITION_PARAMETERS "],"
 	"'responses':{'200':{'description':'The document.','headers':{"
 	"'ETag':{'$ref':'#/components/headers/ETag'},"
 	"'Cache-Control':{'$ref':'#/components/headers/CacheControl'},"
@@ -168,6 +177,7 @@ static const char document_operation[] =
 	"'304':{'description':'The copy at hand is current.'},"
 	"'400':{'$ref':'#/components/responses/Problem'},"
 	"'404':{'$ref':'#/components/responses/Problem'},"
+	"'409':{'$ref':'#/components/responses/Problem'},"
 	"'410':{'$ref':'#/components/responses/Problem'},"
 	"'503':{'$ref':'#/components/responses/Problem'}," OTHERS "}}}";
 
@@ -188,6 +198,7 @@ static const char document_operation[] =
 	"{'type':'null'}]}}}}}}}}},"                                           \
 	"'400':{'$ref':'#/components/responses/Problem'},"                     \
 	"'404':{'$ref':'#/components/responses/Problem'},"                     \
+	"'409':{'$ref':'#/components/responses/Problem'},"                     \
 	"'503':{'$ref':'#/components/responses/Problem'}," OTHERS
 
 static const char batch_operation[] =
@@ -196,12 +207,14 @@ static const char batch_operation[] =
 	"'Keys, split at literal commas, then percent-decoded.',"
 	"'style':'form','explode':false,'schema':{'type':'array',"
 	"'items':{'type':'string','minLength':1,'maxLength':480," NO_NUL "},"
-	"'minItems':1,'maxItems':100}}]," BATCH_RESPONSES "}}}";
+	"'minItems':1,'maxItems':100}}," POSITION_PARAMETERS
+	"]," BATCH_RESPONSES "}}}";
 
 static const char batch_post_operation[] =
 	"{'post':{'summary':'^','tags':['@'],'description':"
 	"'QUERY on the path above takes the same body, and is safe and "
-	"idempotent.','requestBody':{'required':true,"
+	"idempotent.','parameters':[" POSITION_PARAMETERS
+	"],'requestBody':{'required':true,"
 	"'content':{'application/json':{'schema':{'type':'object',"
 	"'required':['ids'],'additionalProperties':false,'properties':{'ids':{"
 	"'type':'array','minItems':1,'maxItems':100,"
@@ -225,6 +238,14 @@ static const char shared_components[] =
 	"'title':{'type':'string'},'status':{'type':'integer'},"
 	"'detail':{'type':'string'},"
 	"'instance':{'type':'string','format':'uri-reference'}}}},"
+	"'parameters':{"
+	"'MinPosition':{'name':'Projection-Min-Position','in':'header',"
+	"'description':'A list of quoted topic/partition\\u0040offset that the "
+	"answer has to contain: else 503, or 409 where waiting would not "
+	"help.','schema':{'type':'string'}},"
+	"'Prefer':{'name':'Prefer','in':'header','description':"
+	"'wait=N: how many seconds to wait for the position, at most 60 "
+	"(RFC 7240).','schema':{'type':'string'},'example':'wait=2'}},"
 	"'securitySchemes':{'Bearer':{'type':'http','scheme':'bearer',"
 	"'description':'Needed where the server has tokens.'}},"
 	"'responses':{'Problem':{'description':'RFC 9457 problem details.',"

@@ -21,6 +21,7 @@ static const struct {
 	[PROBLEM_NO_SUCH_RESOURCE] = {404, "no-such-resource"},
 	[PROBLEM_METHOD] = {405, "method-not-allowed"},
 	[PROBLEM_REQUEST_TIMEOUT] = {408, "request-timeout"},
+	[PROBLEM_NOT_APPLICABLE] = {409, "position-not-applicable"},
 	[PROBLEM_DELETED] = {410, "deleted"},
 	[PROBLEM_PRECONDITION] = {412, "precondition-failed"},
 	[PROBLEM_CONTENT_LARGE] = {413, "content-too-large"},
@@ -34,6 +35,7 @@ static const struct {
 	[PROBLEM_STORE] = {503, "store-unavailable"},
 	[PROBLEM_OVERLOADED] = {503, "overloaded"},
 	[PROBLEM_TIMEOUT] = {503, "timeout"},
+	[PROBLEM_NOT_REACHED] = {503, "position-not-reached"},
 	[PROBLEM_VERSION] = {505, "http-version-not-supported"},
 };
 

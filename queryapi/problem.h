@@ -20,6 +20,7 @@ enum problem {
 	PROBLEM_NO_SUCH_RESOURCE, /* 404 */
 	PROBLEM_METHOD,		  /* 405 */
 	PROBLEM_REQUEST_TIMEOUT,  /* 408 */
+	PROBLEM_NOT_APPLICABLE,	  /* 409: a position of no source */
 	PROBLEM_DELETED,	  /* 410 */
 	PROBLEM_PRECONDITION,	  /* 412 */
 	PROBLEM_CONTENT_LARGE,	  /* 413 */
@@ -33,6 +34,7 @@ enum problem {
 	PROBLEM_STORE,		  /* 503: the store is away */
 	PROBLEM_OVERLOADED,	  /* 503: a queue or a limit is full */
 	PROBLEM_TIMEOUT,	  /* 503: took too long */
+	PROBLEM_NOT_REACHED,	  /* 503: the position asked for */
 	PROBLEM_VERSION,	  /* 505 */
 };
 

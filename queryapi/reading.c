@@ -26,6 +26,15 @@ reading_release(struct reading *rdg)
 	rdg->snap = NULL;
 }
 
+int
+reading_look(struct worker *wrk, struct pj_error *err)
+{
+	if (catalog_look(wrk->catalog, wrk->ses, err) < 0)
+		return -1;
+	catalog_update(wrk->catalog, &wrk->hold);
+	return 0;
+}
+
 void
 reading_open(struct reading *rdg, struct worker *wrk, const char *view)
 {

@@ -34,6 +34,10 @@ struct reading {
 	int view;	       /* -1: no such view (any more) */
 };
 
+/* Takes a new picture, for a reading that is to tell positions of now. */
+int
+reading_look(struct worker *wrk, struct pj_error *err)
+	__attribute__((warn_unused_result));
 /* Takes the worker's picture; to be released. */
 void
 reading_open(struct reading *rdg, struct worker *wrk, const char *view);

@@ -224,7 +224,7 @@ routes_run(struct exchange *ex)
 {
 	ex->run(ex);
 	assert((ex->res->status != 0) + (ex->sent != 0) + !!ex->gather +
-		       !!ex->fetch ==
+		       !!ex->fetch + ex->parked ==
 	       1);
 }
 

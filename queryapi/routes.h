@@ -6,7 +6,7 @@
  * looks at the head alone, routes_run() calls the handler. A handler runs on
  * the loop and never blocks: it answers (ex->res, or ready bytes in ex->out),
  * or makes ex->gather, which the connection begins, or ex->fetch, which the
- * connection hands to the workers.
+ * connection hands to the workers, or parks the request (held.h).
  * Next: view_get.c, view_batch.c, view_list.c.
  */
 #ifndef QUERYAPI_ROUTES_H
@@ -45,6 +45,7 @@ struct exchange {
 	struct tokens *tokens;		      /* the loop's hold */
 	const struct admission_address *addr; /* the client's */
 	bool counted; /* by guard_enter(): looked at for the second time */
+	struct connection *conn;
 	struct snapshot *snap; /* NULL: the store was never reached */
 	bool store_away;
 	uint32_t gzip_min_bytes;
@@ -60,7 +61,13 @@ struct exchange {
 	enum auth_result auth;
 	const struct settings_token *token; /* NULL: none, or none needed */
 
-	/* out: exactly one of the four */
+	/* set by minimum_reached(): a position was asked for, and how long to
+	 * wait for it; -1: not at all */
+	bool minimum;
+	int wait_s;
+
+	/* out: exactly one of the five */
+	bool parked;		   /* nothing yet: held.h */
 	int sent;		   /* status of the response in *out, or 0 */
 	struct http_response *res; /* status 0 = not filled */
 	struct gather *gather;	   /* to be begun */

@@ -154,7 +154,9 @@ start_all(struct server *srv, struct pj_error *err)
 			  &(struct loads_limits){set->queryapi.queue_depth,
 						 set->queryapi.queue_wait_ms},
 			  set->queryapi.gzip_min_bytes);
-	srv->shared.feed = feed_new(srv->shared.catalog, srv->shared.loads);
+	srv->shared.watchers = watchers_new(srv->shared.cache, n);
+	srv->shared.feed = feed_new(srv->shared.catalog, srv->shared.loads,
+				    srv->shared.watchers);
 	if (tls_new(set, &srv->shared.tls, err) < 0)
 		return -1;
 	if (srv->shared.tls)
@@ -182,6 +184,7 @@ server_free(struct server *srv)
 	for (size_t i = 0; i < srv->n_loops; i++)
 		loop_release(&srv->loops[i]);
 	free(srv->loops);
+	watchers_free(srv->shared.watchers);
 	cache_free(srv->shared.cache);
 	feed_free(srv->shared.feed);
 	catalog_free(srv->shared.catalog);
@@ -223,7 +226,7 @@ server_stop(struct server *srv)
 	atomic_store(&srv->shared.stop_by_mono_ms, until);
 	atomic_store(&srv->shared.stopping, true);
 	for (size_t i = 0; i < srv->n_running; i++)
-		loop_stop(&srv->loops[i]);
+		loop_wake(&srv->loops[i]);
 	for (size_t i = 0; i < srv->n_running; i++)
 		loop_join(&srv->loops[i]);
 	/* Nobody waits for an answer any more; still, fetches go back to loops

@@ -48,12 +48,12 @@ deal_checkpoints(const struct viewset *sch, const struct store_checkpoint *rows,
 			if (strcmp(rows[i].generation,
 				   sch->views[v].generation_id) != 0)
 				continue;
-			/* Claimed by a projector that applied nothing yet. */
-			if (rows[i].next < 0)
-				continue;
 			MEM_GROW(list->rows, list->n, cap);
+			/* -1: claimed by a projector that applied nothing yet;
+			 * still, this is a source of the view. */
 			list->rows[list->n++] = (struct snapshot_checkpoint){
-				rows[i].source, rows[i].next};
+				rows[i].source,
+				rows[i].next < 0 ? 0 : rows[i].next};
 		}
 		if (list->n)
 			qsort(list->rows, list->n, sizeof(*list->rows),
@@ -179,15 +179,43 @@ snapshot_source(const struct snapshot *snap, int32_t index)
 			       : NULL;
 }
 
-int64_t
-snapshot_next(const struct snapshot *snap, int view, int32_t source)
+static const struct snapshot_checkpoint *
+find_checkpoint(const struct snapshot *snap, int view, int32_t source)
 {
 	const struct snapshot_checkpoints *list = &snap->checkpoints[view];
 	struct snapshot_checkpoint want = {source, 0};
+
+	return list->n ? bsearch(&want, list->rows, list->n, sizeof(want),
+				 by_source)
+		       : NULL;
+}
+
+int64_t
+snapshot_next(const struct snapshot *snap, int view, int32_t source)
+{
 	const struct snapshot_checkpoint *row =
-		list->n ? bsearch(&want, list->rows, list->n, sizeof(want),
-				  by_source)
-			: NULL;
+		find_checkpoint(snap, view, source);
 
 	return row ? row->next : 0;
+}
+
+bool
+snapshot_reads(const struct snapshot *snap, int view, int32_t source)
+{
+	return find_checkpoint(snap, view, source) != NULL;
+}
+
+const struct store_source_row *
+snapshot_source_of(const struct snapshot *snap, struct pj_str topic,
+		   int32_t partition)
+{
+	for (size_t i = 0; i < snap->n_sources; i++) {
+		const struct store_source_row *row = &snap->sources[i];
+
+		if (row->partition == partition &&
+		    strlen(row->topic) == topic.len &&
+		    memcmp(row->topic, topic.ptr, topic.len) == 0)
+			return row;
+	}
+	return NULL;
 }

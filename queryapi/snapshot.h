@@ -15,6 +15,7 @@
 #include <projector/error.h>
 #include <projector/event.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,7 +43,7 @@ struct snapshot_view {
 /* The next offset of one source, by generation. */
 struct snapshot_checkpoint {
 	int32_t source;
-	int64_t next;
+	int64_t next; /* 0: nothing was applied yet */
 };
 struct snapshot_checkpoints {
 	struct snapshot_checkpoint *rows; /* ascending by source */
@@ -81,8 +82,14 @@ snapshot_view(const struct snapshot *snap, const char *name, size_t len);
 /* The source's row, or NULL. */
 const struct store_source_row *
 snapshot_source(const struct snapshot *snap, int32_t index);
+const struct store_source_row *
+snapshot_source_of(const struct snapshot *snap, struct pj_str topic,
+		   int32_t partition);
 /* The view's checkpoint in that source, or 0. */
 int64_t
 snapshot_next(const struct snapshot *snap, int view, int32_t source);
+/* Whether the view's generation reads that source. */
+bool
+snapshot_reads(const struct snapshot *snap, int view, int32_t source);
 
 #endif

@@ -63,7 +63,7 @@ views_json(const struct snapshot *snap)
 				snapshot_source(snap, list->rows[i].source);
 			struct buf name = BUF_INIT;
 
-			if (!src)
+			if (!src || list->rows[i].next == 0)
 				continue;
 			buf_printf(&name, "%s/%d", src->topic,
 				   (int)src->partition);
@@ -214,6 +214,9 @@ cache_metrics(struct loop_shared *shared, struct buf *out)
 	metrics_write_one(out, "shopview_feed_checkpoints_total", "counter",
 			  "Checkpoints told by the stream.",
 			  (int64_t)feed.checkpoints);
+	metrics_write_one(out, "shopview_watches", "gauge",
+			  "Who waits for a change or a position.",
+			  (int64_t)watchers_count(shared->watchers));
 	metrics_write_one(out, "shopview_feed_lost_total", "counter",
 			  "Times the stream broke.", (int64_t)feed.lost);
 }

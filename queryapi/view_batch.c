@@ -15,6 +15,7 @@
 #include "queryapi/guard.h"
 #include "queryapi/ids.h"
 #include "queryapi/loop.h"
+#include "queryapi/minimum.h"
 #include "queryapi/position.h"
 #include "queryapi/views.h"
 #include "queryapi/worker.h"
@@ -170,11 +171,12 @@ begin(struct exchange *ex, const struct ids *ids)
 		if (!guard_key(ex, ids->at[i]))
 			return;
 	view = exchange_view(ex);
-	if (view < 0)
+	if (view < 0 || !minimum_reached(ex, &view, 1))
 		return;
 	conditions_read(&cond, ex->req);
 	gat = gather_new(ex->loop, ex->snap, &cond, ids->n, ids->bytes);
 	gat->n = 0;
+	gat->exact = ex->minimum;
 	gat->finish = finish;
 	gat->more = bat = mem_calloc(1, sizeof(*bat));
 	space = gat->key_bytes;

@@ -10,6 +10,7 @@
 #include "lib/mem.h"
 #include "lib/store_page.h"
 #include "queryapi/list_query.h"
+#include "queryapi/minimum.h"
 #include "queryapi/reading.h"
 #include "queryapi/views.h"
 
@@ -197,8 +198,10 @@ view_list_run(struct fetch *fetch, struct worker *wrk)
 	int rc;
 
 	unpack(get, fetch);
+	rc = fetch->exact ? reading_look(wrk, &err) : 0;
 	reading_open(&rdg, wrk, fetch->view);
-	rc = load(get, wrk, &rdg, &err);
+	if (rc == 0)
+		rc = load(get, wrk, &rdg, &err);
 	if (rc == 0 && rdg.view >= 0)
 		rc = render(get, &err);
 	if (rc < 0)
@@ -234,6 +237,7 @@ static struct fetch *
 view_fetch(struct exchange *ex, size_t n_keys, size_t key_bytes)
 {
 	struct fetch *fetch;
+	int view;
 
 	if (ex->store_away) {
 		/* Told at once: a queue of these would only be in the way. */
@@ -241,9 +245,11 @@ view_fetch(struct exchange *ex, size_t n_keys, size_t key_bytes)
 				 "the store is not reachable");
 		return NULL;
 	}
-	if (exchange_view(ex) < 0)
+	view = exchange_view(ex);
+	if (view < 0 || !minimum_reached(ex, &view, 1))
 		return NULL;
 	fetch = fetch_new(n_keys, key_bytes);
+	fetch->exact = ex->minimum;
 	memcpy(fetch->view, ex->view.ptr, ex->view.len);
 	fetch->n_keys = n_keys;
 	fetch->gzip = gzip_is_accepted(ex->req);

@@ -120,13 +120,55 @@ read_answer(int fd)
 	return n > 12 ? atoi(answer + 9) : 0;
 }
 
+static inline bool
+metric_is(const char *line)
+{
+	return read_answer(ask(server_admin_address(srv), "/metrics")) == 200 &&
+	       strstr(answer, line);
+}
+
+static inline bool
+is_following(void)
+{
+	return metric_is("\nshopview_feed_following 1\n");
+}
+
+/* The stream tells; returns when the feed has it. */
+static inline void
+tell(const struct store_news *news)
+{
+	(void)pthread_mutex_lock(&dbl.lock);
+	dbl.news = *news;
+	(void)pthread_cond_broadcast(&dbl.changed);
+	while (dbl.news.kind != STORE_NEWS_NONE)
+		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
+	(void)pthread_mutex_unlock(&dbl.lock);
+}
+
+static inline void
+tell_document(const char *key, int64_t revision)
+{
+	tell(&(struct store_news){.kind = STORE_NEWS_DOCUMENT,
+				  .collection = "shop.1",
+				  .key = {key, strlen(key)},
+				  .revision = revision});
+}
+
+static inline void
+tell_checkpoint(int64_t next)
+{
+	tell(&(struct store_news){.kind = STORE_NEWS_CHECKPOINT,
+				  .generation = "shop.1",
+				  .next = next});
+}
+
 static inline int
 get(const char *target)
 {
 	return read_answer(ask(server_data_address(srv), target));
 }
 
-static int
+static inline int
 readyz(void)
 {
 	return read_answer(ask(server_admin_address(srv), "/readyz"));

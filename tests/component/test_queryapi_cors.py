@@ -48,8 +48,9 @@ def test_a_listed_origin_may_read_every_answer_and_the_errors_too():
                 a = srv.get(target, "Origin: " + origin)
                 assert a["Access-Control-Allow-Origin"] == origin
                 assert names(a["Access-Control-Expose-Headers"]) == {
-                    "etag", "link", "projection-position", "x-request-id",
-                    "retry-after", "age", "cache-status"}
+                    "etag", "link", "projection-position",
+                    "projection-parked", "preference-applied",
+                    "x-request-id", "retry-after", "age", "cache-status"}
                 assert "origin" in names(a["Vary"]), target
                 assert a["Access-Control-Allow-Credentials"] is None
         a = srv.get("/v1/shop/a", "Origin: " + SHOP, 'If-None-Match: "1.3"')

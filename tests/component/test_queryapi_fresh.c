@@ -10,34 +10,6 @@
 #include "tests/component/served_double.h"
 
 static bool
-is_following(void)
-{
-	return read_answer(ask(server_admin_address(srv), "/metrics")) == 200 &&
-	       strstr(answer, "\nshopview_feed_following 1\n");
-}
-
-/* The stream tells; returns when the feed has it. */
-static void
-tell(const struct store_news *news)
-{
-	(void)pthread_mutex_lock(&dbl.lock);
-	dbl.news = *news;
-	(void)pthread_cond_broadcast(&dbl.changed);
-	while (dbl.news.kind != STORE_NEWS_NONE)
-		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
-	(void)pthread_mutex_unlock(&dbl.lock);
-}
-
-static void
-tell_document(const char *key, int64_t revision)
-{
-	tell(&(struct store_news){.kind = STORE_NEWS_DOCUMENT,
-				  .collection = "shop.1",
-				  .key = {key, strlen(key)},
-				  .revision = revision});
-}
-
-static bool
 has_etag(const char *target, const char *etag)
 {
 	return get(target) == 200 && strstr(answer, etag);
@@ -144,9 +116,7 @@ a_checkpoint_moves_the_position_of_what_is_kept(void **state)
 	WAIT_FOR(is_following());
 	assert_int_equal(get("/v1/shop/a"), 200);
 	assert_non_null(strstr(answer, "Projection-Position: \"shop/0@9\""));
-	tell(&(struct store_news){.kind = STORE_NEWS_CHECKPOINT,
-				  .generation = "shop.1",
-				  .next = 21});
+	tell_checkpoint(21);
 	WAIT_FOR(get("/v1/shop/a") == 200 && strstr(answer, "\"shop/0@20\""));
 	assert_int_equal(double_get(&dbl.loads), 1);
 }
