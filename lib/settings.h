@@ -61,6 +61,14 @@ struct settings_token {
 	uint32_t rate;	  /* requests per second; 0: no limit */
 };
 
+/* page "NAME" { parts = {"shop", "shop_products"} }: views of one key. */
+enum { SETTINGS_PARTS_MAX = 8 };
+struct settings_page {
+	char *name;
+	char **parts;
+	size_t n_parts; /* 1 to SETTINGS_PARTS_MAX */
+};
+
 struct settings {
 	struct {
 		char *type; /* "archive" (default) or "kafka" */
@@ -103,6 +111,8 @@ struct settings {
 	} dead_letter;
 	struct settings_token *tokens;
 	size_t n_tokens; /* 0: anybody may read */
+	struct settings_page *pages;
+	size_t n_pages;
 	struct {
 		char *listen;	    /* 127.0.0.1:8080 */
 		char *admin_listen; /* 127.0.0.1:8081 */
@@ -123,8 +133,9 @@ struct settings {
 		uint32_t body_timeout_ms;
 		uint32_t idle_timeout_ms;
 		uint32_t request_timeout_ms;
-		uint32_t queue_depth;	/* waiting for workers before 503 */
-		uint32_t queue_wait_ms; /* of the oldest of them; 0: any */
+		uint32_t part_timeout_ms; /* of a page; less than a request's */
+		uint32_t queue_depth;	  /* waiting for workers before 503 */
+		uint32_t queue_wait_ms;	  /* of the oldest of them; 0: any */
 		uint32_t gzip_min_bytes;
 		uint32_t stop_timeout_ms;
 	} queryapi;

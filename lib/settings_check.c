@@ -224,17 +224,59 @@ check_token(const struct check *ck, const struct settings_token *tok)
 	return 0;
 }
 
+static const char not_a_name[] = "a name is a lower-case letter, then up to 31 "
+				 "of a-z, 0-9 and _";
+
+/* The read API keeps /v1/pages/ for itself. */
+static bool
+is_view(const char *name)
+{
+	return readmodel_is_projection_name(name) && strcmp(name, "pages") != 0;
+}
+
 static int
 check_projection(const struct check *ck, const char *name)
 {
-	/* The read API keeps /v1/pages/ for itself. */
 	if (strcmp(name, "pages") == 0)
 		return refuse(ck, "projection", name, NULL,
 			      "'pages' is reserved");
 	if (!readmodel_is_projection_name(name))
-		return refuse(ck, "projection", name, NULL,
-			      "a name is a lower-case letter, then up to 31 "
-			      "of a-z, 0-9 and _");
+		return refuse(ck, "projection", name, NULL, not_a_name);
+	return 0;
+}
+
+static int
+check_page(const struct check *ck, const struct settings_page *page)
+{
+	if (!readmodel_is_projection_name(page->name))
+		return refuse(ck, "page", page->name, NULL, not_a_name);
+	if (page->n_parts == 0 || page->n_parts > SETTINGS_PARTS_MAX)
+		return refuse(ck, "page", page->name, "parts",
+			      "a page has 1 to 8 views");
+	for (size_t i = 0; i < page->n_parts; i++) {
+		if (!is_view(page->parts[i]))
+			return refuse(ck, "page", page->name, "parts",
+				      "not a view's name");
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(page->parts[i], page->parts[k]) == 0)
+				return refuse(ck, "page", page->name, "parts",
+					      "a view is here twice");
+	}
+	return 0;
+}
+
+static int
+check_pages(const struct check *ck)
+{
+	const struct settings *set = ck->set;
+
+	for (size_t i = 0; i < set->n_pages; i++)
+		if (check_page(ck, &set->pages[i]))
+			return -1;
+	if (set->n_pages &&
+	    set->queryapi.part_timeout_ms >= set->queryapi.request_timeout_ms)
+		return refuse(ck, "queryapi", NULL, "part_timeout_ms",
+			      "must be less than request_timeout_ms");
 	return 0;
 }
 
@@ -255,6 +297,8 @@ settings_check(const struct settings *set,
 	for (size_t i = 0; i < set->n_tokens; i++)
 		if (check_token(&ck, &set->tokens[i]))
 			return -1;
+	if (check_pages(&ck))
+		return -1;
 	for (size_t i = 0; i < set->n_topics; i++) {
 		const char *name = set->topics[i].name;
 

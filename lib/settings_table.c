@@ -259,6 +259,11 @@ static const struct config_key queryapi_keys[] = {
 	 .min = 10, .max = 600000, NUMBER(queryapi.request_timeout_ms),
 	 .text = "How long a request may wait for the store, and an answer "
 		 "for a client that does not take it."},
+	{.name = "part_timeout_ms", .type = CONFIG_MS, .def = "250ms",
+	 .min = 1, .max = 600000, NUMBER(queryapi.part_timeout_ms),
+	 .text = "How long a page waits for its parts before it is answered "
+		 "without those that are late; less than "
+		 "`request_timeout_ms`."},
 	{.name = "queue_depth", .type = CONFIG_COUNT, .def = "4096", .min = 1,
 	 .max = 1000000, NUMBER(queryapi.queue_depth),
 	 .text = "Documents and lists that may wait for a worker; beyond, the "
@@ -295,6 +300,16 @@ static const struct config_key token_keys[] = {
 	 .width = sizeof(((struct settings_token *)0)->rate),
 	 .text = "Requests per second, and how many may come at once; 0: no "
 		 "limit."},
+	{.name = NULL},
+};
+
+#define PAGE(field) offsetof(struct settings_page, field)
+
+static const struct config_key page_keys[] = {
+	{.name = "parts", .type = CONFIG_LIST, .offset = PAGE(parts),
+	 .counter = PAGE(n_parts),
+	 .text = "Views whose documents of the page's key it consists of, in "
+		 "this order, 1 to 8."},
 	{.name = NULL},
 };
 
@@ -343,6 +358,12 @@ const struct config_section settings_sections[] = {
 	 .size = sizeof(struct settings_token),
 	 .text = "A bearer token of the read API. Once there is one, requests "
 		 "without a token are refused."},
+	{.name = "page", .titled = true, .keys = page_keys,
+	 .offset = offsetof(struct settings, pages),
+	 .counter = offsetof(struct settings, n_pages),
+	 .size = sizeof(struct settings_page),
+	 .text = "Documents of several views that the read API gives in one "
+		 "answer, /v1/pages/NAME/KEY."},
 	{.name = "log", .keys = log_keys, .text = "Log lines on stderr."},
 	{.name = NULL},
 };

@@ -467,10 +467,6 @@ what_nobody_would_read_is_refused(void **state)
 	assert_override_refused("topic.stock.format=json",
 				"-s topic.stock.format: topic.stock.format is "
 				"'json', but must be envelope");
-	assert_refused("\npage shop { parts = {shop} }",
-		       "t.conf:2: unknown section 'page'");
-	assert_override_refused("page.shop.parts=shop",
-				"-s page.shop.parts: unknown section 'page'");
 }
 
 static void

@@ -218,6 +218,72 @@ the_later_list_replaces_the_earlier(void **state)
 }
 
 static void
+a_page_names_its_views_in_order(void **state)
+{
+	const char *const later[] = {"page.shop.parts=stock"};
+	const char *const new[] = {"page.two.parts=a,b"};
+
+	(void)state;
+	assert_loads("page shop { parts = {\"shop\", stock} }");
+	assert_int_equal(set->n_pages, 1);
+	assert_string_equal(set->pages[0].name, "shop");
+	assert_int_equal(set->pages[0].n_parts, 2);
+	assert_string_equal(set->pages[0].parts[0], "shop");
+	assert_string_equal(set->pages[0].parts[1], "stock");
+	assert_int_equal(set->queryapi.part_timeout_ms, 250);
+	assert_int_equal(load("page shop { parts = {\"shop\"} }", later, 1), 0);
+	assert_int_equal(set->pages[0].n_parts, 1);
+	assert_string_equal(set->pages[0].parts[0], "stock");
+	assert_int_equal(load("page shop { parts = {a} }", new, 1), 0);
+	assert_int_equal(set->n_pages, 2);
+	assert_loads("page p { parts = {a, b, c, d, e, f, g, h} }");
+	assert_loads("");
+	assert_int_equal(set->n_pages, 0);
+}
+
+static void
+a_page_that_cannot_be_is_refused_where_it_stands(void **state)
+{
+	static const char names[] =
+		"a name is a lower-case letter, then up to 31 of a-z, 0-9 and "
+		"_";
+	char text[256];
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "FILE:2: page 'Shop': %s", names);
+	assert_refused("\npage Shop { parts = {shop} }", text);
+	assert_refused("page shop {\n parts = {shop, stock, shop} }",
+		       "FILE:2: page 'shop'.parts: a view is here twice");
+	assert_refused("page shop { }",
+		       "FILE:1: page 'shop'.parts: a page has 1 to 8 views");
+	assert_refused("page shop {\n parts = {} }",
+		       "FILE:2: page 'shop'.parts: a page has 1 to 8 views");
+	assert_refused("page p { parts = {a, b, c, d, e, f, g, h, i} }",
+		       "FILE:1: page 'p'.parts: a page has 1 to 8 views");
+	assert_refused("page shop {\n\n parts = {Shop} }",
+		       "FILE:3: page 'shop'.parts: not a view's name");
+	assert_refused("page shop { parts = {pages} }",
+		       "FILE:1: page 'shop'.parts: not a view's name");
+	assert_refused("page a { parts = {x} }\npage a { parts = {y} }",
+		       "FILE:2: page 'a' is here a second time (first in line "
+		       "1)");
+}
+
+static void
+a_part_is_waited_for_less_than_a_request(void **state)
+{
+	(void)state;
+	assert_refused("page a { parts = {x} }\n"
+		       "queryapi {\n part_timeout_ms = 5s }",
+		       "FILE:3: queryapi.part_timeout_ms: must be less than "
+		       "request_timeout_ms");
+	/* Without pages nobody waits for parts. */
+	assert_loads("queryapi { request_timeout_ms = 100ms }");
+	assert_loads("page a { parts = {x} }\n"
+		     "queryapi { request_timeout_ms = 251ms }");
+}
+
+static void
 an_origin_that_no_browser_sends_is_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -247,6 +313,10 @@ main(void)
 		cmocka_unit_test(a_hash_is_not_printed),
 		cmocka_unit_test(the_later_list_replaces_the_earlier),
 		cmocka_unit_test(an_origin_that_no_browser_sends_is_refused),
+		cmocka_unit_test(a_page_names_its_views_in_order),
+		cmocka_unit_test(
+			a_page_that_cannot_be_is_refused_where_it_stands),
+		cmocka_unit_test(a_part_is_waited_for_less_than_a_request),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
