@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "queryapi/position.h"
-#include "queryapi/problem.h"
 
 static const char vary[] = "Vary: Accept-Encoding, Projection-Min-Position\r\n";
 
@@ -23,6 +22,23 @@ answer_policy(struct buf *out, const struct answer *ans)
 			   ans->age_s);
 }
 
+bool
+answer_problem(struct http_response *res, struct entry *const *entries,
+	       size_t n, const struct answer *ans, enum problem kind,
+	       const char *detail)
+{
+	problem_write(res, kind, ans->how->request_id, detail);
+	if (kind != PROBLEM_PRECONDITION) {
+		/* 404 and 410 may be kept as long as a document, but not
+		 * served stale: the next event may be its first. */
+		http_response_field(res, "Cache-Control",
+				    "public, max-age=%" PRIu32,
+				    ans->view->policy.max_age_s);
+		buf_add(&res->fields, vary, sizeof(vary) - 1);
+	}
+	return position_write(&res->fields, entries, n);
+}
+
 static int
 problem(struct buf *out, struct entry *ent, const struct answer *ans,
 	enum problem kind, const char *detail, bool *ret_current)
@@ -30,17 +46,8 @@ problem(struct buf *out, struct entry *ent, const struct answer *ans,
 	struct http_response res = HTTP_RESPONSE_INIT;
 	int status;
 
-	problem_write(&res, kind, ans->how->request_id, detail);
-	if (kind != PROBLEM_PRECONDITION) {
-		/* 404 and 410 may be kept as long as a document, but not
-		 * served stale: the next event may be its first. */
-		http_response_field(&res, "Cache-Control",
-				    "public, max-age=%" PRIu32,
-				    ans->view->max_age_s);
-		buf_add(&res.fields, vary, sizeof(vary) - 1);
-	}
+	*ret_current = answer_problem(&res, &ent, 1, ans, kind, detail);
 	buf_add(&res.fields, ent->parked.ptr, ent->parked.len);
-	*ret_current = position_write(&res.fields, &ent, 1);
 	http_response_write(out, &res, ans->how);
 	status = res.status;
 	http_response_release(&res);
@@ -135,6 +142,6 @@ answer_may_be_stale(const struct entry *ent, const struct snapshot_view *view,
 	    proven > at)
 		at = proven;
 	*ret_age_s = (now_mono_ms - at) / 1000;
-	return view->stale_if_error_s &&
-	       *ret_age_s <= (int64_t)view->stale_if_error_s;
+	return view->policy.stale_if_error_s &&
+	       *ret_age_s <= (int64_t)view->policy.stale_if_error_s;
 }

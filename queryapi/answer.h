@@ -10,6 +10,7 @@
 #include "queryapi/conditions.h"
 #include "queryapi/entry.h"
 #include "queryapi/http_response.h"
+#include "queryapi/problem.h"
 #include "queryapi/snapshot.h"
 
 struct answer {
@@ -31,6 +32,18 @@ answer_entry(struct buf *out, struct entry *ent, const struct answer *ans,
 /* Whether it would be a 304. */
 bool
 answer_is_unchanged(const struct entry *ent, const struct conditions *cond);
+
+/* An answer is in memory at once, so it is bounded. */
+enum { ANSWER_MAX_BYTES = 32 << 20 };
+
+/*
+ * Makes *res (empty before) the problem that is the answer about these entries:
+ * none, gone, or not at the tag that was asked for. False: as above.
+ */
+bool
+answer_problem(struct http_response *res, struct entry *const *entries,
+	       size_t n, const struct answer *ans, enum problem kind,
+	       const char *detail);
 
 /* Appends Cache-Control, Vary, and for a stale one Age and Cache-Status, whole
  * lines. */

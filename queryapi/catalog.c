@@ -18,6 +18,7 @@ enum { LOOK_EVERY_MS = 250, WELL_FOR_MS = 1000, NOTE_EVERY_MS = 50 };
 
 struct catalog {
 	const struct store_settings *settings;
+	const struct settings *set;
 	struct rounds *rounds;
 	struct store *_Atomic store;
 	struct store_session *ses; /* the thread's */
@@ -42,11 +43,12 @@ struct catalog {
 };
 
 struct catalog *
-catalog_new(const struct store_settings *settings)
+catalog_new(const struct store_settings *settings, const struct settings *set)
 {
 	struct catalog *cat = mem_calloc(1, sizeof(*cat));
 
 	cat->settings = settings;
+	cat->set = set;
 	cat->served = served_list_new();
 	(void)pthread_mutex_init(&cat->look_lock, NULL);
 	(void)pthread_mutex_init(&cat->lock, NULL);
@@ -123,7 +125,8 @@ read_picture(struct catalog *cat, struct store_session *ses,
 	struct snapshot *snap;
 
 	/* Published only by the lock's holder, so it stays meanwhile. */
-	if (snapshot_read(ses, cat->served, cat->snap, &snap, err) < 0)
+	if (snapshot_read(ses, cat->served, cat->set, cat->snap, &snap, err) <
+	    0)
 		return -1;
 	say_changes(cat->snap, snap);
 	*ret_snap = snapshot_ref(snap);

@@ -23,9 +23,9 @@
 
 struct catalog;
 
-/* settings are borrowed until catalog_free(). */
+/* Both are borrowed until catalog_free(); `set` lends the pages. */
 struct catalog *
-catalog_new(const struct store_settings *settings);
+catalog_new(const struct store_settings *settings, const struct settings *set);
 /*
  * Tries to open the store, then starts the thread, which goes on trying.
  * CONFIG errors are told here; an outage is none.

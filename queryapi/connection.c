@@ -149,7 +149,9 @@ enter(struct connection *c, enum phase phase)
 		for_ms = set->queryapi.body_timeout_ms;
 		break;
 	case PHASE_WAIT:
-		for_ms = set->queryapi.request_timeout_ms;
+		for_ms = c->gather && c->gather->patience_ms
+				 ? c->gather->patience_ms
+				 : set->queryapi.request_timeout_ms;
 		break;
 	case PHASE_PARKED:
 		for_ms = c->held->until_mono_ms - clock_mono_ms();
@@ -239,7 +241,8 @@ connection_advance(struct connection *c)
 		phase = PHASE_IDLE;
 	/* An answer that went out at once was a phase of its own. */
 	if (phase != c->phase || phase == PHASE_PARKED ||
-	    (c->answered && (phase == PHASE_IDLE || phase == PHASE_HEAD)))
+	    (c->answered && (phase == PHASE_IDLE || phase == PHASE_HEAD ||
+			     phase == PHASE_WAIT)))
 		enter(c, phase);
 	c->answered = false;
 }
@@ -306,6 +309,32 @@ reads_well(const struct connection *c)
 	return (int64_t)(taken(c) - c->taken_before) >= (int64_t)due;
 }
 
+/* The wait is over. */
+static void
+resume(struct connection *c)
+{
+	c->fetch = NULL;
+	c->gather = NULL;
+	metrics_move(&c->loop->met->in_flight, -1);
+	c->cur.last |= c->loop->stopping;
+	c->drop_input |= c->loop->stopping;
+}
+
+static void
+out_of_time(struct connection *c)
+{
+	struct gather *gat = c->gather;
+
+	if (gat) {
+		resume(c);
+		connection_out_of_time(c, gat);
+		return;
+	}
+	abandon(c);
+	connection_problem(c, PROBLEM_TIMEOUT,
+			   "the store did not answer in time");
+}
+
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
@@ -331,9 +360,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 		connection_advance(c);
 		return;
 	case PHASE_WAIT:
-		abandon(c);
-		connection_problem(c, PROBLEM_TIMEOUT,
-				   "the store did not answer in time");
+		out_of_time(c);
 		connection_advance(c);
 		return;
 	case PHASE_PARKED:
@@ -355,17 +382,6 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 		break;
 	}
 	connection_free(c);
-}
-
-/* The wait is over. */
-static void
-resume(struct connection *c)
-{
-	c->fetch = NULL;
-	c->gather = NULL;
-	metrics_move(&c->loop->met->in_flight, -1);
-	c->cur.last |= c->loop->stopping;
-	c->drop_input |= c->loop->stopping;
 }
 
 void

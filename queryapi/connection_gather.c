@@ -17,7 +17,7 @@ give_up(struct connection *c, struct gather *gat, enum problem kind,
 	connection_problem(c, kind, detail);
 }
 
-/* Every slot is filled. */
+/* Every slot is filled, or need not be. */
 static void
 answer_gathered(struct connection *c, struct gather *gat, bool store_away)
 {
@@ -49,16 +49,32 @@ answer_gathered(struct connection *c, struct gather *gat, bool store_away)
 	http_response_release(&res);
 }
 
+static void
+make_do(struct connection *c, struct gather *gat, bool store_away)
+{
+	if (gat->n_stale)
+		metrics_count(&c->loop->met->stale);
+	answer_gathered(c, gat, store_away);
+}
+
 void
 connection_make_do(struct connection *c, struct gather *gat)
 {
 	/* What is kept cannot be shown to have a position. */
-	if (c->cur.minimum || !gather_stale(gat)) {
+	if (!c->cur.minimum && gather_stale(gat))
+		make_do(c, gat, true);
+	else
 		give_up(c, gat, PROBLEM_STORE, "the store is not reachable");
-		return;
-	}
-	metrics_count(&c->loop->met->stale);
-	answer_gathered(c, gat, true);
+}
+
+void
+connection_out_of_time(struct connection *c, struct gather *gat)
+{
+	if (gat->patience_ms && (c->cur.minimum || gather_stale(gat)))
+		make_do(c, gat, false);
+	else
+		give_up(c, gat, PROBLEM_TIMEOUT,
+			"the store did not answer in time");
 }
 
 void

@@ -22,7 +22,7 @@ enum phase {
 	PHASE_IDLE,   /* between requests: idle_timeout, closed silently */
 	PHASE_HEAD,   /* a head has begun: header_timeout, 408 */
 	PHASE_BODY,   /* a body is due: body_timeout, 408 */
-	PHASE_WAIT,   /* a fetch is out: request_timeout, 503 */
+	PHASE_WAIT,   /* for the store: request_timeout or patience, 503 */
 	PHASE_PARKED, /* the request waits for news: by its own wait */
 	PHASE_WRITE,  /* answers are on their way: request_timeout, cut off */
 	PHASE_LINGER, /* all said, half closed: LINGER_MS */
@@ -96,6 +96,10 @@ connection_finish(struct connection *c, struct gather *gat);
  * gather. */
 void
 connection_make_do(struct connection *c, struct gather *gat);
+/* Was waited for long enough: answers with what is there, if that will do, or
+ * that it took too long. Takes the gather. */
+void
+connection_out_of_time(struct connection *c, struct gather *gat);
 
 /* ---- A request that waits for news (connection_wait.c) ----------------- */
 

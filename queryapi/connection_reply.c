@@ -250,6 +250,8 @@ connection_submit(struct connection *c, struct fetch *fetch)
 	c->fetch = fetch;
 	if (!is_full(sh) && queue_try_push(sh->jobs, &fetch->job)) {
 		metrics_move(&c->loop->met->in_flight, 1);
+		/* A deadline of its own, also right behind a gather. */
+		c->phase = PHASE_IDLE;
 		return;
 	}
 	c->fetch = NULL;

@@ -64,11 +64,9 @@ is_tag(struct pj_str got, const char *tag)
 }
 
 const char *
-etag_match(const struct etag *tag, struct pj_str list, bool prefer_gzip,
-	   bool strong)
+etag_match_texts(const char *preferred, const char *other, struct pj_str list,
+		 bool strong)
 {
-	const char *preferred = prefer_gzip ? tag->gzip : tag->identity;
-	const char *other = prefer_gzip ? tag->identity : tag->gzip;
 	const char *found = NULL;
 
 	skip_white(&list);
@@ -101,4 +99,14 @@ etag_match(const struct etag *tag, struct pj_str list, bool prefer_gzip,
 			found = other;
 	}
 	return found;
+}
+
+const char *
+etag_match(const struct etag *tag, struct pj_str list, bool prefer_gzip,
+	   bool strong)
+{
+	return prefer_gzip ? etag_match_texts(tag->gzip, tag->identity, list,
+					      strong)
+			   : etag_match_texts(tag->identity, tag->gzip, list,
+					      strong);
 }

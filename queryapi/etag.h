@@ -37,5 +37,9 @@ etag_of_bytes(struct etag *tag, const void *data, size_t len);
 const char *
 etag_match(const struct etag *tag, struct pj_str list, bool prefer_gzip,
 	   bool strong);
+/* The same for tags that are kept elsewhere. "" is no tag: only `*` matches. */
+const char *
+etag_match_texts(const char *preferred, const char *other, struct pj_str list,
+		 bool strong);
 
 #endif

@@ -33,6 +33,8 @@ drop_entries(struct gather *gat)
 		entry_unref(gat->slots[i].entry);
 		gat->slots[i].entry = NULL;
 	}
+	gat->n_stale = 0;
+	gat->age_s = 0;
 }
 
 static void
@@ -93,6 +95,23 @@ fill_slot(struct gather *gat, size_t i)
 	return how;
 }
 
+/* By a reader's turn. */
+static struct entry *
+cached(const struct gather *gat, size_t i)
+{
+	struct cache *cache = gat->loop->shared->cache;
+	struct served *srv = gather_view(gat, i)->served;
+	struct pj_str key = gat->slots[i].key;
+
+	return cache_get(cache, srv, key, cache_hash(cache, srv, key));
+}
+
+static bool
+is_empty(const struct gather_slot *slot)
+{
+	return slot->view >= 0 && !slot->entry;
+}
+
 /* What is in the cache, without the loads' lock. */
 static void
 take_cached(struct gather *gat)
@@ -102,10 +121,7 @@ take_cached(struct gather *gat)
 	cache_turn_begin(cache, gat->loop->index);
 	for (size_t i = 0; i < gat->n; i++) {
 		struct gather_slot *slot = &gat->slots[i];
-		struct served *srv = gather_view(gat, i)->served;
-		struct entry *ent =
-			cache_get(cache, srv, slot->key,
-				  cache_hash(cache, srv, slot->key));
+		struct entry *ent = is_empty(slot) ? cached(gat, i) : NULL;
 
 		if (!ent || !entry_is_current(ent) ||
 		    (gat->cond.gzip && !ent->coded))
@@ -126,6 +142,8 @@ gather_begin(struct gather *gat)
 	if (gat->told)
 		take_cached(gat);
 	for (size_t i = 0; i < gat->n; i++) {
+		if (gat->slots[i].view < 0)
+			continue;
 		if (gat->slots[i].entry) {
 			metrics_count(&met->hits);
 			continue;
@@ -144,25 +162,28 @@ gather_stale(struct gather *gat)
 	int64_t now = clock_mono_ms(), age_s;
 	bool all = true;
 
-	drop_entries(gat);
-	gat->age_s = 0;
+	if (!gat->patience_ms)
+		drop_entries(gat);
 	cache_turn_begin(cache, gat->loop->index);
-	for (size_t i = 0; all && i < gat->n; i++) {
+	for (size_t i = 0; i < gat->n && (all || gat->patience_ms); i++) {
 		struct gather_slot *slot = &gat->slots[i];
-		const struct snapshot_view *view = gather_view(gat, i);
-		struct entry *ent =
-			cache_get(cache, view->served, slot->key,
-				  cache_hash(cache, view->served, slot->key));
+		struct entry *ent;
 
-		all = ent && answer_may_be_stale(ent, view, now, &age_s);
-		if (!all)
-			break;
+		if (!is_empty(slot))
+			continue;
+		ent = cached(gat, i);
+		if (!ent || !answer_may_be_stale(ent, gather_view(gat, i), now,
+						 &age_s)) {
+			all = false;
+			continue;
+		}
 		slot->entry = entry_ref(ent);
+		gat->n_stale++;
 		if (age_s > gat->age_s)
 			gat->age_s = age_s;
 	}
 	cache_turn_end(cache, gat->loop->index);
-	return all;
+	return all || gat->patience_ms;
 }
 
 bool
@@ -173,15 +194,16 @@ gather_restart(struct gather *gat, struct snapshot *snap)
 
 	drop_entries(gat);
 	for (size_t i = 0; i < gat->n; i++) {
-		const char *name = before->views[gat->slots[i].view].name;
+		int *view = &gat->slots[i].view;
+		const char *name = *view < 0 ? "" : before->views[*view].name;
 
-		gat->slots[i].view = snapshot_view(snap, name, strlen(name));
-		all &= gat->slots[i].view >= 0;
+		*view = snapshot_view(snap, name, strlen(name));
+		all &= *view >= 0;
 	}
 	gat->snap = snapshot_ref(snap);
 	snapshot_unref(before);
 	gat->rounds++;
-	return all;
+	return all || gat->patience_ms;
 }
 
 struct gather *

@@ -5,6 +5,9 @@
  * All are of one picture, so an answer never mixes generations of a view; when
  * one has moved meanwhile, all are asked for again.
  *
+ * One with patience is answered with what is there when that is over, or when
+ * the store is away; its other slots stay empty.
+ *
  * Ownership: the connection's that waits for it (`conn`); when that is gone, of
  * the loads that still bring something. gather_let_go() sees to it.
  * Thread: the loop.
@@ -20,7 +23,7 @@ struct connection;
 struct exchange;
 
 struct gather_slot {
-	int view; /* of the picture */
+	int view; /* of the picture; -1: it has none, the slot stays empty */
 	struct pj_str key;
 	struct entry *entry; /* a reference */
 	struct load_wait wait;
@@ -39,8 +42,10 @@ struct gather {
 	int rounds;
 	struct trace_ids ids; /* the connection's, for gather_begin() */
 	bool exact;	      /* what the store was asked before will not do */
-	bool told;     /* what was read before will do: catalog_is_told() */
-	int64_t age_s; /* gather_stale(): of the oldest */
+	bool told; /* what was read before will do: catalog_is_told() */
+	uint32_t patience_ms; /* 0: none, every slot is needed */
+	size_t n_stale;	      /* slots that gather_stale() filled */
+	int64_t age_s;	      /* of the oldest of them */
 	size_t n, n_waiting;
 	char *key_bytes; /* what the slots' keys point into */
 	struct gather_slot slots[];
@@ -64,10 +69,12 @@ gather_let_go(struct gather *gat);
 enum gather_progress
 gather_begin(struct gather *gat);
 /* The same from the cache alone, however old (answer_may_be_stale()); false:
- * something is missing or too old. */
+ * something that is needed is missing or too old. With patience only what is
+ * not there yet is looked for. */
 bool
 gather_stale(struct gather *gat);
-/* Another picture: nothing of the old one stays. False: a view has gone. */
+/* Another picture: nothing of the old one stays. False: a view that is needed
+ * has gone. */
 bool
 gather_restart(struct gather *gat, struct snapshot *snap);
 

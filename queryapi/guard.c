@@ -179,6 +179,14 @@ guard_key(struct exchange *ex, struct pj_str key)
 	return out_of_scope(ex, "this token does not reach keys like this");
 }
 
+bool
+guard_view(struct exchange *ex, struct pj_str view)
+{
+	if (!ex->token || auth_may_view(ex->token, view))
+		return true;
+	return out_of_scope(ex, "this token does not reach this view");
+}
+
 static bool
 names_its_keys(const struct exchange *ex)
 {
@@ -194,8 +202,8 @@ guard_path(struct exchange *ex)
 {
 	if (!ex->token)
 		return true;
-	if (ex->view.len && !auth_may_view(ex->token, ex->view))
-		return out_of_scope(ex, "this token does not reach this view");
+	if (ex->view.len && !guard_view(ex, ex->view))
+		return false;
 	/* Whatever reads a view without naming keys could meet any of them. */
 	if (ex->route == ROUTE_BATCH && *ex->token->key_prefix &&
 	    method_of(ex->req) != METHOD_QUERY && !names_its_keys(ex))

@@ -51,6 +51,9 @@ guard_identify(struct exchange *ex);
 /* The view and the key of the path. */
 bool
 guard_path(struct exchange *ex);
+/* One view of several. */
+bool
+guard_view(struct exchange *ex, struct pj_str view);
 /* One key of several. */
 bool
 guard_key(struct exchange *ex, struct pj_str key);

@@ -165,12 +165,32 @@ look(const struct settings *set, struct snapshot **ret_snap,
 		return -1;
 	if (store_session_open(store, &ses, err) == 0 &&
 	    store_check(ses, err) == 0 &&
-	    snapshot_read(ses, NULL, NULL, ret_snap, err) == 0)
+	    snapshot_read(ses, NULL, set, NULL, ret_snap, err) == 0)
 		rc = 0;
 	if (ses)
 		store_session_close(ses);
 	store_close(store);
 	return rc;
+}
+
+/* A view may come later: until then its part is absent. */
+static bool
+check_page(const struct snapshot *snap, const struct settings_page *page)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < page->n_parts; i++) {
+		const char *view = page->parts[i];
+
+		if (snapshot_view(snap, view, strlen(view)) >= 0)
+			continue;
+		printf("fault   page %s: no view %s is live\n", page->name,
+		       view);
+		all = false;
+	}
+	if (all)
+		printf("ok      page %s\n", page->name);
+	return all;
 }
 
 static int
@@ -204,6 +224,9 @@ verb_check(const struct cli_args *args)
 		printf("fault   no view has a live generation\n");
 		status = CLI_FATAL;
 	}
+	for (size_t i = 0; i < set->n_pages; i++)
+		if (!check_page(snap, &set->pages[i]))
+			status = CLI_FATAL;
 out:
 	snapshot_unref(snap);
 	settings_free(set);

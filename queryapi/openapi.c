@@ -9,6 +9,7 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "queryapi/openapi_list.h"
+#include "queryapi/openapi_page.h"
 #include "queryapi/routes.h"
 
 /* As deep as declared fields may nest; readers' JSON is data, not code. */
@@ -291,7 +292,8 @@ add_view(json_t *paths, json_t *schemas, const struct openapi_view *view)
 }
 
 char *
-openapi_write(const struct openapi_view *views, size_t n, int indent)
+openapi_write(const struct openapi_view *views, size_t n,
+	      const struct settings_page *pages, size_t n_pages, int indent)
 {
 	json_t *root = from_template(
 		"{'openapi':'3.1.0','info':{'title':'Shopview','version':'@'},"
@@ -303,6 +305,9 @@ openapi_write(const struct openapi_view *views, size_t n, int indent)
 
 	for (size_t i = 0; i < n; i++)
 		add_view(paths, json_object_get(shared, "schemas"), &views[i]);
+	for (size_t i = 0; i < n_pages; i++)
+		openapi_add_page(paths, json_object_get(shared, "schemas"),
+				 &pages[i]);
 	(void)json_object_set_new(paths, "/openapi.json",
 				  from_template(openapi_operation, "",
 						routes_summary(ROUTE_OPENAPI)));

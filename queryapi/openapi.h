@@ -15,8 +15,11 @@ struct openapi_view {
 	const json_t *reader; /* NULL: unreadable; described as any object */
 };
 
+struct settings_page;
+
 /* One JSON text; the caller frees it with free(). indent: spaces, 0 = none. */
 char *
-openapi_write(const struct openapi_view *views, size_t n, int indent);
+openapi_write(const struct openapi_view *views, size_t n,
+	      const struct settings_page *pages, size_t n_pages, int indent);
 
 #endif

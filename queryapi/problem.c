@@ -16,6 +16,7 @@ static const struct {
 	[PROBLEM_UNAUTHORIZED] = {401, "unauthorized"},
 	[PROBLEM_FORBIDDEN] = {403, "forbidden"},
 	[PROBLEM_VIEW_NOT_FOUND] = {404, "view-not-found"},
+	[PROBLEM_PAGE_NOT_FOUND] = {404, "page-not-found"},
 	[PROBLEM_NOT_FOUND] = {404, "not-found"},
 	[PROBLEM_PARKED] = {404, "parked"},
 	[PROBLEM_NO_SUCH_RESOURCE] = {404, "no-such-resource"},

@@ -15,6 +15,7 @@ enum problem {
 	PROBLEM_UNAUTHORIZED,	  /* 401 */
 	PROBLEM_FORBIDDEN,	  /* 403 */
 	PROBLEM_VIEW_NOT_FOUND,	  /* 404 */
+	PROBLEM_PAGE_NOT_FOUND,	  /* 404 */
 	PROBLEM_NOT_FOUND,	  /* 404 */
 	PROBLEM_PARKED,		  /* 404: only parked records */
 	PROBLEM_NO_SUCH_RESOURCE, /* 404 */

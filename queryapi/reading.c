@@ -74,7 +74,8 @@ reading_moved(struct reading *rdg, struct worker *wrk, bool *ret_moved,
 	*ret_moved = !same;
 	if (same)
 		return 0;
-	if (snapshot_read(wrk->ses, NULL, wrk->hold.snap, &fresh, err) < 0)
+	if (snapshot_read(wrk->ses, NULL, NULL, wrk->hold.snap, &fresh, err) <
+	    0)
 		return -1;
 	reading_release(rdg);
 	rdg->snap = fresh;

@@ -16,6 +16,7 @@
 #include "queryapi/cors.h"
 #include "queryapi/guard.h"
 #include "queryapi/methods.h"
+#include "queryapi/page.h"
 #include "queryapi/views.h"
 
 static void
@@ -45,10 +46,18 @@ static const struct route {
 			      {{METHOD_POST, view_batch_body, true}},
 			      "Read several documents by key, for clients "
 			      "without QUERY"},
+	[ROUTE_PAGE] = {"/v1/pages/{page}/{key}",
+			{{METHOD_GET, page_get, false}},
+			"Read the documents that make up one page"},
 	[ROUTE_OPENAPI] = {"/openapi.json",
 			   {{METHOD_GET, openapi_get, false}},
 			   "This description"},
 	[ROUTE_NONE] = {"none", {{0, NULL, false}}, ""},
+};
+
+/* A template's parameters. */
+struct path {
+	struct pj_str view, page, key;
 };
 
 const char *
@@ -71,7 +80,7 @@ exchange_problem(struct exchange *ex, enum problem kind, const char *detail)
 
 /* Compares a template's segment; a parameter takes any but the empty one. */
 static bool
-match_segment(struct exchange *ex, const char *want, size_t len,
+match_segment(struct path *path, const char *want, size_t len,
 	      struct pj_str got)
 {
 	if (*want != '{')
@@ -79,32 +88,45 @@ match_segment(struct exchange *ex, const char *want, size_t len,
 	if (got.len == 0)
 		return false;
 	if (strncmp(want, "{view}", len) == 0)
-		ex->view = got;
+		path->view = got;
+	else if (strncmp(want, "{page}", len) == 0)
+		path->page = got;
 	else
-		ex->key = got;
+		path->key = got;
 	return true;
 }
 
 static bool
-match_path(struct exchange *ex, const char *template)
+match_path(const struct uri *uri, const char *template, struct path *ret_path)
 {
-	for (size_t i = 0; i < ex->uri.n_segments; i++) {
+	memset(ret_path, 0, sizeof(*ret_path));
+	for (size_t i = 0; i < uri->n_segments; i++) {
 		size_t len;
 
 		if (i == URI_MAX_SEGMENTS || *template != '/')
 			return false;
 		template ++;
 		len = strcspn(template, "/");
-		if (!match_segment(ex, template, len, ex->uri.segments[i]))
+		if (!match_segment(ret_path, template, len, uri->segments[i]))
 			return false;
 		template += len;
 	}
 	return *template == '\0';
 }
 
+static void
+take_route(struct exchange *ex, enum route_id r, const struct path *path)
+{
+	ex->route = r;
+	ex->view = path->view;
+	ex->page = path->page;
+	ex->key = path->key;
+}
+
 /* Takes in what a route offers; *ret_body with the handler. */
 static void
-offer(struct exchange *ex, enum route_id r, unsigned method, bool *ret_body)
+offer(struct exchange *ex, enum route_id r, const struct path *path,
+      unsigned method, bool *ret_body)
 {
 	for (size_t m = 0; m < ROUTE_METHODS; m++) {
 		unsigned has = routes[r].methods[m].method;
@@ -113,7 +135,7 @@ offer(struct exchange *ex, enum route_id r, unsigned method, bool *ret_body)
 		ex->allowed |= has;
 		if (!(has & method))
 			continue;
-		ex->route = r;
+		take_route(ex, r, path);
 		ex->run = routes[r].methods[m].run;
 		*ret_body = routes[r].methods[m].body;
 	}
@@ -123,12 +145,14 @@ offer(struct exchange *ex, enum route_id r, unsigned method, bool *ret_body)
 static void
 look_up(struct exchange *ex, unsigned method, bool any, bool *ret_body)
 {
+	struct path path = {.key = {NULL, 0}};
+
 	for (size_t r = 0; r < ROUTE_NONE; r++) {
-		if (!any && !match_path(ex, routes[r].template))
+		if (!any && !match_path(&ex->uri, routes[r].template, &path))
 			continue;
 		if (ex->route == ROUTE_NONE && !any)
-			ex->route = (enum route_id)r;
-		offer(ex, (enum route_id)r, method, ret_body);
+			take_route(ex, (enum route_id)r, &path);
+		offer(ex, (enum route_id)r, &path, method, ret_body);
 	}
 	if (ex->allowed)
 		ex->allowed |= METHOD_OPTIONS;
@@ -188,7 +212,7 @@ routes_find(struct exchange *ex)
 	ex->route = ROUTE_NONE;
 	ex->allowed = 0;
 	ex->run = NULL;
-	ex->view = ex->key = (struct pj_str){NULL, 0};
+	ex->view = ex->page = ex->key = (struct pj_str){NULL, 0};
 	if (!guard_enter(ex))
 		return ROUTES_ANSWERED;
 	if (!method)
@@ -228,16 +252,32 @@ routes_run(struct exchange *ex)
 	       1);
 }
 
+bool
+exchange_key(struct exchange *ex)
+{
+	if (ex->key.len <= READMODEL_KEY_MAX)
+		return true;
+	exchange_problem(ex, PROBLEM_BAD_REQUEST,
+			 "the key is longer than 480 bytes");
+	return false;
+}
+
+bool
+exchange_picture(struct exchange *ex)
+{
+	if (!ex->snap)
+		exchange_problem(ex, PROBLEM_STORE,
+				 "the store is not reachable");
+	return ex->snap;
+}
+
 int
 exchange_view(struct exchange *ex)
 {
 	int view;
 
-	if (!ex->snap) {
-		exchange_problem(ex, PROBLEM_STORE,
-				 "the store is not reachable");
+	if (!exchange_picture(ex))
 		return -1;
-	}
 	view = snapshot_view(ex->snap, ex->view.ptr, ex->view.len);
 	if (view < 0)
 		exchange_problem(ex, PROBLEM_VIEW_NOT_FOUND,
@@ -256,11 +296,8 @@ openapi_get(struct exchange *ex)
 				 "unknown query parameter");
 		return;
 	}
-	if (!ex->snap) {
-		exchange_problem(ex, PROBLEM_STORE,
-				 "the store is not reachable");
+	if (!exchange_picture(ex))
 		return;
-	}
 	conditions_read(&cond, ex->req);
 	if (cond.if_none_match.ptr)
 		match = etag_match(&ex->snap->openapi_tag, cond.if_none_match,

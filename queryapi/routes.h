@@ -7,7 +7,7 @@
  * the loop and never blocks: it answers (ex->res, or ready bytes in ex->out),
  * or makes ex->gather, which the connection begins, or ex->fetch, which the
  * connection hands to the workers, or parks the request (held.h).
- * Next: view_get.c, view_batch.c, view_list.c.
+ * Next: view_get.c, view_batch.c, view_list.c, page.c.
  */
 #ifndef QUERYAPI_ROUTES_H
 #define QUERYAPI_ROUTES_H
@@ -52,7 +52,7 @@ struct exchange {
 
 	/* set by routes_find() */
 	struct uri uri;
-	struct pj_str view, key; /* the template's parameters */
+	struct pj_str view, page, key; /* the template's parameters */
 	enum route_id route;
 	unsigned allowed; /* the path's methods (methods.h) */
 	route_handler run;
@@ -91,6 +91,13 @@ routes_template(enum route_id route);
 const char *
 routes_summary(enum route_id route);
 
+/* For handlers: whether the path's key can be one; false: a problem was
+ * answered. */
+bool
+exchange_key(struct exchange *ex);
+/* For handlers: whether there is a picture; false: a problem was answered. */
+bool
+exchange_picture(struct exchange *ex);
 /* For handlers: the view's index in the picture; -1: a problem was answered. */
 int
 exchange_view(struct exchange *ex);

@@ -148,7 +148,7 @@ start_all(struct server *srv, struct pj_error *err)
 			      set->queryapi.max_connections_per_address);
 	srv->shared.guard = guard_new(set);
 	srv->store = settings_store(set, true, "shopview-queryapi");
-	srv->shared.catalog = catalog_new(&srv->store);
+	srv->shared.catalog = catalog_new(&srv->store, set);
 	srv->shared.loads =
 		loads_new(srv->shared.cache, srv->shared.jobs,
 			  &(struct loads_limits){set->queryapi.queue_depth,

@@ -89,8 +89,8 @@ make_snapshot(struct viewset *sch, const struct store_checkpoint *rows,
 
 int
 snapshot_read(struct store_session *ses, struct served_list *list,
-	      const struct snapshot *before, struct snapshot **ret_snap,
-	      struct pj_error *err)
+	      const struct settings *set, const struct snapshot *before,
+	      struct snapshot **ret_snap, struct pj_error *err)
 {
 	struct store_live *live = NULL;
 	struct store_generation *gens = NULL;
@@ -113,7 +113,7 @@ snapshot_read(struct store_session *ses, struct served_list *list,
 		sch = before->viewset;
 		(void)atomic_fetch_add(&sch->refs, 1);
 	} else {
-		viewset_finish(sch);
+		viewset_finish(sch, set);
 	}
 	*ret_snap = make_snapshot(sch, rows, n_rows, sources, n_sources);
 	sources = NULL;

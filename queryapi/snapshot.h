@@ -23,6 +23,7 @@
 #include "lib/store.h"
 #include "queryapi/etag.h"
 #include "queryapi/filters.h"
+#include "queryapi/policy.h"
 #include "queryapi/served.h"
 
 /* A view and its live generation. */
@@ -33,11 +34,11 @@ struct snapshot_view {
 	char generation_id[READMODEL_GENERATION_ID_MAX];
 	char collection[64];
 	struct served *served; /* NULL when read without a list */
-	char *cache_control;   /* the field's value for 200 and 304 */
-	uint32_t max_age_s, stale_if_error_s;
-	struct filters filters; /* what lists may be asked by */
-	char *reader_json;	/* as stored; may be NULL */
-	bool readable;		/* reader_json could be read */
+	struct policy policy;
+	char cache_control[POLICY_TEXT_MAX]; /* policy_write() */
+	struct filters filters;		     /* what lists may be asked by */
+	char *reader_json;		     /* as stored; may be NULL */
+	bool readable;			     /* reader_json could be read */
 };
 
 /* The next offset of one source, by generation. */
@@ -64,12 +65,16 @@ struct snapshot {
 	struct viewset *viewset;
 };
 
+struct settings;
+
 /* Reads a picture; `before` (or NULL) lends what did not change. The list (or
- * NULL) lends the views' generations. */
+ * NULL) lends the views' generations, the settings (or NULL) the pages that its
+ * OpenAPI document tells of. */
 int
 snapshot_read(struct store_session *ses, struct served_list *list,
-	      const struct snapshot *before, struct snapshot **ret_snap,
-	      struct pj_error *err) __attribute__((warn_unused_result));
+	      const struct settings *set, const struct snapshot *before,
+	      struct snapshot **ret_snap, struct pj_error *err)
+	__attribute__((warn_unused_result));
 struct snapshot *
 snapshot_ref(struct snapshot *snap);
 /* NULL is allowed. */

@@ -30,8 +30,9 @@ makes_do(struct loop_shared *shared, const struct snapshot *snap)
 		clock_mono_ms() - catalog_answered_mono_ms(shared->catalog);
 
 	for (size_t v = 0; v < snap->n_views; v++)
-		if (snap->views[v].stale_if_error_s &&
-		    away_ms <= (int64_t)snap->views[v].stale_if_error_s * 1000)
+		if (snap->views[v].policy.stale_if_error_s &&
+		    away_ms <= (int64_t)snap->views[v].policy.stale_if_error_s *
+				       1000)
 			return true;
 	return false;
 }

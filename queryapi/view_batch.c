@@ -12,16 +12,14 @@
 #include "lib/mem.h"
 #include "lib/readmodel.h"
 #include "queryapi/answer.h"
+#include "queryapi/compress.h"
 #include "queryapi/guard.h"
 #include "queryapi/ids.h"
 #include "queryapi/loop.h"
 #include "queryapi/minimum.h"
 #include "queryapi/position.h"
 #include "queryapi/views.h"
-#include "queryapi/worker.h"
 
-/* An answer is in memory at once, so it is bounded. */
-enum { ANSWER_MAX_BYTES = 32 << 20 };
 _Static_assert((int)IDS_MAX <= (int)POSITION_ENTRIES_MAX,
 	       "a batch has one position");
 
@@ -96,30 +94,6 @@ write_fields(struct buf *fields, const struct gather *gat,
 	(void)position_write(fields, entries, gat->n);
 }
 
-/* On a worker: too long for a loop. */
-static void
-compress_run(struct fetch *fetch, struct worker *wrk)
-{
-	struct buf coded = BUF_INIT;
-
-	gzip_write(wrk->gz, &coded, fetch->res.body.data, fetch->res.body.len);
-	buf_release(&fetch->res.body);
-	fetch->res.body = coded;
-	http_response_field(&fetch->res, "Content-Encoding", "gzip");
-}
-
-static void
-compress(struct exchange *ex)
-{
-	struct fetch *fetch = fetch_new(0, 0);
-
-	fetch->run = compress_run;
-	fetch->res = *ex->res;
-	*ex->res = HTTP_RESPONSE_INIT;
-	memcpy(fetch->request_id, ex->request_id, sizeof(fetch->request_id));
-	ex->fetch = fetch;
-}
-
 static void
 finish(struct gather *gat, struct exchange *ex)
 {
@@ -136,7 +110,7 @@ finish(struct gather *gat, struct exchange *ex)
 	ex->res->status = 200;
 	ex->res->type = "application/json";
 	if (gat->cond.gzip && ex->res->body.len >= ex->gzip_min_bytes)
-		compress(ex);
+		compress_response(ex);
 }
 
 /* The store is asked once for an id that is given twice. */

@@ -121,13 +121,8 @@ view_get(struct exchange *ex)
 	struct conditions cond;
 	int view, wait_s;
 
-	if (!read_wait(ex, &wait_s))
+	if (!read_wait(ex, &wait_s) || !exchange_key(ex))
 		return;
-	if (ex->key.len > READMODEL_KEY_MAX) {
-		exchange_problem(ex, PROBLEM_BAD_REQUEST,
-				 "the key is longer than 480 bytes");
-		return;
-	}
 	view = exchange_view(ex);
 	if (view < 0 || !minimum_reached(ex, &view, 1))
 		return;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "queryapi/viewset.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/settings.h"
 #include "queryapi/gzip.h"
 #include "queryapi/openapi.h"
 
@@ -16,7 +16,6 @@ viewset_unref(struct viewset *sch)
 	if (!sch || atomic_fetch_sub(&sch->refs, 1) > 1)
 		return;
 	for (size_t i = 0; i < sch->n_views; i++) {
-		free(sch->views[i].cache_control);
 		free(sch->views[i].reader_json);
 		filters_release(&sch->views[i].filters);
 	}
@@ -26,38 +25,8 @@ viewset_unref(struct viewset *sch)
 	free(sch);
 }
 
-static json_int_t
-seconds(const json_t *cache, const char *name)
-{
-	json_int_t s = json_integer_value(json_object_get(cache, name));
-
-	return s < 0 ? 0 : s > INT32_MAX ? INT32_MAX : s;
-}
-
-/* A view whose policy cannot be read is never kept by anybody. */
 static void
-read_policy(struct snapshot_view *view, const json_t *reader)
-{
-	const json_t *cache = json_object_get(reader, "cache");
-	json_int_t swr, sie;
-
-	if (!json_is_object(cache)) {
-		view->cache_control = mem_strdup("no-cache");
-		return;
-	}
-	view->max_age_s = (uint32_t)seconds(cache, "maxAge");
-	swr = seconds(cache, "staleWhileRevalidate");
-	sie = seconds(cache, "staleIfError");
-	view->stale_if_error_s = (uint32_t)sie;
-	view->cache_control =
-		mem_printf("public, max-age=%" PRIu32
-			   ", stale-while-revalidate=%" JSON_INTEGER_FORMAT
-			   ", stale-if-error=%" JSON_INTEGER_FORMAT,
-			   view->max_age_s, swr, sie);
-}
-
-static void
-make_openapi(struct viewset *sch, json_t **readers)
+make_openapi(struct viewset *sch, const struct settings *set, json_t **readers)
 {
 	struct openapi_view *about =
 		mem_calloc(sch->n_views + 1, sizeof(*about));
@@ -67,7 +36,8 @@ make_openapi(struct viewset *sch, json_t **readers)
 	for (size_t i = 0; i < sch->n_views; i++)
 		about[i] = (struct openapi_view){
 			sch->views[i].name, sch->views[i].version, readers[i]};
-	text = openapi_write(about, sch->n_views, 0);
+	text = openapi_write(about, sch->n_views, set ? set->pages : NULL,
+			     set ? set->n_pages : 0, 0);
 	buf_addstr(&sch->openapi, text);
 	gzip_write(gz, &sch->openapi_gzip, text, strlen(text));
 	etag_of_bytes(&sch->tag, text, strlen(text));
@@ -139,7 +109,7 @@ viewset_new(const struct store_live *live, size_t n_live,
 }
 
 void
-viewset_finish(struct viewset *sch)
+viewset_finish(struct viewset *sch, const struct settings *set)
 {
 	json_t **readers = mem_calloc(sch->n_views + 1, sizeof(json_t *));
 
@@ -149,10 +119,11 @@ viewset_finish(struct viewset *sch)
 		readers[i] = json_loads(
 			view->reader_json ? view->reader_json : "", 0, NULL);
 		view->readable = json_is_object(readers[i]);
-		read_policy(view, readers[i]);
+		policy_read(&view->policy, readers[i]);
+		policy_write(view->cache_control, &view->policy);
 		filters_read(&view->filters, readers[i]);
 	}
-	make_openapi(sch, readers);
+	make_openapi(sch, set, readers);
 	for (size_t i = 0; i < sch->n_views; i++)
 		json_decref(readers[i]);
 	free(readers);

@@ -30,9 +30,10 @@ viewset_new(const struct store_live *live, size_t n_live,
 	    struct served_list *list);
 bool
 viewset_same(const struct viewset *a, const struct viewset *b);
-/* The dear part: what is made of the generations' JSON. Once, before use. */
+/* The dear part: what is made of the generations' JSON. Once, before use. The
+ * settings (or NULL) lend the pages. */
 void
-viewset_finish(struct viewset *sch);
+viewset_finish(struct viewset *sch, const struct settings *set);
 /* NULL is allowed. */
 void
 viewset_unref(struct viewset *sch);

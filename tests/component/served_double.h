@@ -42,7 +42,8 @@ prepare(void)
 	set.queryapi.queue_depth = 2;
 	set.queryapi.cache_bytes = 1 << 20;
 	set.queryapi.stop_timeout_ms = 200;
-	DOUBLE_SET(dbl.away = dbl.hangs = dbl.looks_hang = dbl.damaged = false;
+	DOUBLE_SET(dbl.hung = NULL; dbl.stock = false;
+		   dbl.away = dbl.hangs = dbl.looks_hang = dbl.damaged = false;
 		   dbl.move_on_load = dbl.meager = false; dbl.live = 1;
 		   dbl.next = 10; dbl.next_on_load = 0; dbl.loads = 0;
 		   dbl.loaded[0] = '\0'; dbl.revision = 7;

@@ -2,7 +2,7 @@
 /*
  * A store that does what a test says: goes away, hangs, moves its live pointer
  * in the middle of a read. It takes the port's place at link time; all it holds
- * is one view, "shop", of one source, "shop/0".
+ * is one view, "shop", of one source, "shop/0", and, if told, another, "stock".
  */
 #ifndef TESTS_STORE_DOUBLE_H
 #define TESTS_STORE_DOUBLE_H
@@ -22,6 +22,8 @@ static struct {
 	pthread_cond_t changed;
 	bool away;	   /* every call: RETRY */
 	bool hangs;	   /* loads wait */
+	const char *hung;  /* NULL, or the only collection whose loads do */
+	bool stock;	   /* the second view is there */
 	bool looks_hang;   /* so does the catalog */
 	int waiting;	   /* loads that do */
 	int loads;	   /* that went through */
@@ -153,7 +155,7 @@ store_load(struct store_session *ses, const char *collection,
 	(void)pthread_mutex_lock(&dbl.lock);
 	dbl.waiting++;
 	(void)pthread_cond_broadcast(&dbl.changed);
-	while (dbl.hangs)
+	while (dbl.hangs && (!dbl.hung || strcmp(dbl.hung, collection) == 0))
 		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
 	dbl.waiting--;
 	(void)pthread_mutex_unlock(&dbl.lock);
@@ -213,20 +215,23 @@ int
 store_generations(struct store_session *ses, struct store_generation **ret_rows,
 		  size_t *ret_n, struct pj_error *err)
 {
+	static const char *const collections[] = {"shop.1", "shop.2",
+						  "stock.1"};
+
 	(void)ses;
 	if (double_enter(err) < 0)
 		return -1;
-	*ret_rows = mem_calloc(2, sizeof(**ret_rows));
-	for (int32_t i = 0; i < 2; i++) {
+	*ret_rows = mem_calloc(3, sizeof(**ret_rows));
+	for (int32_t i = 0; i < 3; i++) {
 		struct store_generation *gen = &(*ret_rows)[i];
 
-		strcpy(gen->projection, "shop");
-		gen->number = i + 1;
+		strcpy(gen->projection, i == 2 ? "stock" : "shop");
+		gen->number = i == 1 ? 2 : 1;
 		gen->version = 1;
-		strcpy(gen->collection, i ? "shop.2" : "shop.1");
+		strcpy(gen->collection, collections[i]);
 		gen->reader_json = mem_printf("{\"fields\":[]%s}", dbl.cache);
 	}
-	*ret_n = 2;
+	*ret_n = 3;
 	return double_leave();
 }
 
@@ -249,10 +254,12 @@ store_live(struct store_session *ses, struct store_live **ret_rows,
 	(void)pthread_mutex_unlock(&dbl.lock);
 	if (double_enter(err) < 0)
 		return -1;
-	*ret_rows = mem_calloc(1, sizeof(**ret_rows));
+	*ret_rows = mem_calloc(2, sizeof(**ret_rows));
 	strcpy((*ret_rows)[0].projection, "shop");
 	(*ret_rows)[0].number = dbl.live;
-	*ret_n = 1;
+	strcpy((*ret_rows)[1].projection, "stock");
+	(*ret_rows)[1].number = 1;
+	*ret_n = dbl.stock ? 2 : 1;
 	return double_leave();
 }
 

@@ -30,7 +30,8 @@ TOKENS = ["token.all.sha256=" + hashed(ALL),
           "token.shops.sha256=" + hashed(SHOPS).upper(),
           "token.shops.views=shop",
           "token.mine.sha256=" + hashed(MINE),
-          "token.mine.key_prefix=b"]
+          "token.mine.key_prefix=b",
+          "token.a.sha256=" + hashed("only-a"), "token.a.key_prefix=a"]
 
 
 def bearer(token):
@@ -151,6 +152,9 @@ def test_a_token_reads_the_keys_of_its_scope_alone_each_of_a_batch():
                                 (["b"] * 99 + ["\u0061"], 403)):
                 a = srv.raw(batch(method, target, ids, bearer(MINE)))
                 assert a.status == status, (ids, a.body)
+        # "batch" is no key there
+        a = srv.raw(batch("POST", "/v1/shop/batch", ["a"], bearer("only-a")))
+        assert a.status == 200, a.body
     with_basic_store(t, *TOKENS)
 
 

@@ -29,7 +29,7 @@ SUPPORT = HERE.parent / "support"
 VIEWS = ("shop", "product", "shop_products", "stock", "review_summary",
          "order", "sales", "delivery", "coupon", "member_coupons")
 SHOWN = (("shop", "shop-1"), ("product", None), ("review_summary", None),
-         ("sales", None))
+         ("sales", None), ("pages/shop", "shop-1"))
 WAIT_S = 60
 
 CONFIG = """\
@@ -37,7 +37,9 @@ source {{ type = archive  dir = "{demo}/events" }}
 store {{ type = lmdb  path = "{demo}/store" }}
 queryapi {{ listen = "127.0.0.1:0"  admin_listen = "127.0.0.1:0" }}
 projector {{ admin_listen = ""  state_dir = "{demo}/state" }}
+page "shop" {{ parts = {{"shop", "shop_products", "review_summary"}} }}
 """
+PAGE = ("shop", "shop_products", "review_summary")
 
 
 class Demo:
@@ -151,8 +153,29 @@ def check(demo):
         wrong += 1
         print(f"wrong: {view}/{document['id']}\n  expected {document}\n"
               f"  got      {demo.get(view, document['id'])}")
+    for key in sorted(page_keys()):
+        good = check_page(demo, key)
+        right += good
+        wrong += not good
     print(f"{right} answers as expected, {wrong} wrong")
     return wrong
+
+
+def page_keys():
+    return {d["id"] for view, d in expected() if view in PAGE}
+
+
+def check_page(demo, key):
+    """The page of this key: what its views have, all of it by now."""
+    want = {view: d for view, d in expected()
+            if view in PAGE and d["id"] == key}
+    status, body = demo.get("pages/shop", key)
+    good = status == 200 and {
+        view: part["document"] for view, part in body["parts"].items()
+    } == want and set(body["missing"]) == set(PAGE) - set(want)
+    if not good:
+        print(f"wrong: pages/shop/{key}\n  expected {want}\n  got {body}")
+    return good
 
 
 def watch(demo):

@@ -20,6 +20,7 @@ start)
 	cat >"$dir/shopview.conf" <<-CONF
 		source { type = kafka  brokers = "$brokers" }
 		store { type = mongodb  uri = "$uri"  database = "shopview" }
+		page "shop" { parts = {"shop", "shop_products", "review_summary"} }
 	CONF
 	echo "Kafka   $brokers"
 	echo "MongoDB $uri"

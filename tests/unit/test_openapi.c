@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "lib/settings.h"
 #include "queryapi/openapi.h"
 
 static json_t *
@@ -26,7 +27,7 @@ document(const char *reader_json)
 {
 	json_t *reader = reader_json ? read_text(reader_json) : NULL;
 	struct openapi_view view = {"shop", 2, reader};
-	char *text = openapi_write(&view, 1, 0);
+	char *text = openapi_write(&view, 1, NULL, 0, 0);
 	json_t *root = read_text(text);
 
 	free(text);
@@ -205,7 +206,7 @@ deep_declarations_end(void **state)
 	reader = json_object();
 	(void)json_object_set_new(reader, "fields", fields);
 	view.reader = reader;
-	text = openapi_write(&view, 1, 2);
+	text = openapi_write(&view, 1, NULL, 0, 2);
 	assert_true(strlen(text) < 20000);
 	free(text);
 	json_decref(reader);
@@ -250,6 +251,31 @@ declared_filters_become_typed_parameters_of_a_list(void **state)
 }
 
 static void
+a_page_is_described_by_its_views(void **state)
+{
+	char name[] = "front", live[] = "shop", soon[] = "soon";
+	char *parts[] = {live, soon};
+	struct settings_page page = {name, parts, 2};
+	struct openapi_view view = {"shop", 2, NULL};
+	char *text = openapi_write(&view, 1, &page, 1, 0);
+	json_t *root = read_text(text);
+	const json_t *schema =
+		at(root, "paths|/v1/pages/front/{key}|get|responses|200|"
+			 "content|application/json|schema|properties");
+
+	(void)state;
+	assert_text(schema, "parts|properties|shop|properties|document|$ref",
+		    "#/components/schemas/shop");
+	assert_text(schema, "parts|properties|soon|properties|document|type",
+		    "object");
+	assert_text(schema, "missing|properties|soon|enum|3", "late");
+	assert_text(root, "paths|/v1/pages/front/{key}|get|responses|410|$ref",
+		    "#/components/responses/Problem");
+	json_decref(root);
+	free(text);
+}
+
+static void
 a_token_and_any_other_problem_are_part_of_every_operation(void **state)
 {
 	json_t *root = document("{\"fields\":[]}"), *path, *operation;
@@ -284,6 +310,7 @@ main(void)
 		cmocka_unit_test(deep_declarations_end),
 		cmocka_unit_test(
 			declared_filters_become_typed_parameters_of_a_list),
+		cmocka_unit_test(a_page_is_described_by_its_views),
 		cmocka_unit_test(
 			a_token_and_any_other_problem_are_part_of_every_operation),
 	};
