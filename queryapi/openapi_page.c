@@ -74,8 +74,8 @@ header(const char *name)
 static json_t *
 responses(json_t *schema)
 {
-	static const char *const problems[] = {"400", "404", "410", "503",
-					       "default"};
+	static const char *const problems[] = {"400", "404", "409",
+					       "410", "503", "default"};
 	json_t *all = made(json_pack(
 		"{s:{s:s, s:{s:o, s:o, s:o}, s:{s:{s:o}}}, s:{s:s}}", "200",
 		"description",
@@ -100,14 +100,16 @@ openapi_add_page(json_t *paths, const json_t *schemas,
 	char *path = mem_printf("/v1/pages/%s/{key}", page->name);
 	json_t *parameters = made(json_pack(
 		"[{s:s, s:s, s:b, s:s, s:{s:s, s:i, s:i, s:{s:s}}},"
-		" {s:s, s:s, s:s, s:{s:s}}]",
+		" {s:s, s:s, s:s, s:{s:s}}, {s:s}, {s:s}]",
 		"name", "key", "in", "path", "required", 1, "description",
 		"The key of all parts: one path segment, percent-encoded.",
 		"schema", "type", "string", "minLength", 1, "maxLength",
 		READMODEL_KEY_MAX, "not", "pattern", "\\u0000", "name",
 		"If-None-Match", "in", "header", "description",
 		"Entity tags of the copies at hand; 304 when one is current.",
-		"schema", "type", "string"));
+		"schema", "type", "string", "$ref",
+		"#/components/parameters/MinPosition", "$ref",
+		"#/components/parameters/Prefer"));
 
 	(void)json_object_set_new(
 		paths, path,

@@ -41,13 +41,6 @@ has(const char *text)
 	return strstr(answer, text) != NULL;
 }
 
-static bool
-is_following(void)
-{
-	return read_answer(ask(server_admin_address(srv), "/metrics")) == 200 &&
-	       has("\nshopview_feed_following 1\n");
-}
-
 /* What is kept is old from here on, but still there. */
 static void
 forget_following(void)

@@ -207,7 +207,7 @@ deep_declarations_end(void **state)
 	(void)json_object_set_new(reader, "fields", fields);
 	view.reader = reader;
 	text = openapi_write(&view, 1, NULL, 0, 2);
-	assert_true(strlen(text) < 20000);
+	assert_true(strlen(text) < 30000);
 	free(text);
 	json_decref(reader);
 }
@@ -222,13 +222,17 @@ declared_filters_become_typed_parameters_of_a_list(void **state)
 		"{\"name\":\"open\",\"type\":\"bool\"},"
 		"{\"name\":\"hours\",\"type\":\"list\"}]}");
 	const json_t *get = at(root, "paths|/v1/shop|get");
-	static const char *const names[] = {"ids",    "limit", "cursor",
-					    "areaId", "seats", "open"};
+	/* Behind the ids two that all reads of documents have. */
+	static const char *const names[] = {"ids",   NULL,     NULL,
+					    "limit", "cursor", "areaId",
+					    "seats", "open"};
 	char path[32];
 
 	(void)state;
-	assert_int_equal(json_array_size(at(get, "parameters")), 6);
-	for (size_t i = 0; i < 6; i++) {
+	assert_int_equal(json_array_size(at(get, "parameters")), 8);
+	for (size_t i = 0; i < 8; i++) {
+		if (!names[i])
+			continue;
 		(void)snprintf(path, sizeof(path), "parameters|%zu|name", i);
 		assert_text(get, path, names[i]);
 		(void)snprintf(path, sizeof(path), "parameters|%zu|in", i);
@@ -237,11 +241,11 @@ declared_filters_become_typed_parameters_of_a_list(void **state)
 		assert_null(json_object_get(at(get, path), "required"));
 	}
 	assert_int_equal(
-		json_integer_value(at(get, "parameters|1|schema|maximum")),
+		json_integer_value(at(get, "parameters|3|schema|maximum")),
 		100);
-	assert_text(get, "parameters|3|schema|type", "string");
-	assert_text(get, "parameters|4|schema|format", "int64");
-	assert_text(get, "parameters|5|schema|type", "boolean");
+	assert_text(get, "parameters|5|schema|type", "string");
+	assert_text(get, "parameters|6|schema|format", "int64");
+	assert_text(get, "parameters|7|schema|type", "boolean");
 	(void)at(get, "responses|200|headers|Link");
 	assert_text(get,
 		    "responses|200|content|application/json|schema|anyOf|1|"
