@@ -137,6 +137,7 @@ struct settings {
 		uint32_t queue_depth;	  /* waiting for workers before 503 */
 		uint32_t queue_wait_ms;	  /* of the oldest of them; 0: any */
 		uint32_t gzip_min_bytes;
+		uint32_t stream_heartbeat_ms;
 		uint32_t stop_timeout_ms;
 	} queryapi;
 	struct {

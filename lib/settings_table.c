@@ -277,6 +277,11 @@ static const struct config_key queryapi_keys[] = {
 	 .min = 0, .max = GIB, NUMBER(queryapi.gzip_min_bytes),
 	 .text = "The smallest answer that is compressed for clients that "
 		 "accept gzip."},
+	{.name = "stream_heartbeat_ms", .type = CONFIG_MS, .def = "15s",
+	 .min = 100, .max = 600000, NUMBER(queryapi.stream_heartbeat_ms),
+	 .text = "How often a stream of events says that it is alive, when "
+		 "there is nothing else to say. A client that takes nothing "
+		 "for that long is cut off."},
 	{.name = "stop_timeout_ms", .type = CONFIG_MS, .def = "10s",
 	 .min = 0, .max = 600000, NUMBER(queryapi.stop_timeout_ms),
 	 .text = "How long open requests may take to end when stopping."},

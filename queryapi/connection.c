@@ -35,10 +35,10 @@ pending_output(const struct connection *c)
 	return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
-/* Bytes the client's side has taken so far. The system's own buffer does not
- * count: it takes some MB, and tells of room only by the third. */
-static uint64_t
-taken(const struct connection *c)
+/* The system's own buffer does not count: it takes some MB, and tells of room
+ * only by the third. */
+uint64_t
+connection_taken(const struct connection *c)
 {
 	int in_system = 0;
 
@@ -85,6 +85,7 @@ connection_free(struct connection *c)
 
 	abandon(c);
 	(void)connection_let_go(c);
+	connection_stream_end(c);
 	/* Not in the middle of an answer: cut off has to look like it. */
 	if (lp->shared->tls && pending_output(c) == 0)
 		tls_goodbye(c->bev);
@@ -156,9 +157,12 @@ enter(struct connection *c, enum phase phase)
 	case PHASE_PARKED:
 		for_ms = c->held->until_mono_ms - clock_mono_ms();
 		break;
+	case PHASE_STREAM:
+		for_ms = connection_stream_rest_ms(c);
+		break;
 	case PHASE_WRITE:
 		for_ms = set->queryapi.request_timeout_ms;
-		c->taken_before = taken(c);
+		c->taken_before = connection_taken(c);
 		break;
 	case PHASE_LINGER:
 		for_ms = LINGER_MS;
@@ -204,6 +208,29 @@ hold_reading(struct connection *c)
 		(void)bufferevent_enable(c->bev, EV_READ);
 }
 
+/* What the client sends is not read any more. */
+static void
+advance_stream(struct connection *c)
+{
+	bool looked = false;
+	enum phase phase;
+
+	if (!connection_stream_may(c)) {
+		connection_free(c);
+		return;
+	}
+	while (c->stream && !is_waiting(c) && !pending_output(c) &&
+	       connection_stream_look(c))
+		looked = true;
+	if (!c->stream) {
+		connection_advance(c); /* it was answered with a problem */
+		return;
+	}
+	phase = is_waiting(c) ? PHASE_WAIT : PHASE_STREAM;
+	if (looked || phase != c->phase || phase == PHASE_STREAM)
+		enter(c, phase);
+}
+
 /* Does what can be done now, then sees to the deadline. May free c. */
 static void
 connection_advance(struct connection *c)
@@ -218,12 +245,16 @@ connection_advance(struct connection *c)
 	}
 	if (c->shaking)
 		return;
-	while (!c->closing && !is_waiting(c) && !connection_is_parked(c) &&
-	       pending_output(c) < OUTPUT_MAX_BYTES)
+	while (!c->stream && !c->closing && !is_waiting(c) &&
+	       !connection_is_parked(c) && pending_output(c) < OUTPUT_MAX_BYTES)
 		if (!connection_next(c))
 			break;
 	if (c->loop->shared->tls)
 		hold_reading(c);
+	if (c->stream) {
+		advance_stream(c);
+		return;
+	}
 	if (is_waiting(c))
 		phase = PHASE_WAIT;
 	else if (connection_is_parked(c))
@@ -281,6 +312,10 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	}
 	if (is_waiting(c))
 		metrics_count(&c->loop->met->hangups);
+	if (c->stream) {
+		connection_free(c);
+		return;
+	}
 	abandon(c);
 	/* Answers already made still go out to who closed only one side. */
 	if ((what & BEV_EVENT_EOF) && !c->shaking && c->phase != PHASE_LINGER &&
@@ -306,7 +341,7 @@ reads_well(const struct connection *c)
 
 	/* Of TLS the system holds more than was handed over: it may be less
 	 * than before. */
-	return (int64_t)(taken(c) - c->taken_before) >= (int64_t)due;
+	return (int64_t)(connection_taken(c) - c->taken_before) >= (int64_t)due;
 }
 
 /* The wait is over. */
@@ -367,6 +402,13 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 		connection_unpark(c);
 		connection_advance(c);
 		return;
+	case PHASE_STREAM:
+		if (connection_stream_beat(c)) {
+			connection_advance(c);
+			return;
+		}
+		metrics_count(&c->loop->met->cut_off);
+		break;
 	case PHASE_WRITE:
 		if (reads_well(c)) {
 			enter(c, PHASE_WRITE);
@@ -413,6 +455,11 @@ connection_rung(struct watch *watch)
 {
 	struct connection *c = watch->conn;
 
+	if (c->stream) {
+		connection_stream_rung(c);
+		connection_advance(c);
+		return;
+	}
 	c->held->rung = true;
 	if (!c->held->parked)
 		return; /* it is read again when it would park */
@@ -500,7 +547,7 @@ connection_stop_all(struct loop *lp)
 
 	for (struct connection *c = lp->connections; c; c = next) {
 		next = c->next;
-		if (c->phase == PHASE_SHAKE) {
+		if (c->phase == PHASE_SHAKE || c->stream) {
 			connection_free(c);
 		} else if (c->phase == PHASE_IDLE) {
 			if (!has_unread(c))

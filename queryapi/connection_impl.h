@@ -15,7 +15,11 @@
 #include "queryapi/held.h"
 #include "queryapi/loop.h"
 #include "queryapi/problem.h"
+#include "queryapi/stream.h"
 #include "queryapi/trace.h"
+
+/* All slow readers of a loop together. */
+enum { UNSENT_MAX_BYTES = 128 << 20 };
 
 enum phase {
 	PHASE_SHAKE,  /* TLS shakes hands: header_timeout, closed silently */
@@ -24,6 +28,8 @@ enum phase {
 	PHASE_BODY,   /* a body is due: body_timeout, 408 */
 	PHASE_WAIT,   /* for the store: request_timeout or patience, 503 */
 	PHASE_PARKED, /* the request waits for news: by its own wait */
+	PHASE_STREAM, /* events are sent as they come: by the next thing to do
+		       */
 	PHASE_WRITE,  /* answers are on their way: request_timeout, cut off */
 	PHASE_LINGER, /* all said, half closed: LINGER_MS */
 };
@@ -65,10 +71,11 @@ struct connection {
 	/* What the request waits for: at most one of the two. */
 	struct fetch *fetch;
 	struct gather *gather;
-	struct held *held; /* the request stays in the input */
-	bool answered;	   /* since the phase was last looked at */
-	bool closing;	   /* nothing more is read as a request */
-	bool drop_input;   /* the peer may still be sending: linger */
+	struct held *held;     /* the request stays in the input */
+	struct stream *stream; /* there are no more requests */
+	bool answered;	       /* since the phase was last looked at */
+	bool closing;	       /* nothing more is read as a request */
+	bool drop_input;       /* the peer may still be sending: linger */
 };
 
 /* One request off the input, answered or handed to the workers; false when
@@ -119,6 +126,42 @@ connection_unpark(struct connection *c);
 size_t
 connection_let_go(struct connection *c);
 
+/* ---- A stream (connection_stream.c) ------------------------------------ */
+
+/* The connection is that from now on. */
+void
+connection_stream(struct connection *c, struct stream *st);
+/* NULL is allowed. */
+void
+connection_stream_end(struct connection *c);
+/* Whether the client may still read it: tokens are as they were. */
+bool
+connection_stream_may(struct connection *c);
+/* Something may be newer. */
+void
+connection_stream_rung(struct connection *c);
+/* It could not be read. */
+void
+connection_stream_failed(struct connection *c);
+/* Looks, when there is a reason to and it is time. True: it did. */
+bool
+connection_stream_look(struct connection *c);
+/* Sends what the loop's buffer has of it. */
+void
+connection_stream_send(struct connection *c);
+/* Until there is something to do; then connection_stream_beat(), which is false
+ * for a client that has stopped reading. */
+int64_t
+connection_stream_rest_ms(const struct connection *c);
+bool
+connection_stream_beat(struct connection *c);
+
+/* Bytes the client's side has taken so far. */
+uint64_t
+connection_taken(const struct connection *c);
+/* Gives the system what it takes at once, the bufferevent the rest. */
+void
+connection_put(struct connection *c, const char *data, size_t len);
 int64_t
 connection_now_us(void);
 /* What an answer to the current request is given with; borrowed. */

@@ -19,9 +19,8 @@
 
 /* Buffers larger than this are not kept for the next response. */
 enum { KEEP_BYTES = 1 << 20 };
-/* All slow readers of a loop together; one answer is always let through, and
- * those that hardly count. */
-enum { UNSENT_MAX_BYTES = 128 << 20, HARDLY_BYTES = 4096 };
+/* One answer is always let through, and those that hardly count. */
+enum { HARDLY_BYTES = 4096 };
 
 int64_t
 connection_now_us(void)
@@ -75,8 +74,8 @@ connection_how(struct connection *c)
  * Gives the system what it takes at once: a bufferevent alone would be told by
  * epoll first, three calls per answer. What is pipelined behind goes together.
  */
-static void
-put_out(struct connection *c, const char *data, size_t len)
+void
+connection_put(struct connection *c, const char *data, size_t len)
 {
 	size_t input = evbuffer_get_length(bufferevent_get_input(c->bev));
 	ssize_t n = 0;
@@ -110,8 +109,13 @@ void
 connection_send(struct connection *c, int status)
 {
 	struct loop *lp = c->loop;
+	bool more = c->stream && c->stream->begun;
 	size_t sent;
 
+	if (more) {
+		connection_stream_send(c);
+		return;
+	}
 	if (lp->unsent_bytes && lp->out.len > HARDLY_BYTES &&
 	    lp->unsent_bytes + lp->out.len > UNSENT_MAX_BYTES) {
 		connection_problem(c, PROBLEM_OVERLOADED,
@@ -124,14 +128,17 @@ connection_send(struct connection *c, int status)
 	else if (guard_is_closed(&lp->tokens))
 		http_head_close(&lp->out);
 	sent = lp->out.len;
-	put_out(c, lp->out.data, sent);
+	if (c->stream)
+		connection_stream_send(c);
+	else
+		connection_put(c, lp->out.data, sent);
 	c->answered = true;
 	if (lp->out.cap > KEEP_BYTES)
 		buf_release(&lp->out);
 	told(c, status, sent);
 	if (c->held)
 		c->held->done = true;
-	if (c->cur.last)
+	if (c->cur.last && !c->stream)
 		c->closing = true;
 }
 
@@ -150,6 +157,11 @@ connection_problem(struct connection *c, enum problem kind, const char *detail)
 {
 	struct http_response res = HTTP_RESPONSE_INIT;
 
+	if (c->stream && c->stream->begun) {
+		connection_stream_failed(c);
+		return;
+	}
+	connection_stream_end(c);
 	problem_write(&res, kind,
 		      c->cur.request_id[0] ? c->cur.request_id : NULL, detail);
 	connection_reply(c, &res);
@@ -369,6 +381,8 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 		connection_begin(c, ex.gather, ex.store_away);
 	else if (ex.fetch)
 		connection_submit(c, ex.fetch);
+	else if (ex.stream)
+		connection_stream(c, ex.stream);
 	else
 		connection_reply(c, &res);
 	http_response_release(&res);

@@ -97,6 +97,9 @@ add_set(const struct metrics_set *set, struct metrics_sum *sum)
 		atomic_load_explicit(&set->connections, memory_order_relaxed);
 	sum->in_flight +=
 		atomic_load_explicit(&set->in_flight, memory_order_relaxed);
+	sum->streams +=
+		atomic_load_explicit(&set->streams, memory_order_relaxed);
+	sum->stream_writes += get(&set->stream_writes);
 }
 
 void
@@ -165,6 +168,12 @@ metrics_write(const struct metrics_sum *sum, struct buf *out)
 			  "Connections open.", sum->connections);
 	metrics_write_one(out, "shopview_http_in_flight", "gauge",
 			  "Requests waiting for the store.", sum->in_flight);
+	metrics_write_one(out, "shopview_streams", "gauge",
+			  "Clients that are told of newer versions.",
+			  sum->streams);
+	metrics_write_one(out, "shopview_stream_writes_total", "counter",
+			  "What was sent to them, in pieces.",
+			  (int64_t)sum->stream_writes);
 	metrics_write_one(out, "shopview_http_connections_accepted_total",
 			  "counter", "Connections accepted.",
 			  (int64_t)sum->accepted);

@@ -17,7 +17,9 @@ enum route_id {
 	ROUTE_DOCUMENT,
 	ROUTE_BATCH,
 	ROUTE_BATCH_POST,
+	ROUTE_EVENTS,
 	ROUTE_PAGE,
+	ROUTE_PAGE_EVENTS,
 	ROUTE_OPENAPI,
 	ROUTE_NONE,
 	ROUTE_COUNT,
@@ -32,7 +34,8 @@ struct metrics_set {
 	_Atomic uint64_t latency_us[ROUTE_COUNT];
 	_Atomic uint64_t accepted, refused, hangups, cut_off, lines_lost;
 	_Atomic uint64_t hits, misses, stale; /* keys */
-	_Atomic int64_t connections, in_flight;
+	_Atomic uint64_t stream_writes;
+	_Atomic int64_t connections, in_flight, streams;
 };
 
 struct metrics {
@@ -67,7 +70,8 @@ struct metrics_sum {
 	uint64_t latency_us[ROUTE_COUNT];
 	uint64_t accepted, refused, hangups, cut_off, lines_lost, store_errors;
 	uint64_t hits, misses, stale;
-	int64_t connections, in_flight;
+	uint64_t stream_writes;
+	int64_t connections, in_flight, streams;
 };
 void
 metrics_sum(const struct metrics *met, struct metrics_sum *ret_sum);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/mem.h"
+#include "queryapi/openapi_events.h"
 #include "queryapi/routes.h"
 
 /* What is packed here is constant: it fails by our own mistake only. */
@@ -117,5 +118,9 @@ openapi_add_page(json_t *paths, const json_t *schemas,
 			       routes_summary(ROUTE_PAGE), "tags", "pages",
 			       "parameters", parameters, "responses",
 			       responses(schema_of_page(schemas, page)))));
+	free(path);
+	path = mem_printf("pages/%s", page->name);
+	openapi_add_events(paths, path, "pages",
+			   routes_summary(ROUTE_PAGE_EVENTS));
 	free(path);
 }

@@ -117,23 +117,28 @@ write_found(struct buf *json, const struct gather *gat)
 	}
 }
 
+void
+page_write_missing(struct buf *json, const struct gather *gat, size_t part)
+{
+	static const char *const words[] = {[PART_DELETED] = "\"deleted\"",
+					    [PART_PARKED] = "\"parked\"",
+					    [PART_ABSENT] = "\"absent\"",
+					    [PART_LATE] = "\"late\""};
+
+	buf_addstr(json, words[part_of(gat, part)]);
+}
+
 static void
 write_missing(struct buf *json, const struct gather *gat)
 {
-	static const char *const words[] = {[PART_DELETED] = "deleted",
-					    [PART_PARKED] = "parked",
-					    [PART_ABSENT] = "absent",
-					    [PART_LATE] = "late"};
 	const struct settings_page *page = page_of(gat);
 	const char *between = "";
 
 	for (size_t i = 0; i < gat->n; i++) {
-		enum part part = part_of(gat, i);
-
-		if (part == PART_FOUND)
+		if (part_of(gat, i) == PART_FOUND)
 			continue;
-		buf_printf(json, "%s\"%s\":\"%s\"", between, page->parts[i],
-			   words[part]);
+		buf_printf(json, "%s\"%s\":", between, page->parts[i]);
+		page_write_missing(json, gat, i);
 		between = ",";
 	}
 }
@@ -174,14 +179,27 @@ write_part(char *out, size_t room, const struct gather *gat, size_t i)
 	switch (part_of(gat, i)) {
 	case PART_FOUND:
 	case PART_DELETED:
-		return snprintf(out, room, "%" PRId32 ".%" PRId64 "_",
+		return snprintf(out, room, "%" PRId32 ".%" PRId64,
 				gather_view(gat, i)->generation,
 				gat->slots[i].entry->revision);
 	case PART_PARKED:
-		return snprintf(out, room, "p_");
+		return snprintf(out, room, "p");
 	default:
-		return snprintf(out, room, "x_");
+		return snprintf(out, room, "x");
 	}
+}
+
+void
+page_part_tag(char out[PAGE_TAG_MAX], const struct gather *gat, size_t part)
+{
+	int len;
+
+	out[0] = '\0';
+	if (part_of(gat, part) == PART_LATE)
+		return;
+	out[0] = '"';
+	len = write_part(out + 1, PAGE_TAG_MAX - 1, gat, part);
+	(void)strcpy(out + 1 + len, "\"");
 }
 
 void
@@ -193,9 +211,11 @@ page_tag(char out[PAGE_TAG_MAX], const struct gather *gat, bool gzip)
 	if (page_parts(gat).late)
 		return;
 	out[len++] = '"';
-	for (size_t i = 0; i < gat->n; i++)
+	for (size_t i = 0; i < gat->n; i++) {
 		len += (size_t)write_part(out + len, PAGE_TAG_MAX - len, gat,
 					  i);
+		out[len++] = '_';
+	}
 	(void)snprintf(out + len, PAGE_TAG_MAX - len, "%08" PRIx32 "%s\"",
 		       mark_of(page_of(gat)), gzip ? "-gzip" : "");
 }

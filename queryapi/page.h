@@ -51,6 +51,18 @@ page_write_body(struct buf *json, const struct gather *gat);
 void
 page_tag(char out[PAGE_TAG_MAX], const struct gather *gat, bool gzip);
 
+/* The same of one part alone: `"3.17"`; "" when it is late. */
+void
+page_part_tag(char out[PAGE_TAG_MAX], const struct gather *gat, size_t part);
+/* Appends why the part is missing, a quoted word. */
+void
+page_write_missing(struct buf *json, const struct gather *gat, size_t part);
+
+/* For handlers: the page of the path, with all that is asked of it looked at;
+ * NULL: there is nothing more to be done for now. */
+const struct settings_page *
+page_asked(struct exchange *ex);
+
 /* GET /v1/pages/{page}/{key} */
 void
 page_get(struct exchange *ex);

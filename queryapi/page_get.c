@@ -199,30 +199,38 @@ has_minimum(struct exchange *ex, const struct settings_page *page)
 	return minimum_reached(ex, views, n);
 }
 
-void
-page_get(struct exchange *ex)
+const struct settings_page *
+page_asked(struct exchange *ex)
 {
 	const struct settings_page *page =
 		page_find(ex->loop->shared->set, ex->page);
-	struct conditions cond;
 
 	if (ex->uri.n_params) {
 		exchange_problem(ex, PROBLEM_BAD_REQUEST,
 				 "unknown query parameter");
-		return;
+		return NULL;
 	}
 	if (!exchange_key(ex))
-		return;
+		return NULL;
 	if (!page) {
 		exchange_problem(ex, PROBLEM_PAGE_NOT_FOUND,
 				 "no page of this name");
-		return;
+		return NULL;
 	}
 	for (size_t i = 0; i < page->n_parts; i++)
 		if (!guard_view(ex, (struct pj_str){page->parts[i],
 						    strlen(page->parts[i])}))
-			return;
-	if (!exchange_picture(ex) || !has_minimum(ex, page))
+			return NULL;
+	return exchange_picture(ex) && has_minimum(ex, page) ? page : NULL;
+}
+
+void
+page_get(struct exchange *ex)
+{
+	const struct settings_page *page = page_asked(ex);
+	struct conditions cond;
+
+	if (!page)
 		return;
 	conditions_read(&cond, ex->req);
 	ex->gather = page_gather(ex->loop, ex->snap, page, ex->key, &cond);

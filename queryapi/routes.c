@@ -17,6 +17,7 @@
 #include "queryapi/guard.h"
 #include "queryapi/methods.h"
 #include "queryapi/page.h"
+#include "queryapi/stream.h"
 #include "queryapi/views.h"
 
 static void
@@ -46,9 +47,15 @@ static const struct route {
 			      {{METHOD_POST, view_batch_body, true}},
 			      "Read several documents by key, for clients "
 			      "without QUERY"},
+	[ROUTE_EVENTS] = {"/v1/{view}/{key}/events",
+			  {{METHOD_GET, stream_get_view, false}},
+			  "Be told of each newer version of one document"},
 	[ROUTE_PAGE] = {"/v1/pages/{page}/{key}",
 			{{METHOD_GET, page_get, false}},
 			"Read the documents that make up one page"},
+	[ROUTE_PAGE_EVENTS] = {"/v1/pages/{page}/{key}/events",
+			       {{METHOD_GET, stream_get_page, false}},
+			       "Be told of each newer part of one page"},
 	[ROUTE_OPENAPI] = {"/openapi.json",
 			   {{METHOD_GET, openapi_get, false}},
 			   "This description"},
@@ -248,7 +255,7 @@ routes_run(struct exchange *ex)
 {
 	ex->run(ex);
 	assert((ex->res->status != 0) + (ex->sent != 0) + !!ex->gather +
-		       !!ex->fetch + ex->parked ==
+		       !!ex->fetch + !!ex->stream + ex->parked ==
 	       1);
 }
 

@@ -6,7 +6,8 @@
  * looks at the head alone, routes_run() calls the handler. A handler runs on
  * the loop and never blocks: it answers (ex->res, or ready bytes in ex->out),
  * or makes ex->gather, which the connection begins, or ex->fetch, which the
- * connection hands to the workers, or parks the request (held.h).
+ * connection hands to the workers, or ex->stream, which the connection becomes,
+ * or parks the request (held.h).
  * Next: view_get.c, view_batch.c, view_list.c, page.c.
  */
 #ifndef QUERYAPI_ROUTES_H
@@ -28,6 +29,7 @@
 
 struct exchange;
 struct guard;
+struct stream;
 struct tokens;
 typedef void (*route_handler)(struct exchange *ex);
 
@@ -66,12 +68,13 @@ struct exchange {
 	bool minimum;
 	int wait_s;
 
-	/* out: exactly one of the five */
+	/* out: exactly one of the six */
 	bool parked;		   /* nothing yet: held.h */
 	int sent;		   /* status of the response in *out, or 0 */
 	struct http_response *res; /* status 0 = not filled */
 	struct gather *gather;	   /* to be begun */
 	struct fetch *fetch;
+	struct stream *stream; /* the connection's from now on */
 };
 
 enum routes_next {

@@ -22,10 +22,14 @@
  *	              renders entries; and fetches, what is too long for a loop
  *	loop.c        gets them back, connection_gather.c answers
  *
+ * Some wait: for a position (minimum.c), for another version (view_get.c), both
+ * read again from their head on (held.h, connection_wait.c); or for all that
+ * come (stream.c, connection_stream.c). watchers.c wakes each for itself.
+ *
  * Beside it: feed.c follows the store's changes and drops what is older from
- * the cache (served.h: the invariant behind positions); catalog.c keeps the
- * picture of the store (snapshot.c, viewset.c, openapi.c) that routes use;
- * admin.c shows all this from outside (status.c, metrics.c).
+ * the cache, then wakes who waits (served.h: the invariant behind positions);
+ * catalog.c keeps the picture of the store (snapshot.c, viewset.c, openapi.c)
+ * that routes use; admin.c shows all this from outside (status.c, metrics.c).
  *
  * Threads: N loops, the workers, the feed's, the catalog's, the admin's; the
  * caller's only starts and stops.

@@ -8,8 +8,7 @@
  *
  * Ownership: a watch is a part of what waits, which unsets it before it goes.
  * Threads: setting and taking is the watch's loop's; telling is the feed's and
- * the catalog's. One lock, taken after the loads' and the cache's; under it
- * only a loop is woken.
+ * the catalog's. One lock, a leaf; under it only a loop is woken.
  */
 #ifndef QUERYAPI_WATCHERS_H
 #define QUERYAPI_WATCHERS_H

@@ -42,6 +42,7 @@ prepare(void)
 	set.queryapi.queue_depth = 2;
 	set.queryapi.cache_bytes = 1 << 20;
 	set.queryapi.stop_timeout_ms = 200;
+	set.queryapi.stream_heartbeat_ms = 15000;
 	DOUBLE_SET(dbl.hung = NULL; dbl.stock = false;
 		   dbl.away = dbl.hangs = dbl.looks_hang = dbl.damaged = false;
 		   dbl.move_on_load = dbl.meager = false; dbl.live = 1;

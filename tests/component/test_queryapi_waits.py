@@ -184,7 +184,8 @@ def test_whoever_hangs_up_waits_no_more():
         for c in clients[3:]:
             c.reset()
         is_parked(srv, 0)
-        assert srv.metric("shopview_connections") == 0
+        wait_for(lambda: srv.metric("shopview_http_connections") == 0,
+                 "the last connection's end")
     with_basic_store(t)
 
 

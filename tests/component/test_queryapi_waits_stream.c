@@ -10,6 +10,8 @@
 
 #include "tests/component/served_double.h"
 
+enum { PART_MS = 100 };
+
 static int
 ask_data(const char *target, const char *fields)
 {
@@ -126,16 +128,113 @@ a_store_that_goes_away_ends_the_wait_for_a_load_of_a_position(void **state)
 	DOUBLE_SET(dbl.hangs = dbl.looks_hang = false);
 }
 
+/* ---- Streams ----------------------------------------------------------- */
+
+/* Reads on until the text has come; all of it is in `answer`. */
+static void
+read_until(int fd, size_t *n, const char *text)
+{
+	ssize_t got = 1;
+
+	while (got > 0 && !strstr(answer, text)) {
+		got = read(fd, answer + *n, sizeof(answer) - 1 - *n);
+		*n += got > 0 ? (size_t)got : 0;
+		answer[*n] = '\0';
+	}
+	assert_non_null(strstr(answer, text));
+}
+
+static int
+begin_stream(const char *target, const char *text, size_t *n)
+{
+	int fd = ask_data(target, "");
+
+	*n = 0;
+	answer[0] = '\0';
+	read_until(fd, n, text);
+	return fd;
+}
+
+static void
+a_stream_is_told_of_its_own_key_alone(void **state)
+{
+	size_t n;
+	int fd;
+
+	(void)state;
+	WAIT_FOR(is_following());
+	fd = begin_stream("/v1/shop/a/events", "id: \"1.7\"", &n);
+	tell_document("b", 9);
+	tell_checkpoint(30);
+	tell_document("a", 7); /* what it has */
+	DOUBLE_SET(dbl.revision = 8);
+	tell_document("a", 8);
+	read_until(fd, &n, "id: \"1.8\"");
+	(void)close(fd);
+	assert_int_equal(double_get(&dbl.loads), 2);
+}
+
+/* What changes while the store hangs is sent when it goes on, though the stream
+ * of changes had told it long before. */
+static void
+a_change_that_cannot_be_read_at_first_is_sent_later(void **state)
+{
+	size_t n;
+	int fd;
+
+	(void)state;
+	WAIT_FOR(is_following());
+	fd = begin_stream("/v1/shop/a/events", "id: \"1.7\"", &n);
+	DOUBLE_SET(dbl.hangs = true);
+	tell_document("a", 8);
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
+	/* Answered meanwhile with what is kept: that is no news. */
+	pause_ms(3 * PART_MS);
+	DOUBLE_SET(dbl.revision = 8; dbl.hangs = false);
+	read_until(fd, &n, "id: \"1.8\"");
+	(void)close(fd);
+}
+
+static void
+a_stream_outlives_the_store(void **state)
+{
+	size_t n;
+	int fd, began;
+
+	(void)state;
+	WAIT_FOR(is_following());
+	fd = begin_stream("/v1/shop/a/events", "id: \"1.7\"", &n);
+	DOUBLE_SET(dbl.away = true);
+	WAIT_FOR(get("/v1/shop/b") == 503);
+	/* Nothing is kept of this one, so there is nothing to say yet. */
+	answer[0] = '\0';
+	began = ask_data("/v1/shop/c/events", "");
+	n = 0;
+	read_until(began, &n, "retry: ");
+	assert_null(strstr(answer, "data:"));
+	DOUBLE_SET(dbl.away = false; dbl.revision = 8);
+	read_until(began, &n, "id: \"1.8\"");
+	n = 0;
+	answer[0] = '\0';
+	read_until(fd, &n, "id: \"1.8\"");
+	(void)close(fd);
+	(void)close(began);
+}
+
 static int
 start_with_policy(void **state)
 {
-	(void)start(state);
+	(void)state;
+	prepare();
+	set.queryapi.part_timeout_ms = PART_MS;
 	DOUBLE_SET(dbl.cache = ",\"cache\":{\"maxAge\":5,"
 			       "\"staleWhileRevalidate\":30,"
 			       "\"staleIfError\":300}");
-	return 0;
+	return start_prepared();
 }
 
+#define KEPT(test)                                                             \
+	cmocka_unit_test_setup_teardown(test, start_with_policy, stop)
 #define SERVED(test) cmocka_unit_test_setup_teardown(test, start, stop)
 
 int
@@ -146,9 +245,10 @@ main(void)
 		SERVED(a_load_that_began_before_the_position_is_not_enough),
 		SERVED(a_long_poll_is_woken_by_its_own_key_alone),
 		SERVED(what_changed_while_no_stream_was_there_wakes_too),
-		cmocka_unit_test_setup_teardown(
-			a_position_is_not_shown_by_what_is_stale,
-			start_with_policy, stop),
+		KEPT(a_position_is_not_shown_by_what_is_stale),
+		KEPT(a_stream_is_told_of_its_own_key_alone),
+		KEPT(a_change_that_cannot_be_read_at_first_is_sent_later),
+		KEPT(a_stream_outlives_the_store),
 		SERVED(a_store_that_goes_away_ends_the_wait_for_a_load_of_a_position),
 	};
 
