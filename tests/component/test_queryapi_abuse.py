@@ -91,6 +91,43 @@ def test_a_client_may_leave_at_every_byte():
     with_basic_store(t)
 
 
+def read_some(c, n):
+    """So many bytes of what comes, and no more."""
+    while n:
+        got = c.sock.recv(min(n, 65536))
+        if not got:
+            return
+        n -= len(got)
+
+
+def test_a_client_may_leave_within_every_byte_of_an_answer():
+    def t(srv, store):
+        store.fill(document("huge", 1, name="x" * (6 << 20)))
+        fds = warmed_up(srv)
+        with srv.connect() as c:
+            c.send(GOOD)
+            a = c.answer()
+            whole = len(a.body) + 2 + sum(
+                len(k) + len(v) + 4 for k, v in a.fields.items()) + \
+                len("HTTP/1.1 200 OK\r\n")
+        for cut in range(whole + 1):
+            for how in range(3):
+                c = srv.connect()
+                c.send(GOOD)
+                read_some(c, cut)
+                leave(c, how)
+        # Of one that the system does not take at once.
+        for cut in [1 << n for n in range(23)] + [100, 200, 300]:
+            for how in range(2):
+                c = Client(srv.data, rcvbuf=4096)
+                c.send(request("/v1/shop/huge") + GOOD)
+                read_some(c, cut)
+                leave(c, how)
+        nothing_left(srv, fds)
+        assert srv.metric("shopview_http_cut_off_total") == 0
+    with_basic_store(t)
+
+
 def test_descriptors_come_back():
     def t(srv, store):
         fds = warmed_up(srv)
