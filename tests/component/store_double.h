@@ -40,7 +40,8 @@ static struct {
 	/* What the stream tells next; the stream empties it. */
 	struct store_news news;
 	bool stream_breaks;
-	int watches; /* streams opened so far */
+	int watches;		      /* streams opened so far */
+	void (*on_checkpoints)(void); /* NULL, or called as they are read */
 } dbl = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
@@ -208,6 +209,8 @@ store_checkpoints(struct store_session *ses, const char *generation,
 	strcpy((*ret_rows)[0].generation, dbl.live == 1 ? "shop.1" : "shop.2");
 	(*ret_rows)[0].next = dbl.next;
 	*ret_n = 1;
+	if (dbl.on_checkpoints)
+		dbl.on_checkpoints();
 	return double_leave();
 }
 

@@ -85,6 +85,24 @@ a_load_that_is_older_than_what_was_told_is_read_again(void **state)
 }
 
 static void
+a_load_under_which_a_document_is_taken_away_is_read_again(void **state)
+{
+	int fd;
+
+	(void)state;
+	WAIT_FOR(is_following());
+	DOUBLE_SET(dbl.hangs = true);
+	fd = ask(server_data_address(srv), "/v1/shop/a");
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
+	tell_document("a", -1);
+	/* A document that came back may have any revision. */
+	DOUBLE_SET(dbl.hangs = false; dbl.revision_after = 2);
+	assert_int_equal(read_answer(fd), 200);
+	assert_non_null(strstr(answer, "\"1.2\""));
+	assert_int_equal(double_get(&dbl.loads), 2);
+}
+
+static void
 an_old_load_that_nobody_waits_for_is_forgotten(void **state)
 {
 	int fd;
@@ -189,6 +207,7 @@ main(void)
 		SERVED(an_absent_key_is_found_once_it_is_there),
 		SERVED(all_who_miss_a_key_wait_for_one_load),
 		SERVED(a_load_that_is_older_than_what_was_told_is_read_again),
+		SERVED(a_load_under_which_a_document_is_taken_away_is_read_again),
 		SERVED(an_old_load_that_nobody_waits_for_is_forgotten),
 		SERVED(a_checkpoint_moves_the_position_of_what_is_kept),
 		SERVED(after_a_lost_stream_everything_is_read_again),

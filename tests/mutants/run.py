@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Takes one protection of the delivery protocol away at a time, and looks
-which test notices.
+"""Takes one protection of the delivery protocol or of the read API away at a
+time, and looks which test notices.
 
 Usage: run.py [--list] [--markdown] [--write FILE] [NAME_PART ...]
 
-A mutant is one edit of one file (table.py). The tree is copied to
+A mutant is one edit of one file (table.py, table_read.py). The tree is copied to
 build/mutants/tree, with the objects of the release build, so that a mutant
 costs one file and the links behind it. First every test runs unmutated: it has
 to be green, or its red means nothing. A mutant is killed when its test ends
@@ -24,13 +24,15 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from table import MUTANTS  # noqa: E402
+from table import MUTANTS as WRITE_SIDE  # noqa: E402
+from table_read import MUTANTS as READ_SIDE  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TREE = ROOT / "build" / "mutants" / "tree"
 LOGS = ROOT / "build" / "mutants" / "logs"
 BUILD = "build/release"
 TEST_S = 900
+MUTANTS = WRITE_SIDE + READ_SIDE
 
 
 def copy_tree():
@@ -80,9 +82,9 @@ def mutate(mutant):
 
 
 def failed(name, text):
-    """As cmocka, the simulator and the runner of Python tests say it."""
-    return re.search(rf"^(\[  FAILED  \]|FAILED) {re.escape(name)}\b", text,
-                     re.MULTILINE) is not None
+    """As cmocka, the simulator and the runners of Python tests say it."""
+    return re.search(rf"^(\[  FAILED  \]|FAILED|FAIL ) {re.escape(name)}\b",
+                     text, re.MULTILINE) is not None
 
 
 def try_mutant(mutant):

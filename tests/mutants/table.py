@@ -299,32 +299,4 @@ MUTANTS = [
      "new": "	if (now_mono_ms >= 0)\n",
      "test": binary("tests/component/test_purge"),
      "says": "the_floor_is_stored_before_anything_goes"},
-
-    # ---- Lists of the read side ---------------------------------------------
-    {"name": "LMDB: an index that keeps what a document no longer says",
-     "file": "lib/store_lmdb_index.c",
-     "old": "		if (old.mv_size) {\n",
-     "new": "		if (old.mv_size && new.mv_size > LMDB_KEY_MAX) {\n",
-     "test": binary("tests/component/test_store_lmdb_index"),
-     "says": "the_index_says_what_the_documents_say_whatever_was_written"},
-
-    {"name": "LMDB: an index that leads to whatever it leads to",
-     "file": "lib/store_lmdb_page.c",
-     "old": "	wanted = is_wanted(p->query, val);",
-     "new": "	wanted = val->mv_size > 0;",
-     "test": STORE_LMDB, "says": "a_list_of_nothing_is_one_empty_page"},
-
-    {"name": "a cursor that any list takes",
-     "file": "queryapi/cursor.c",
-     "old": "	if (memcmp(digest, bytes.data + 1, DIGEST) != 0)",
-     "new": "	if (memcmp(digest, bytes.data + 1, DIGEST) == DIGEST + 1)",
-     "test": binary("tests/unit/test_list_query"),
-     "says": "a_cursor_is_taken_by_its_own_list_alone"},
-
-    {"name": "a filter that nobody declared",
-     "file": "queryapi/filters.c",
-     "old": "		    !type_of(reader, name, &row->type))\n",
-     "new": "		    (!type_of(reader, name, &row->type) && !name[0]))\n",
-     "test": binary("tests/unit/test_list_query"),
-     "says": "only_declared_single_values_are_filters"},
 ]

@@ -77,6 +77,34 @@ what_is_no_token_is_told_apart(void **state)
 	assert_int_equal(check("Bearer abc=", NULL, &index), AUTH_UNKNOWN);
 }
 
+static void
+every_digit_of_a_hash_counts(void **state)
+{
+	static char hash[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb"
+			     "410ff61f20015ad";
+	struct settings_token tok = {.name = TEXT("abc"), .sha256 = hash};
+	struct settings set = {.tokens = &tok, .n_tokens = 1};
+	struct http_request req = {.n_headers = 1};
+
+	(void)state;
+	req.headers[0].name = (struct pj_str){"Authorization", 13};
+	req.headers[0].value = (struct pj_str){"Bearer abc", 10};
+	for (size_t i = 0; i < sizeof(hash); i++) {
+		char was = hash[i];
+		struct auth *auth;
+		size_t index;
+
+		/* The last round leaves it as it is. */
+		if (was)
+			hash[i] = was == '0' ? '1' : '0';
+		auth = auth_new(&set);
+		assert_int_equal(auth_check(auth, &req, &index),
+				 was ? AUTH_UNKNOWN : AUTH_OK);
+		auth_free(auth);
+		hash[i] = was;
+	}
+}
+
 static struct pj_str
 str(const char *s)
 {
@@ -131,6 +159,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_token_is_found_by_its_hash),
 		cmocka_unit_test(what_is_no_token_is_told_apart),
+		cmocka_unit_test(every_digit_of_a_hash_counts),
 		cmocka_unit_test(a_scope_is_whole_views_and_the_front_of_keys),
 		cmocka_unit_test(a_made_token_is_256_random_bits_in_base64url),
 	};

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How old an answer may be, and what it says of its position (answer.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "queryapi/answer.h"
+#include "queryapi/position.h"
+
+enum { SOURCES = 100, ENTRIES = 50, ROUNDS = 500 };
+/* About as long as such an answer takes. */
+enum { LASTS_US = 300 };
+
+static struct served_list *list;
+static struct served *gen;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	list = served_list_new();
+	gen = served_find(list, "shop.1");
+	served_follow(gen, 1);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	served_list_free(list);
+	return 0;
+}
+
+/* Of so many sources, the newest event of each at offset 1. */
+static struct entry *
+make(enum entry_state what, int32_t n_sources, int64_t at_mono_ms)
+{
+	struct entry_position pos[SOURCES];
+
+	for (int32_t i = 0; i < n_sources; i++)
+		pos[i] = (struct entry_position){i, 1, {"s/0", 3}};
+	return entry_new(&(struct entry_parts){
+		.served = gen,
+		.key = {"a", 1},
+		.state = what,
+		.revision = 7,
+		.generation = 1,
+		.positions = pos,
+		.n_positions = (size_t)n_sources,
+		.json = {"{}", 2},
+		.coded = true,
+		.since = atomic_load(&gen->since),
+		.at_mono_ms = at_mono_ms,
+	});
+}
+
+/* The age it may be served with, or -1. */
+static int64_t
+age_of(struct entry *ent, uint32_t stale_if_error_s, int64_t now_mono_ms)
+{
+	struct snapshot_view view = {.stale_if_error_s = stale_if_error_s};
+	int64_t age_s = -2;
+
+	return answer_may_be_stale(ent, &view, now_mono_ms, &age_s) ? age_s
+								    : -1;
+}
+
+static void
+a_document_is_served_stale_for_as_long_as_its_view_allows(void **state)
+{
+	struct entry *ent = make(ENTRY_DOCUMENT, 1, 5000);
+
+	(void)state;
+	assert_int_equal(age_of(ent, 300, 5000), 0);
+	assert_int_equal(age_of(ent, 300, 305999), 300);
+	assert_int_equal(age_of(ent, 300, 306000), -1);
+	assert_int_equal(age_of(ent, 0, 5000), -1);
+	/* While it was followed it was the newest: of this following alone. */
+	atomic_store(&gen->proven_mono_ms, 105000);
+	atomic_store(&gen->proven_since, 1);
+	assert_int_equal(age_of(ent, 300, 405999), 300);
+	assert_int_equal(age_of(ent, 300, 406000), -1);
+	atomic_store(&gen->proven_since, 2);
+	assert_int_equal(age_of(ent, 300, 306000), -1);
+	entry_unref(ent);
+}
+
+static void
+that_there_is_none_is_never_served_stale(void **state)
+{
+	static const enum entry_state states[] = {ENTRY_DELETED, ENTRY_PARKED,
+						  ENTRY_ABSENT};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		struct entry *ent = make(states[i], 1, 5000);
+
+		assert_int_equal(age_of(ent, 300, 5000), -1);
+		entry_unref(ent);
+	}
+}
+
+/* ---- A change in the middle of an answer ------------------------------- */
+
+static struct entry *shown[ENTRIES];
+static volatile sig_atomic_t round_now, done;
+
+/* As the feed: first the document's change, then the checkpoint behind it. In
+ * a signal's handler, so that it comes between any two instructions. */
+static void
+change(int sig)
+{
+	(void)sig;
+	atomic_store(&shown[0]->gone, true);
+	(void)served_advance(gen, SOURCES - 1, 10 * (round_now + 1));
+	done = 1;
+}
+
+static int64_t
+largest(const char *list_text)
+{
+	int64_t most = -1;
+
+	for (const char *at = list_text; (at = strchr(at, '@')); at++) {
+		int64_t n = strtoll(at + 1, NULL, 10);
+
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+static void
+what_a_change_takes_out_meanwhile_is_told_no_newer_position(void **state)
+{
+	struct sigaction act = {.sa_handler = change};
+	struct buf out = BUF_INIT;
+	uint32_t dice = 1;
+	int64_t told;
+
+	(void)state;
+	assert_true(served_advance(gen, SOURCES - 1, 10));
+	assert_int_equal(sigaction(SIGALRM, &act, NULL), 0);
+	for (int r = 1; r <= ROUNDS; r++) {
+		struct itimerval in = {.it_value = {0, 0}};
+
+		for (size_t i = 0; i < ENTRIES; i++)
+			shown[i] = make(ENTRY_DOCUMENT, SOURCES, 0);
+		buf_clear(&out);
+		round_now = r;
+		done = 0;
+		dice = dice * 1664525 + 1013904223;
+		in.it_value.tv_usec = 1 + (suseconds_t)(dice >> 16) % LASTS_US;
+		assert_int_equal(setitimer(ITIMER_REAL, &in, NULL), 0);
+		(void)position_write(&out, shown, ENTRIES);
+		told = largest(out.data);
+		/* It contains what was there before the change, or says less.
+		 */
+		if (told > 10 * r - 1)
+			fail_msg("round %d: %d", r, (int)told);
+		while (!done)
+			;
+		for (size_t i = 0; i < ENTRIES; i++)
+			entry_unref(shown[i]);
+	}
+	buf_release(&out);
+}
+
+#define SERVED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SERVED(a_document_is_served_stale_for_as_long_as_its_view_allows),
+		SERVED(that_there_is_none_is_never_served_stale),
+		SERVED(what_a_change_takes_out_meanwhile_is_told_no_newer_position),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
