@@ -209,7 +209,8 @@ static const char batch_operation[] =
 	"'Keys, split at literal commas, then percent-decoded.',"
 	"'style':'form','explode':false,'schema':{'type':'array',"
 	"'items':{'type':'string','minLength':1,'maxLength':480," NO_NUL "},"
-	"'minItems':1,'maxItems':100}}]," BATCH_RESPONSES "}}}";
+	"'minItems':1,'maxItems':100}}," POSITION_PARAMETERS
+	"]," BATCH_RESPONSES "}}}";
 
 static const char batch_post_operation[] =
 	"{'post':{'summary':'^','tags':['@'],'description':"
@@ -270,10 +271,10 @@ add_view(json_t *paths, json_t *schemas, const struct openapi_view *view)
 				      routes_summary(ROUTE_BATCH));
 	json_t *post = from_template(batch_post_operation, view->name,
 				     routes_summary(ROUTE_BATCH_POST));
-	json_t *positions, *about;
+	json_t *about =
+		view->reader ? json_object_get(view->reader, "summary") : NULL;
 	char *path = mem_printf("/v1/%s/{key}", view->name);
 
-	about = view->reader ? json_object_get(view->reader, "summary") : NULL;
 	if (json_is_string(about))
 		(void)json_object_set(json_object_get(document, "get"),
 				      "description", about);
@@ -281,11 +282,6 @@ add_view(json_t *paths, json_t *schemas, const struct openapi_view *view)
 	free(path);
 	openapi_add_list(json_object_get(batch, "get"), view->name,
 			 view->reader);
-	positions = from_template("[" POSITION_PARAMETERS "]", "", "");
-	(void)json_array_extend(
-		json_object_get(json_object_get(batch, "get"), "parameters"),
-		positions);
-	json_decref(positions);
 	path = mem_printf("/v1/%s", view->name);
 	(void)json_object_set_new(paths, path, batch);
 	free(path);

@@ -222,7 +222,8 @@ def test_openapi_is_served_and_printed():
         assert doc["openapi"] == "3.1.0"
         assert set(doc["paths"]) == {
             "/v1/shop", "/v1/shop/{key}", "/v1/shop/batch", "/v1/stock",
-            "/v1/stock/{key}", "/v1/stock/batch", "/openapi.json"}
+            "/v1/stock/{key}", "/v1/stock/batch", "/v1/shop/{key}/events",
+            "/v1/stock/{key}/events", "/openapi.json"}
         z = srv.get("/openapi.json", "Accept-Encoding: gzip")
         assert z["Content-Encoding"] == "gzip" and z.json() == doc
         assert z["ETag"] != a["ETag"]
