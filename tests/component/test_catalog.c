@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "lib/settings.h"
 #include "queryapi/catalog.h"
 #include "tests/component/store_double.h"
 
@@ -29,11 +30,12 @@ static int
 setup(void **state)
 {
 	static const struct store_settings how = {.type = STORE_LMDB};
+	static const struct settings set;
 	struct pj_error err;
 
 	(void)state;
 	DOUBLE_SET(dbl.next = 10);
-	cat = catalog_new(&how);
+	cat = catalog_new(&how, &set);
 	assert_int_equal(catalog_start(cat, &err), 0);
 	/* Only what the test asks for from here on. */
 	assert_true(catalog_stop(cat, INT64_MAX));

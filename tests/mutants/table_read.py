@@ -82,9 +82,10 @@ MUTANTS = [
     # ---- Outages and load ---------------------------------------------------
     {"name": "a stale answer for as long as the store is away",
      "file": "queryapi/answer.c",
-     "old": "	return view->stale_if_error_s &&\n"
-            "	       *ret_age_s <= (int64_t)view->stale_if_error_s;\n",
-     "new": "	return view->stale_if_error_s > 0;\n",
+     "old": "	return view->policy.stale_if_error_s &&\n"
+            "	       *ret_age_s <= "
+            "(int64_t)view->policy.stale_if_error_s;\n",
+     "new": "	return view->policy.stale_if_error_s > 0;\n",
      "test": ANSWER,
      "says": "a_document_is_served_stale_for_as_long_as_its_view_allows"},
     {"name": "that there is none is served stale",
@@ -139,8 +140,8 @@ MUTANTS = [
      "says": "test_a_token_reads_the_keys_of_its_scope_alone_each_of_a_batch"},
     {"name": "a token reads any view",
      "file": "queryapi/guard.c",
-     "old": "	if (ex->view.len && !auth_may_view(ex->token, ex->view))\n",
-     "new": "	if (ex->view.len && !ex->token->name)\n",
+     "old": "	if (!ex->token || auth_may_view(ex->token, view))\n",
+     "new": "	if (!ex->token || view.len)\n",
      "test": python("test_queryapi_auth.py",
                     "test_a_token_reads_the_views_of_its_scope_alone"),
      "says": "test_a_token_reads_the_views_of_its_scope_alone"},

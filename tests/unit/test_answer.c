@@ -67,7 +67,8 @@ make(enum entry_state what, int32_t n_sources, int64_t at_mono_ms)
 static int64_t
 age_of(struct entry *ent, uint32_t stale_if_error_s, int64_t now_mono_ms)
 {
-	struct snapshot_view view = {.stale_if_error_s = stale_if_error_s};
+	struct snapshot_view view = {
+		.policy = {.stale_if_error_s = stale_if_error_s}};
 	int64_t age_s = -2;
 
 	return answer_may_be_stale(ent, &view, now_mono_ms, &age_s) ? age_s
