@@ -25,6 +25,7 @@ struct page {
 	struct snapshot_view view; /* but for the policy: the strictest */
 	struct answer ans;
 	struct entry *entries[SETTINGS_PARTS_MAX];
+	int views[SETTINGS_PARTS_MAX]; /* of the entries */
 	size_t n_entries;
 };
 
@@ -47,8 +48,10 @@ look_at(struct page *page, struct gather *gat, struct exchange *ex)
 			*pol = *part;
 		else
 			policy_narrow(pol, part);
-		if (gat->slots[i].entry)
-			page->entries[page->n_entries++] = gat->slots[i].entry;
+		if (!gat->slots[i].entry)
+			continue;
+		page->views[page->n_entries] = gat->slots[i].view;
+		page->entries[page->n_entries++] = gat->slots[i].entry;
 	}
 	policy_write(page->view.cache_control, pol);
 	page->ans = (struct answer){&page->view, &gat->cond, ex->how,
@@ -98,7 +101,8 @@ write_fields(struct page *page)
 		(void)strcpy(page->view.cache_control, "no-store");
 	answer_policy(fields, &page->ans);
 	if (!page->parts.late)
-		(void)position_write(fields, page->entries, page->n_entries);
+		(void)position_write_of(fields, page->entries, page->views,
+					page->n_entries, page->gat->snap);
 }
 
 /* True when the conditions were answered (RFC 9110, 13.2.2). */

@@ -5,6 +5,14 @@
  * is true without the rest. */
 enum { POSITION_BYTES_MAX = 4096 };
 
+/* Whose position it is. */
+struct entries {
+	struct entry *const *at;
+	size_t n;
+	const int *views;
+	const struct snapshot *snap; /* NULL: all are of one view */
+};
+
 static void
 add_number(struct buf *out, int64_t n)
 {
@@ -40,30 +48,43 @@ told_before(struct entry *const *entries, size_t upto, int32_t source)
 	return false;
 }
 
-static void
-write_list(struct buf *out, struct entry *const *entries, size_t n,
-	   const bool *current)
+/* The smallest of what the entries surely contain of the source. */
+static int64_t
+least_of(const struct entries *of, int32_t source, const bool *current)
 {
+	int64_t least = INT64_MAX;
+
+	for (size_t m = 0; m < of->n; m++) {
+		int64_t has;
+
+		if (of->snap &&
+		    !snapshot_reads_topic(of->snap, of->views[m], source))
+			continue;
+		has = contained(of->at[m], source, current[m]);
+		least = has < least ? has : least;
+	}
+	return least;
+}
+
+static void
+write_list(struct buf *out, const struct entries *of, const bool *current)
+{
+	struct entry *const *entries = of->at;
 	static const char name[] = "Projection-Position: ";
 	size_t from = out->len;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < of->n; i++) {
 		for (size_t k = 0; k < entries[i]->n_positions; k++) {
 			const struct entry_position *pos =
 				&entries[i]->positions[k];
-			int64_t least = INT64_MAX;
+			int64_t least;
 
 			if (out->len - from > POSITION_BYTES_MAX)
 				break;
 			if (i && told_before(entries, i, pos->source))
 				continue;
-			for (size_t m = 0; m < n; m++) {
-				int64_t has = contained(entries[m], pos->source,
-							current[m]);
-
-				least = has < least ? has : least;
-			}
-			if (least < 0)
+			least = least_of(of, pos->source, current);
+			if (least < 0 || least == INT64_MAX)
 				continue;
 			buf_addstr(out, out->len == from ? name : ", ");
 			buf_addch(out, '"');
@@ -87,9 +108,11 @@ still_current(struct entry *const *entries, size_t n, const bool *current)
 	return true;
 }
 
-bool
-position_write(struct buf *out, struct entry *const *entries, size_t n)
+static bool
+write_current(struct buf *out, const struct entries *of)
 {
+	struct entry *const *entries = of->at;
+	size_t n = of->n;
 	bool current[POSITION_ENTRIES_MAX] = {false}, all;
 	size_t from = out->len;
 
@@ -100,7 +123,20 @@ position_write(struct buf *out, struct entry *const *entries, size_t n)
 			all &= current[i];
 		}
 		out->len = from;
-		write_list(out, entries, n, current);
+		write_list(out, of, current);
 	} while (!still_current(entries, n, current));
 	return all;
+}
+
+bool
+position_write(struct buf *out, struct entry *const *entries, size_t n)
+{
+	return write_current(out, &(struct entries){.at = entries, .n = n});
+}
+
+bool
+position_write_of(struct buf *out, struct entry *const *entries,
+		  const int *views, size_t n, const struct snapshot *snap)
+{
+	return write_current(out, &(struct entries){entries, n, views, snap});
 }

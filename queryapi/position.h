@@ -7,6 +7,7 @@
 
 #include "lib/buf.h"
 #include "queryapi/entry.h"
+#include "queryapi/snapshot.h"
 
 /* Of one answer: a batch, or a page's parts. */
 enum { POSITION_ENTRIES_MAX = 100 };
@@ -19,5 +20,12 @@ enum { POSITION_ENTRIES_MAX = 100 };
  */
 bool
 position_write(struct buf *out, struct entry *const *entries, size_t n);
+/*
+ * The same of entries of several views of a picture: a view that reads nothing
+ * of a topic has no part in what is told of it.
+ */
+bool
+position_write_of(struct buf *out, struct entry *const *entries,
+		  const int *views, size_t n, const struct snapshot *snap);
 
 #endif

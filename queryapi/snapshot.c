@@ -205,6 +205,22 @@ snapshot_reads(const struct snapshot *snap, int view, int32_t source)
 	return find_checkpoint(snap, view, source) != NULL;
 }
 
+/* Not by the source alone: a partition that is new may be in no checkpoint. */
+bool
+snapshot_reads_topic(const struct snapshot *snap, int view, int32_t source)
+{
+	const struct snapshot_checkpoints *list = &snap->checkpoints[view];
+	const struct store_source_row *row = snapshot_source(snap, source),
+				      *own;
+
+	for (size_t i = 0; row && i < list->n; i++) {
+		own = snapshot_source(snap, list->rows[i].source);
+		if (!own || strcmp(own->topic, row->topic) == 0)
+			return true;
+	}
+	return !row || list->n == 0;
+}
+
 const struct store_source_row *
 snapshot_source_of(const struct snapshot *snap, struct pj_str topic,
 		   int32_t partition)

@@ -96,5 +96,9 @@ snapshot_next(const struct snapshot *snap, int view, int32_t source);
 /* Whether the view's generation reads that source. */
 bool
 snapshot_reads(const struct snapshot *snap, int view, int32_t source);
+/* Whether it reads the source's topic, or could: the picture does not know the
+ * source. */
+bool
+snapshot_reads_topic(const struct snapshot *snap, int view, int32_t source);
 
 #endif

@@ -267,6 +267,27 @@ def test_the_position_is_what_all_parts_contain():
     with_pages(t)
 
 
+def test_a_view_says_nothing_about_topics_that_it_does_not_read():
+    def at(topic, partition, nxt, gen):
+        return {"op": "checkpoint", "generation": gen, "topic": topic,
+                "partition": partition, "next": nxt}
+    with tempfile.TemporaryDirectory() as d:
+        store = Store(d + "/store")
+        store.fill(*[op for v in ("shop", "goods")
+                     for op in (generation(1, v), live(0, 1, v))],
+                   at("shop", 0, 10, "shop.1"), at("price", 0, 20, "goods.1"),
+                   at("both", 0, 30, "shop.1"), at("both", 1, 40, "goods.1"),
+                   document("a", 1, "shop.1",
+                            positions={"shop/0": 1, "both/0": 2}),
+                   document("a", 1, "goods.1",
+                            positions={"price/0": 3, "both/1": 4}))
+        with Server(store.path, *PAGES) as srv:
+            srv.ready()
+            # both read "both", and neither has the other's partition
+            assert srv.get("/v1/pages/two/a")["Projection-Position"] == \
+                '"price/0@19", "shop/0@9"'
+
+
 def test_a_token_reaches_the_page_when_it_reaches_every_part():
     def t(srv, store):
         def ask(target, token):

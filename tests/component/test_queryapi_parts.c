@@ -76,6 +76,8 @@ a_late_part_is_left_out_and_the_answer_is_not_kept(void **state)
 			"\"document\":{\"id\":\"a\"}}},"
 			"\"missing\":{\"stock\":\"late\"}}"));
 	assert_true(has("\r\nCache-Control: no-store\r\n"));
+	/* The other one is as it was read: not looked for again. */
+	assert_false(has("\r\nAge: "));
 	assert_false(has("ETag"));
 	assert_false(has("Projection-Position"));
 	/* Its load goes on for who comes next. */
