@@ -93,6 +93,7 @@ add_set(const struct metrics_set *set, struct metrics_sum *sum)
 	sum->hits += get(&set->hits);
 	sum->misses += get(&set->misses);
 	sum->stale += get(&set->stale);
+	sum->late += get(&set->late);
 	sum->connections +=
 		atomic_load_explicit(&set->connections, memory_order_relaxed);
 	sum->in_flight +=
@@ -195,6 +196,9 @@ metrics_write(const struct metrics_sum *sum, struct buf *out)
 	metrics_write_one(out, "shopview_cache_misses_total", "counter",
 			  "Keys that were loaded, or waited for.",
 			  (int64_t)sum->misses);
+	metrics_write_one(out, "shopview_pages_late_total", "counter",
+			  "Pages answered without a part that was late.",
+			  (int64_t)sum->late);
 	metrics_write_one(out, "shopview_cache_stale_total", "counter",
 			  "Requests answered with what was kept, the store "
 			  "being away.",

@@ -170,6 +170,8 @@ finish(struct gather *gat, struct exchange *ex)
 	struct page page;
 
 	look_at(&page, gat, ex);
+	if (page.parts.late)
+		metrics_count(&ex->loop->met->late);
 	if (page.parts.found == 0) {
 		answer_nothing(&page);
 		return;

@@ -80,6 +80,9 @@ a_late_part_is_left_out_and_the_answer_is_not_kept(void **state)
 	assert_false(has("\r\nAge: "));
 	assert_false(has("ETag"));
 	assert_false(has("Projection-Position"));
+	assert_int_equal(
+		read_answer(ask(server_admin_address(srv), "/metrics")), 200);
+	assert_true(has("\nshopview_pages_late_total 1\n"));
 	/* Its load goes on for who comes next. */
 	DOUBLE_SET(dbl.hangs = false);
 	assert_whole("a");
