@@ -32,7 +32,7 @@ struct conn {
 	int64_t begin_ns;
 	uint64_t body_left;
 	size_t n_head; /* bytes of a head that is not whole */
-	bool busy, in_body, close;
+	bool busy, in_body, close, refused;
 	char head[REPLY_HEAD_MAX];
 };
 
@@ -211,6 +211,8 @@ conn_answered(struct conn *c)
 	int64_t now = now_ns();
 
 	histogram_add(&load->res->latency_ns, now - c->begin_ns);
+	if (!c->refused)
+		histogram_add(&load->res->given_ns, now - c->begin_ns);
 	load->res->answered++;
 	load->last_ns = now;
 	load->n_busy--;
@@ -267,6 +269,7 @@ take_head(struct conn *c, const char *data, size_t len)
 		key_saw_etag(c->key, rep.etag, rep.etag_len);
 	c->in_body = true;
 	c->close = rep.close;
+	c->refused = rep.status == 503;
 	c->body_left = rep.body_len;
 	take_body(c, c->n_head + len - rep.head_len);
 }

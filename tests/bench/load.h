@@ -46,6 +46,7 @@ struct load_result {
 	char first_fault[80];
 	double seconds; /* from the first request to the last answer */
 	struct histogram latency_ns;
+	struct histogram given_ns; /* of those that were not refused by 503 */
 };
 
 enum {

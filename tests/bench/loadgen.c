@@ -110,19 +110,24 @@ read_kind(const char *text, enum choice_kind *ret_kind)
 }
 
 static void
-print_latency(const struct histogram *h)
+print_latency(const char *name, const struct histogram *h)
 {
 	static const struct {
 		const char *name;
 		double share;
 	} rows[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}};
 
-	printf("\"latency_us\":{");
+	printf("\"%s\":{", name);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		printf("\"%s\":%.1f,", rows[i].name,
 		       (double)histogram_at(h, rows[i].share) / 1000);
 	printf("\"max\":%.1f,\"mean\":%.1f},", (double)h->max / 1000,
 	       h->n ? h->sum / (double)h->n / 1000 : 0);
+}
+
+static void
+print_share(const struct histogram *h)
+{
 	/* Nagle and a delayed acknowledgement that wait for each other. */
 	printf("\"share_35_50_ms\":%.6f}\n",
 	       h->n ? (double)histogram_within(h, 35000000, 50000000) /
@@ -152,7 +157,9 @@ print_result(const struct load_result *res)
 	       res->conditional, res->body_bytes, res->head_bytes, res->hung_up,
 	       res->malformed, res->unanswered, res->reconnects,
 	       res->first_fault);
-	print_latency(&res->latency_ns);
+	print_latency("latency_us", &res->latency_ns);
+	print_latency("given_us", &res->given_ns);
+	print_share(&res->latency_ns);
 }
 
 static int

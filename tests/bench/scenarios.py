@@ -164,6 +164,56 @@ def cold(run):
     run.raw.append({"scenario": "cold", "rounds": found})
 
 
+def overload(run):
+    """Three times what the store gives, with and without a bound in time.
+
+    Keys that nobody has asked for yet, on a server that has just been started;
+    lists, which are never kept. Each of the two in the same round."""
+    dataset = main_set(run)
+    kinds = {"cold keys": {"choice": "sequence"},
+             "lists": {"target": "/v1/shop?limit=5", "choice": "sequence"}}
+    waits = {"queue_wait_ms 100": "100ms", "none": "0"}
+    rows, raw = [], []
+    for kind, options in kinds.items():
+        found = {label: [] for label in waits}
+        for number in range(run.options.rounds):
+            most = fresh_load(run, dataset, "0", 2, connections=256,
+                              **options)["per_second"]
+            order = list(waits.items())
+            for label, wait in order if number % 2 else order[::-1]:
+                got = fresh_load(run, dataset, wait, run.options.seconds,
+                                 connections=12000, rate=int(3 * most),
+                                 **options)
+                got["saturation"] = most
+                found[label].append(got)
+        for label, rounds in found.items():
+            rows.append([f"{kind}, {label}", *(spread(
+                [f(g) for g in rounds], form) for f, form in (
+                    (lambda g: g["saturation"], "{:.0f}"),
+                    (lambda g: g["status"].get("200", 0) / g["seconds"],
+                     "{:.0f}"),
+                    (lambda g: g["status"].get("503", 0) / g["seconds"],
+                     "{:.0f}"),
+                    (lambda g: g["given_us"]["p50"] / 1000, "{:.0f}"),
+                    (lambda g: g["given_us"]["p99"] / 1000, "{:.0f}"),
+                    (lambda g: g["disturbed"], "{:.0%}"))),
+                str(sum(map(faults, rounds)))])
+        raw.append({"kind": kind, "rounds": found})
+    print_table("At three times saturation, open loop", [
+        "", "saturation/s", "given/s", "503/s", "p50 of given, ms",
+        "p99 of given, ms", "disturbed", "faults"], rows)
+    run.raw.append({"scenario": "overload", "kinds": raw})
+
+
+def fresh_load(run, dataset, wait, seconds, **options):
+    ours = api(run, dataset, **{"queryapi.queue_wait_ms": wait})
+    machine.wait_until("the view is there", lambda: get(
+        ours.address, "/v1/shop/nobody")[0] == 404)
+    got = run.load(ours, dataset.keys, seconds, **options)
+    run.stopped(ours)
+    return got
+
+
 # ---- By the clock ------------------------------------------------------------
 
 def half_of_saturation(run, cs):
@@ -368,6 +418,6 @@ SCENARIOS = {
     "hits": (hits, 6, 90), "browser": (browser, 2, 10),
     "zipf": (zipf, 5, 30), "conditional": (conditional, 6, 10),
     "large": (large, 4, 20), "cold": (cold, 2, 20),
-    "latency": (latency, 3, 40), "updates": (updates, 2, 40),
+    "overload": (overload, 6, 20), "latency": (latency, 3, 40), "updates": (updates, 2, 40),
     "fresh": (fresh, 1, 60), "idle": (idle, 2, 40),
 }
