@@ -45,7 +45,7 @@ finish(struct gather *gat, struct exchange *ex)
 	if (!st->begun)
 		write_head(ex);
 	/* What is stale may be what the client has, and not the newest. */
-	if (!stream_write(st, ex->out, gat) || gat->n_stale)
+	if (!stream_write(st, ex->out, gat) || gat->n_stale || st->blind)
 		st->dirty = st->failed = true;
 	ex->sent = 200;
 }
@@ -59,16 +59,18 @@ look(struct connection *c)
 	struct gather *gat;
 
 	st->dirty = st->failed = false;
+	st->blind = true;
 	catalog_update(lp->shared->catalog, &lp->hold);
 	for (size_t i = 0; i < st->n; i++) {
 		int view = snapshot_view(lp->hold.snap, st->page.parts[i],
 					 strlen(st->page.parts[i]));
 
 		watchers_unset(lp->shared->watchers, &st->watches[i]);
-		if (view >= 0)
-			watchers_set_key(lp->shared->watchers, &st->watches[i],
-					 lp->hold.snap->views[view].served,
-					 st->key);
+		if (view < 0)
+			continue;
+		watchers_set_key(lp->shared->watchers, &st->watches[i],
+				 lp->hold.snap->views[view].served, st->key);
+		st->blind = false;
 	}
 	gat = stream_gather(st, lp, lp->hold.snap);
 	gat->finish = finish;

@@ -34,6 +34,7 @@ struct stream {
 	bool begun;  /* the head is out */
 	bool dirty;  /* something may be newer than what was sent */
 	bool failed; /* it could not be read: again after a while */
+	bool blind;  /* no view of it is live, so nothing can ring */
 	int64_t quiet_until_mono_ms, beat_mono_ms;
 	uint64_t taken_before, tokens_serial;
 	size_t n;

@@ -84,7 +84,8 @@ def with_pages(test, *settings):
         store = Store(d + "/store")
         store.fill(*BASIC, document("a", 1, gen="stock.1", left=3))
         with open(d + "/conf", "w") as f:
-            f.write('page "front" { parts = {"shop", "stock", "menu"} }\n')
+            f.write('page "front" { parts = {"shop", "stock", "menu"} }\n'
+                    'page "side" { parts = {"menu"} }\n')
         os.environ["SHOPVIEW_CONFIG"] = d + "/conf"
         try:
             with Server(store.path, *settings) as srv:
@@ -325,6 +326,18 @@ def test_a_page_comes_whole_and_then_part_by_part():
             store.fill(document("a", 4, state=1))
             assert s.event() == ("part", {"part": "shop",
                                           "missing": "deleted"})
+    with_pages(t)
+
+
+def test_a_page_none_of_whose_views_is_live_is_told_when_one_is():
+    def t(srv, store):
+        with Stream(srv, "/v1/pages/side/a/events") as s:
+            assert s.event()[1]["missing"] == {"menu": "absent"}
+            store.fill(generation(1, "menu"),
+                       document("a", 1, gen="menu.1", name="M"),
+                       live(0, 1, "menu"))
+            kind, part = s.event()
+            assert kind == "part" and part["document"]["name"] == "M"
     with_pages(t)
 
 
