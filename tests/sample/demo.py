@@ -6,9 +6,10 @@
 
 Copies the sample store front's events to BUILD/demo, projects them with
 `projector run` into an LMDB store there, serves them with `queryapi run`, and
-prints a few answers with the curl lines that got them. Then new events keep
-arriving until Ctrl-C. With --once it checks every answer instead and leaves;
-a wrong one makes the exit status 1.
+prints a few answers with the curl lines that got them, and the address of a
+page that shows a shop (docs/storefront). Then new events keep arriving until
+Ctrl-C. With --once it checks every answer instead and leaves; a wrong one makes
+the exit status 1.
 """
 import argparse
 import json
@@ -26,6 +27,9 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 SUPPORT = HERE.parent / "support"
+sys.path.insert(0, str(SUPPORT))
+from page_server import PageServer  # noqa: E402
+
 VIEWS = ("shop", "product", "shop_products", "stock", "review_summary",
          "order", "sales", "delivery", "coupon", "member_coupons")
 SHOWN = (("shop", "shop-1"), ("product", None), ("review_summary", None),
@@ -178,7 +182,23 @@ def check_page(demo, key):
     return good
 
 
-def watch(demo):
+def check_storefront(demo, pages):
+    """The page's files, and an answer that it may read; the wrong ones."""
+    wrong = 0
+    for name, sign in (("", b"storefront.js"), ("storefront.js", b"/v1/pages/"),
+                       ("storefront.css", b".product")):
+        with urllib.request.urlopen(f"{pages.origin}/{name}",
+                                    timeout=10) as got:
+            wrong += sign not in got.read()
+    asked = urllib.request.Request(f"{demo.base}/v1/pages/shop/shop-1",
+                                   headers={"Origin": pages.origin})
+    with urllib.request.urlopen(asked, timeout=10) as got:
+        wrong += got.headers["Access-Control-Allow-Origin"] != pages.origin
+    print(f"the storefront page: {wrong} wrong of 4")
+    return wrong
+
+
+def watch(demo, pages):
     """New events keep arriving; tells which documents changed."""
     shown = [(v, d["id"]) for v, d in expected()
              if v in ("stock", "review_summary", "sales", "shop_products")]
@@ -188,6 +208,7 @@ def watch(demo):
          "--interval-ms", "500"], stdout=subprocess.DEVNULL,
         start_new_session=True)
     print(f"\nNew events arrive twice a second. Look for yourself:\n"
+          f"  {pages.address('shop-1', demo.base)}   (a shop's page)\n"
           f"  curl -s {demo.base}/v1/shop_products/shop-1\n"
           f"  {demo.admin}/   (plots)\nCtrl-C ends it.\n")
     try:
@@ -218,27 +239,30 @@ def main():
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, on_term)
     demo = Demo(args.build, args.config and pathlib.Path(args.config))
+    pages = PageServer()
     wrong = 1
     try:
         demo.prepare()
         print(f"events, store, logs: {os.path.relpath(demo.dir)}")
         print("$ projector run", "-c", os.path.relpath(demo.config))
         demo.start("projector", "run")
-        print("$ queryapi run", "-c", os.path.relpath(demo.config))
-        demo.find_listeners(demo.start("queryapi", "run"))
+        allow = f"queryapi.cors_origins={pages.origin}"
+        print("$ queryapi run -s", allow, "-c", os.path.relpath(demo.config))
+        demo.find_listeners(demo.start("queryapi", "run", "-s", allow))
         if not demo.wait_for(*next(iter(expected()))):
             sys.exit("the sample's documents did not arrive")
         if args.once:
-            wrong = check(demo)
+            wrong = check(demo) + check_storefront(demo, pages)
             show(demo)
         else:
             wrong = 0
             show(demo)
-            watch(demo)
+            watch(demo, pages)
     except KeyboardInterrupt:
         print("\nending")
     finally:
         good = demo.stop()
+        pages.stop()
     sys.exit(1 if wrong or not good else 0)
 
 

