@@ -211,12 +211,7 @@ page_asked(struct exchange *ex)
 	const struct settings_page *page =
 		page_find(ex->loop->shared->set, ex->page);
 
-	if (ex->uri.n_params) {
-		exchange_problem(ex, PROBLEM_BAD_REQUEST,
-				 "unknown query parameter");
-		return NULL;
-	}
-	if (!exchange_key(ex))
+	if (!exchange_takes_no_query(ex) || !exchange_key(ex))
 		return NULL;
 	if (!page) {
 		exchange_problem(ex, PROBLEM_PAGE_NOT_FOUND,

@@ -260,6 +260,15 @@ routes_run(struct exchange *ex)
 }
 
 bool
+exchange_takes_no_query(struct exchange *ex)
+{
+	if (ex->uri.n_params == 0)
+		return true;
+	exchange_problem(ex, PROBLEM_BAD_REQUEST, "unknown query parameter");
+	return false;
+}
+
+bool
 exchange_key(struct exchange *ex)
 {
 	if (ex->key.len <= READMODEL_KEY_MAX)
@@ -298,12 +307,7 @@ openapi_get(struct exchange *ex)
 	struct conditions cond;
 	const char *match = NULL;
 
-	if (ex->uri.n_params) {
-		exchange_problem(ex, PROBLEM_BAD_REQUEST,
-				 "unknown query parameter");
-		return;
-	}
-	if (!exchange_picture(ex))
+	if (!exchange_takes_no_query(ex) || !exchange_picture(ex))
 		return;
 	conditions_read(&cond, ex->req);
 	if (cond.if_none_match.ptr)

@@ -94,6 +94,9 @@ routes_template(enum route_id route);
 const char *
 routes_summary(enum route_id route);
 
+/* For handlers that take no query: false when there is one: 400. */
+bool
+exchange_takes_no_query(struct exchange *ex);
 /* For handlers: whether the path's key can be one; false: a problem was
  * answered. */
 bool

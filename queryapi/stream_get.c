@@ -36,12 +36,7 @@ stream_get_view(struct exchange *ex)
 {
 	int view;
 
-	if (ex->uri.n_params) {
-		exchange_problem(ex, PROBLEM_BAD_REQUEST,
-				 "unknown query parameter");
-		return;
-	}
-	if (!exchange_key(ex))
+	if (!exchange_takes_no_query(ex) || !exchange_key(ex))
 		return;
 	view = exchange_view(ex);
 	if (view < 0 || !minimum_reached(ex, &view, 1) || is_head(ex))

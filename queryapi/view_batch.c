@@ -196,11 +196,8 @@ view_batch_body(struct exchange *ex)
 	struct pj_error err;
 	struct ids ids;
 
-	if (ex->uri.n_params) {
-		exchange_problem(ex, PROBLEM_BAD_REQUEST,
-				 "unknown query parameter");
+	if (!exchange_takes_no_query(ex))
 		return;
-	}
 	reader = json_reader_new();
 	if (ids_of_body(reader, ex->body, &ids, &err) < 0)
 		exchange_problem(ex, PROBLEM_BAD_REQUEST, err.text);
