@@ -321,7 +321,8 @@ class StorefrontPage(Tests):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as directory:
+    # A browser that was ended may still be putting its profile away.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         shops = Shops(directory)
         try:
             return StorefrontPage(shops).run()
