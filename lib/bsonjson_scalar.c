@@ -1,41 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strings, dates and doubles as JSON. */
+/* Strings, integers and dates as JSON; doubles: bsonjson_number.c. */
 #include "lib/bsonjson.h"
-
-#include <float.h>
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "lib/bsonjson_text.h"
 #include "lib/utf8.h"
 
 /* ---- Strings ------------------------------------------------------------ */
 
-/* How many of the next bytes are ASCII that needs no escape; by eights. */
-static size_t
-plain_run(const unsigned char *p, size_t left)
+/* Whether all eight bytes are ASCII that needs no escape. */
+static inline bool
+is_plain(uint64_t w)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	const uint64_t tops = UINT64_C(0x8080808080808080);
-	size_t n = 0;
+	uint64_t quote = w ^ (ones * '"'), slash = w ^ (ones * '\\');
 
-	for (; n + 8 <= left; n += 8) {
-		uint64_t w, quote, slash;
+	/* a byte < 0x20, == '"', == '\\' borrows into its top bit */
+	return !((w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) &
+		 tops);
+}
 
-		memcpy(&w, p + n, 8);
-		quote = w ^ (ones * '"');
-		slash = w ^ (ones * '\\');
-		/* a byte < 0x20, == '"', == '\\' borrows into its top bit */
-		if ((w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) &
-		    tops)
-			break;
+/* Fewer than eight bytes; some are taken twice, none beside them. */
+static inline bool
+copy_few(char *to, const unsigned char *p, size_t len)
+{
+	const uint64_t blanks = UINT64_C(0x2020202020202020);
+	uint32_t first, last;
+
+	if (len == 0)
+		return true;
+	if (len < 4) {
+		to[0] = (char)p[0];
+		to[len / 2] = (char)p[len / 2];
+		to[len - 1] = (char)p[len - 1];
+		return is_plain(blanks << 24 | (uint64_t)p[0] << 16 |
+				(uint64_t)p[len / 2] << 8 | p[len - 1]);
 	}
-	while (n < left && p[n] >= 0x20 && p[n] < 0x80 && p[n] != '"' &&
-	       p[n] != '\\')
-		n++;
-	return n;
+	memcpy(&first, p, 4);
+	memcpy(&last, p + len - 4, 4);
+	memcpy(to, &first, 4);
+	memcpy(to + len - 4, &last, 4);
+	return is_plain((uint64_t)first << 32 | last);
+}
+
+/* Copies all, or stops at what is not plain; the bytes that are and were
+ * copied. Behind them anything may have been written, within len. */
+static inline size_t
+copy_plain(char *to, const unsigned char *p, size_t len)
+{
+	size_t n = 0;
+	uint64_t w;
+
+	if (len < 8)
+		return copy_few(to, p, len) ? len : 0;
+	for (; n + 8 <= len; n += 8) {
+		memcpy(&w, p + n, 8);
+		memcpy(to + n, &w, 8);
+		if (!is_plain(w))
+			return n;
+	}
+	/* Again some of the last eight, with the rest. */
+	memcpy(&w, p + len - 8, 8);
+	memcpy(to + len - 8, &w, 8);
+	return is_plain(w) ? len : n;
 }
 
 static void
@@ -61,36 +88,49 @@ add_escape(struct buf *out, unsigned char c)
 	}
 }
 
+/* How many of the next bytes are ASCII that needs no escape. */
+static size_t
+plain_run(const unsigned char *p, size_t left)
+{
+	size_t n = 0;
+	uint64_t w;
+
+	for (; n + 8 <= left; n += 8) {
+		memcpy(&w, p + n, 8);
+		if (!is_plain(w))
+			break;
+	}
+	while (n < left && p[n] >= 0x20 && p[n] < 0x80 && p[n] != '"' &&
+	       p[n] != '\\')
+		n++;
+	return n;
+}
+
 /* Behind all that goes into JSON as it is: to an escape, a fault or the end. */
 static const unsigned char *
 skip_plain(const unsigned char *p, const unsigned char *end)
 {
 	for (;;) {
-		size_t n;
+		while (p < end && *p >= 0x80) {
+			size_t n =
+				utf8_char((const char *)p, (size_t)(end - p));
 
-		p += plain_run(p, (size_t)(end - p));
-		do {
-			if (p == end || *p < 0x80)
-				break;
-			n = utf8_char((const char *)p, (size_t)(end - p));
 			if (n == 0)
 				return p;
 			p += n;
-		} while (true);
+		}
 		if (p == end || *p < 0x20 || *p == '"' || *p == '\\')
 			return p;
+		p += plain_run(p, (size_t)(end - p));
 	}
 }
 
-bool
-bsonjson_text(struct buf *out, const char *s, size_t len)
+/* The rest of a text that is not all plain. */
+static bool
+add_mixed(struct buf *out, const unsigned char *p, const unsigned char *end)
 {
-	const unsigned char *p = (const unsigned char *)s;
-	const unsigned char *end = p + len;
 	bool valid = true;
 
-	buf_reserve(out, len + 2);
-	buf_addch(out, '"');
 	for (;;) {
 		const unsigned char *run = p;
 
@@ -108,6 +148,24 @@ bsonjson_text(struct buf *out, const char *s, size_t len)
 	}
 	buf_addch(out, '"');
 	return valid;
+}
+
+bool
+bsonjson_text(struct buf *out, const char *s, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	char *to = buf_room(out, len + 2);
+	size_t n;
+
+	to[0] = '"';
+	n = copy_plain(to + 1, p, len);
+	if (n < len) {
+		buf_grown(out, 1 + n);
+		return add_mixed(out, p + n, p + len);
+	}
+	to[1 + len] = '"';
+	buf_grown(out, len + 2);
+	return true;
 }
 
 void
@@ -177,143 +235,4 @@ bsonjson_date(struct buf *out, int64_t ms)
 	digits(text + 18, rest / 1000 % 60, 2);
 	digits(text + 21, rest % 1000, 3);
 	buf_add(out, text, sizeof(text) - 1);
-}
-
-/* ---- Doubles ------------------------------------------------------------ */
-
-/* A positive number 0.d1d2d3… × 10^exponent, no zeros at the end. */
-struct shortest {
-	char digits[20];
-	int n;
-	int exponent;
-};
-
-static double
-shortest_value(const struct shortest *num)
-{
-	char text[40];
-
-	(void)snprintf(text, sizeof(text), "0.%.*se%d", num->n, num->digits,
-		       num->exponent);
-	return strtod(text, NULL);
-}
-
-/* d > 0 rounded to n significant digits. */
-static void
-shortest_round(struct shortest *num, double d, int n)
-{
-	char text[40];
-	const char *from = text;
-	int i;
-
-	(void)snprintf(text, sizeof(text), "%.*e", n - 1, d);
-	for (i = 0; *from != 'e'; from++) {
-		if (*from >= '0' && *from <= '9')
-			num->digits[i++] = *from;
-	}
-	num->exponent = (int)strtol(from + 1, NULL, 10) + 1;
-	while (i > 1 && num->digits[i - 1] == '0')
-		i--;
-	num->n = i;
-}
-
-/* One more in the last of n digits. */
-static void
-shortest_step(struct shortest *num, int n)
-{
-	int i = n;
-
-	while (num->n < n)
-		num->digits[num->n++] = '0';
-	while (i > 0 && num->digits[i - 1] == '9')
-		i--;
-	num->n = i;
-	if (i > 0) {
-		num->digits[i - 1]++;
-	} else {
-		num->digits[0] = '1';
-		num->n = 1;
-		num->exponent++;
-	}
-}
-
-/*
- * Up to 15 digits are unique in the normal range, so 15 is where to begin.
- * Rounding to n digits gives the right ones when any n digits do, but for
- * powers of two: doubles lie closer below them than above, so the neighbour
- * above may read back where the nearest does not.
- */
-static void
-shortest_find(struct shortest *num, double d)
-{
-	int n = d < DBL_MIN ? 1 : 15;
-	int exponent;
-
-	for (; n < 17; n++) {
-		shortest_round(num, d, n);
-		if (shortest_value(num) == d)
-			return;
-		if (frexp(d, &exponent) == 0.5) {
-			shortest_step(num, n);
-			if (shortest_value(num) == d)
-				return;
-		}
-	}
-	shortest_round(num, d, 17);
-}
-
-static void
-shortest_write(struct buf *out, const struct shortest *num)
-{
-	int exponent = num->exponent - 1;
-
-	if (exponent < -5 || exponent >= 15) {
-		buf_add(out, num->digits, 1);
-		if (num->n > 1) {
-			buf_addch(out, '.');
-			buf_add(out, num->digits + 1, (size_t)num->n - 1);
-		}
-		buf_printf(out, "e%+d", exponent);
-	} else if (exponent < 0) {
-		buf_add(out, "0.0000", (size_t)(1 - exponent));
-		buf_add(out, num->digits, (size_t)num->n);
-	} else {
-		/* integral ones never come here */
-		buf_add(out, num->digits, (size_t)exponent + 1);
-		buf_addch(out, '.');
-		buf_add(out, num->digits + exponent + 1,
-			(size_t)(num->n - exponent - 1));
-	}
-}
-
-void
-bsonjson_number(struct buf *out, double d)
-{
-	struct shortest num;
-	double hundred = d * 100;
-
-	if (!isfinite(d)) {
-		buf_addstr(out, "null");
-		return;
-	}
-	if (signbit(d))
-		buf_addch(out, '-');
-	d = fabs(d);
-	hundred = fabs(hundred);
-	if (d < 1e15 && d == trunc(d)) {
-		bsonjson_int(out, (int64_t)d);
-		return;
-	}
-	/* Two decimals, the usual case: m / 100 is rounded like reading it. */
-	if (hundred < 1e13 && nearbyint(hundred) / 100 == d) {
-		int64_t m = (int64_t)nearbyint(hundred);
-		char text[3] = {'.', (char)('0' + m / 10 % 10),
-				(char)('0' + m % 10)};
-
-		bsonjson_int(out, m / 100);
-		buf_add(out, text, m % 10 ? 3 : 2);
-		return;
-	}
-	shortest_find(&num, d);
-	shortest_write(out, &num);
 }

@@ -41,15 +41,31 @@ buf_clear(struct buf *b)
 		b->data[0] = '\0';
 }
 
+/* Where the next bytes go, with room for `more` of them and the NUL. Who wrote
+ * there calls buf_grown() then. */
+static inline char *
+buf_room(struct buf *b, size_t more)
+{
+	if (b->cap - b->len <= more)
+		buf_reserve(b, more);
+	return b->data + b->len;
+}
+
+static inline void
+buf_grown(struct buf *b, size_t len)
+{
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
 static inline void
 buf_add(struct buf *b, const void *data, size_t len)
 {
-	if (b->cap - b->len <= len)
-		buf_reserve(b, len);
+	char *to = buf_room(b, len);
+
 	if (len)
-		memcpy(b->data + b->len, data, len);
-	b->len += len;
-	b->data[b->len] = '\0';
+		memcpy(to, data, len);
+	buf_grown(b, len);
 }
 
 static inline void

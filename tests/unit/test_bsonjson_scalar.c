@@ -58,6 +58,58 @@ strings_are_escaped_where_json_demands_it(void **state)
 	assert_text(&out, "\"1234567\\n9\"");
 }
 
+/* One byte among `len` letters, in memory that ends behind them. */
+static void
+check_byte_at(size_t len, size_t at, unsigned char byte, const char *want)
+{
+	struct buf out = BUF_INIT, expected = BUF_INIT;
+	char *text = malloc(len);
+
+	assert_non_null(text);
+	buf_addch(&expected, '"');
+	for (size_t i = 0; i < len; i++) {
+		text[i] = (char)('a' + i % 26);
+		if (i == at)
+			buf_addstr(&expected, want);
+		else
+			buf_addch(&expected, text[i]);
+	}
+	text[at] = (char)byte;
+	buf_addch(&expected, '"');
+	bsonjson_string(&out, text, len);
+	assert_text(&out, expected.data);
+	buf_release(&expected);
+	free(text);
+}
+
+static void
+a_byte_is_found_wherever_it_stands_in_a_text(void **state)
+{
+	static const struct {
+		unsigned char byte;
+		const char *want;
+	} cases[] = {
+		{'"', "\\\""},
+		{'\\', "\\\\"},
+		{'\0', "\\u0000"},
+		{0x1f, "\\u001f"},
+		{' ', " "},
+		{'!', "!"},
+		{'#', "#"},
+		{0x7f, "\x7f"},
+		{0x80, "\xef\xbf\xbd"},
+		{0xa0, "\xef\xbf\xbd"},
+		{0xff, "\xef\xbf\xbd"},
+	};
+
+	(void)state;
+	for (size_t len = 1; len <= 40; len++)
+		for (size_t at = 0; at < len; at++)
+			for (size_t i = 0; i < COUNT(cases); i++)
+				check_byte_at(len, at, cases[i].byte,
+					      cases[i].want);
+}
+
 static void
 dates_end_at_the_years_0000_and_9999(void **state)
 {
@@ -215,17 +267,61 @@ random_doubles_read_back_and_no_digit_is_too_many(void **state)
 	buf_release(&out);
 }
 
+/* "12.5", "0.00125": n digits, the last no zero, behind `point` of them. */
+static void
+write_decimal(char *text, int n, int point)
+{
+	if (point <= 0) {
+		text += sprintf(text, "0.");
+		for (; point < 0; point++)
+			*text++ = '0';
+	}
+	for (int i = 0; i < n; i++) {
+		int least = i == 0 || i == n - 1;
+
+		if (i == point && point > 0)
+			*text++ = '.';
+		*text++ = (char)('0' + least +
+				 (int)(next_random() % (uint64_t)(10 - least)));
+	}
+	*text = '\0';
+}
+
+static void
+decimals_of_15_digits_come_back_as_they_were_written(void **state)
+{
+	struct buf out = BUF_INIT;
+	char text[40];
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		for (int n = 1; n <= 15; n++) {
+			for (int point = -4; point < n; point++) {
+				write_decimal(text, n, point);
+				buf_clear(&out);
+				bsonjson_number(&out, strtod(text, NULL));
+				if (strcmp(out.data, text) != 0)
+					assert_string_equal(out.data, text);
+			}
+		}
+	}
+	buf_release(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strings_are_escaped_where_json_demands_it),
+		cmocka_unit_test(a_byte_is_found_wherever_it_stands_in_a_text),
 		cmocka_unit_test(dates_end_at_the_years_0000_and_9999),
 		cmocka_unit_test(every_day_is_the_c_librarys),
 		cmocka_unit_test(
 			doubles_are_written_as_short_as_they_read_back),
 		cmocka_unit_test(
 			random_doubles_read_back_and_no_digit_is_too_many),
+		cmocka_unit_test(
+			decimals_of_15_digits_come_back_as_they_were_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
