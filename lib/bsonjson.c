@@ -34,10 +34,10 @@ write_value(struct buf *out, const struct bsonread_element *el, int depth)
 		text = bsonread_text(el);
 		return bsonjson_text(out, text.ptr, text.len) ? 0 : -1;
 	case BSONREAD_INT64:
-		bsonjson_int(out, bsonread_i64(el->value));
+		buf_addint(out, bsonread_i64(el->value));
 		return 0;
 	case BSONREAD_INT32:
-		bsonjson_int(out, bsonread_i32(el->value));
+		buf_addint(out, bsonread_i32(el->value));
 		return 0;
 	case BSONREAD_OBJECT:
 	case BSONREAD_ARRAY:

@@ -176,7 +176,7 @@ bsonjson_number(struct buf *out, double d)
 		buf_addch(out, '-');
 	d = fabs(d);
 	if (d < 1e15 && d == trunc(d)) {
-		bsonjson_int(out, (int64_t)d);
+		buf_addint(out, (int64_t)d);
 		return;
 	}
 	shortest_find(&num, d);

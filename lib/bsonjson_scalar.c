@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strings, integers and dates as JSON; doubles: bsonjson_number.c. */
+/* Strings and dates as JSON; doubles: bsonjson_number.c. */
 #include "lib/bsonjson.h"
 
 #include "lib/bsonjson_text.h"
@@ -174,23 +174,7 @@ bsonjson_string(struct buf *out, const char *s, size_t len)
 	(void)bsonjson_text(out, s, len);
 }
 
-/* ---- Integers and dates ------------------------------------------------- */
-
-void
-bsonjson_int(struct buf *out, int64_t i)
-{
-	char text[20];
-	size_t at = sizeof(text);
-	uint64_t u = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
-
-	do {
-		text[--at] = (char)('0' + u % 10);
-		u /= 10;
-	} while (u);
-	if (i < 0)
-		buf_addch(out, '-');
-	buf_add(out, text + at, sizeof(text) - at);
-}
+/* ---- Dates ------------------------------------------------- */
 
 static void
 digits(char *at, int64_t value, int n)

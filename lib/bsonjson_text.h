@@ -14,7 +14,4 @@
 bool
 bsonjson_text(struct buf *out, const char *s, size_t len);
 
-void
-bsonjson_int(struct buf *out, int64_t i);
-
 #endif

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "lib/digits.h"
+
 struct buf {
 	char *data;
 	size_t len;
@@ -78,6 +80,14 @@ static inline void
 buf_addstr(struct buf *b, const char *s)
 {
 	buf_add(b, s, strlen(s));
+}
+
+static inline void
+buf_addint(struct buf *b, int64_t n)
+{
+	char *to = buf_room(b, DIGITS_MAX);
+
+	buf_grown(b, (size_t)(digits_put(to, n) - to));
 }
 
 #endif

@@ -5,13 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/digits.h"
+
 void
 etag_of_document(struct etag *tag, int32_t generation, int64_t revision)
 {
-	(void)snprintf(tag->identity, ETAG_MAX, "\"%" PRId32 ".%" PRId64 "\"",
-		       generation, revision);
-	(void)snprintf(tag->gzip, ETAG_MAX, "\"%" PRId32 ".%" PRId64 "-gzip\"",
-		       generation, revision);
+	static const char coding[] = "-gzip\"";
+	char *at = tag->identity;
+	size_t len;
+
+	*at++ = '"';
+	at = digits_put(at, generation);
+	*at++ = '.';
+	at = digits_put(at, revision);
+	len = (size_t)(at - tag->identity);
+	memcpy(at, "\"", 2);
+	memcpy(tag->gzip, tag->identity, len);
+	memcpy(tag->gzip + len, coding, sizeof(coding));
 }
 
 void

@@ -124,7 +124,9 @@ name_positions(const struct load_run *run, const struct reading_meta *meta,
 
 		if (!row || !reading_is_quotable(row->topic))
 			continue;
-		buf_printf(names, "%s/%d", row->topic, (int)row->partition);
+		buf_addstr(names, row->topic);
+		buf_addch(names, '/');
+		buf_addint(names, row->partition);
 		out[n++] = (struct entry_position){
 			meta->positions[i].source,
 			contained(run, &meta->positions[i]),

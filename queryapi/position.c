@@ -13,18 +13,6 @@ struct entries {
 	const struct snapshot *snap; /* NULL: all are of one view */
 };
 
-static void
-add_number(struct buf *out, int64_t n)
-{
-	char digits[20], *at = digits + sizeof(digits);
-
-	do {
-		*--at = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
-	buf_add(out, at, (size_t)(digits + sizeof(digits) - at));
-}
-
 /* The newest offset of the source that this entry surely contains; -1: none. */
 static int64_t
 contained(const struct entry *ent, int32_t source, bool current)
@@ -90,7 +78,7 @@ write_list(struct buf *out, const struct entries *of, const bool *current)
 			buf_addch(out, '"');
 			buf_add(out, pos->name.ptr, pos->name.len);
 			buf_addch(out, '@');
-			add_number(out, least);
+			buf_addint(out, least);
 			buf_addch(out, '"');
 		}
 	}

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +24,27 @@ what_was_added_stands_in_order_and_ends_in_nul(void **state)
 	buf_add(&b, NULL, 0);
 	assert_int_equal(b.len, 6);
 	assert_memory_equal(b.data, "a\0bcde", 7);
+	buf_release(&b);
+}
+
+static void
+integers_are_what_printf_makes_of_them(void **state)
+{
+	static const int64_t numbers[] = {
+		0,	   -1,	      9,	 10,
+		-10,	   99,	      100,	 INT32_MAX,
+		INT32_MIN, INT64_MAX, INT64_MIN, 1000000000000000000};
+	struct buf b = BUF_INIT;
+	char want[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		(void)snprintf(want, sizeof(want), "%" PRId64, numbers[i]);
+		buf_clear(&b);
+		buf_addint(&b, numbers[i]);
+		assert_string_equal(b.data, want);
+		assert_int_equal(b.len, strlen(want));
+	}
 	buf_release(&b);
 }
 
@@ -163,6 +186,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			what_was_added_stands_in_order_and_ends_in_nul),
+		cmocka_unit_test(integers_are_what_printf_makes_of_them),
 		cmocka_unit_test(
 			adding_nothing_to_an_empty_buffer_makes_an_empty_text),
 		cmocka_unit_test(the_nul_is_there_at_every_length),
