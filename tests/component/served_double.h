@@ -135,14 +135,20 @@ is_following(void)
 	return metric_is("\nshopview_feed_following 1\n");
 }
 
-/* The stream tells; returns when the feed has it. */
+/* The stream tells; returns when the feed has done what follows from it, and
+ * asks for more. */
 static inline void
 tell(const struct store_news *news)
 {
+	int asked;
+
 	(void)pthread_mutex_lock(&dbl.lock);
 	dbl.news = *news;
 	(void)pthread_cond_broadcast(&dbl.changed);
 	while (dbl.news.kind != STORE_NEWS_NONE)
+		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
+	asked = dbl.asked;
+	while (dbl.asked == asked)
 		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
 	(void)pthread_mutex_unlock(&dbl.lock);
 }

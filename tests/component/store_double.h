@@ -40,7 +40,8 @@ static struct {
 	/* What the stream tells next; the stream empties it. */
 	struct store_news news;
 	bool stream_breaks;
-	int watches;		      /* streams opened so far */
+	int watches; /* streams opened so far */
+	int asked;   /* how often a stream was asked for what is next */
 	void (*on_checkpoints)(void); /* NULL, or called as they are read */
 } dbl = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -337,6 +338,8 @@ store_watch_next(struct store_watch *watch, struct store_news *ret_news,
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	(void)pthread_mutex_lock(&dbl.lock);
+	dbl.asked++;
+	(void)pthread_cond_broadcast(&dbl.changed);
 	while (dbl.looks_hang)
 		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
 	(void)pthread_mutex_unlock(&dbl.lock);
