@@ -131,6 +131,9 @@ read_picture(struct catalog *cat, struct store_session *ses,
 	say_changes(cat->snap, snap);
 	*ret_snap = snapshot_ref(snap);
 	publish(cat, snap);
+	/* Whoever looked: the feed may be the first. */
+	atomic_store(&cat->well_at_mono_ms, clock_mono_ms());
+	atomic_store(&cat->answered_mono_ms, clock_mono_ms());
 	return 0;
 }
 
@@ -210,8 +213,6 @@ look(struct catalog *cat)
 				 cat->hold.snap->n_views);
 		cat->said_away = false;
 		cat->said_reached = true;
-		atomic_store(&cat->well_at_mono_ms, clock_mono_ms());
-		atomic_store(&cat->answered_mono_ms, clock_mono_ms());
 		if (cat->looked)
 			cat->looked(cat->looked_arg, cat->hold.snap);
 		return;

@@ -94,6 +94,28 @@ a_look_tells_no_checkpoint_of_what_is_followed(void **state)
 	assert_int_equal(served_next(served, 0), 20);
 }
 
+static int
+setup_away(void **state)
+{
+	int rc;
+
+	DOUBLE_SET(dbl.away = true);
+	rc = setup(state);
+	DOUBLE_SET(dbl.away = false);
+	return rc;
+}
+
+static void
+a_look_makes_the_store_well_whoever_looks(void **state)
+{
+	struct pj_error err;
+
+	(void)state;
+	assert_false(catalog_store_is_well(cat));
+	assert_int_equal(catalog_look(cat, ses, &err), 0);
+	assert_true(catalog_store_is_well(cat));
+}
+
 #define LOOKED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -102,6 +124,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		LOOKED(nothing_is_current_while_another_following_begins),
 		LOOKED(a_look_tells_no_checkpoint_of_what_is_followed),
+		cmocka_unit_test_setup_teardown(
+			a_look_makes_the_store_well_whoever_looks, setup_away,
+			teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
