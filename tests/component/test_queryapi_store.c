@@ -250,6 +250,8 @@ who_went_away_keeps_nobody_from_waiting(void **state)
 		 strstr(answer, "shopview_http_hangups_total 1\n"));
 	DOUBLE_SET(dbl.hangs = false);
 	assert_int_equal(read_answer(in_work), 200);
+	/* Until a worker has taken it away. */
+	WAIT_FOR(is_queued(0));
 	DOUBLE_SET(dbl.hangs = true);
 	in_work = ask(address, "/v1/shop/again");
 	WAIT_FOR(double_get(&dbl.waiting) == 1);
