@@ -336,15 +336,17 @@ def fresh_measured(run, place, broker, keys):
 
 # ---- Other -------------------------------------------------------------------
 
-def idle_connections(address, count):
-    """Open, each with one answer behind it."""
+def idle_connections(address, count, events=False):
+    """Open, each with one answer behind it, or with a stream of events that
+    has begun: of as many documents as are hot."""
     host, port = address.rsplit(":", 1)
-    ask = b"GET /v1/shop/" + data.key_of(0).encode() + \
-        b" HTTP/1.1\r\nHost: bench\r\n\r\n"
     conns = []
-    for _ in range(count):
+    for i in range(count):
+        target = "/v1/shop/" + data.key_of(i % HOT if events else 0) + \
+            ("/events" if events else "")
         conn = socket.create_connection((host, int(port)), 10)
-        conn.sendall(ask)
+        conn.sendall(f"GET {target} HTTP/1.1\r\nHost: bench\r\n\r\n"
+                     .encode())
         if not conn.recv(65536).startswith(b"HTTP/1.1 200 "):
             raise RuntimeError("an idle connection was not answered 200")
         conns.append(conn)
@@ -362,19 +364,25 @@ def idle(run):
     if count + 100 > limit:
         raise RuntimeError(f"{count} connections, but only {limit} files")
     rows, raw = [], []
-    for server in (ours, nginx):
-        idle_connections(server.address, 10)
+    # A server of its own: what another's connections have left is used again.
+    told = api(run, dataset)
+    for server, events in ((ours, False), (told, True), (nginx, False)):
+        name = server.name + (", listeners" if events else "")
+        # What is hot is in the cache before.
+        for conn in idle_connections(server.address, HOT if events else 10,
+                                     events):
+            conn.close()
         before = machine.rss_bytes(server.pid)
-        conns = idle_connections(server.address, count)
+        conns = idle_connections(server.address, count, events)
         grown = machine.rss_bytes(server.pid) - before
         got = run.load(server, dataset.keys, run.options.seconds,
                        choice="uniform", first=HOT)
         for conn in conns:
             conn.close()
-        rows.append([server.name, f"{before / 1e6:.1f}",
+        rows.append([name, f"{before / 1e6:.1f}",
                      f"{grown / 1e6:.1f}", f"{grown / count:.0f}",
                      f"{got['server_us']:.2f}"])
-        raw.append({"server": server.name, "rss_before": before,
+        raw.append({"server": name, "rss_before": before,
                     "rss_grown": grown, "load": got})
     print_table(f"{count} idle connections", [
         "", "RSS before, MB", "grown, MB", "bytes per connection",
@@ -419,5 +427,5 @@ SCENARIOS = {
     "zipf": (zipf, 5, 30), "conditional": (conditional, 6, 10),
     "large": (large, 4, 20), "cold": (cold, 2, 20),
     "overload": (overload, 6, 20), "latency": (latency, 3, 40), "updates": (updates, 2, 40),
-    "fresh": (fresh, 1, 60), "idle": (idle, 2, 40),
+    "fresh": (fresh, 1, 60), "idle": (idle, 3, 60),
 }
