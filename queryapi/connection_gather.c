@@ -38,14 +38,7 @@ answer_gathered(struct connection *c, struct gather *gat, bool store_away)
 	buf_clear(&lp->out);
 	gat->finish(gat, &ex);
 	gather_let_go(gat);
-	if (ex.parked)
-		;
-	else if (ex.fetch)
-		connection_submit(c, ex.fetch);
-	else if (ex.sent)
-		connection_send(c, ex.sent);
-	else
-		connection_reply(c, &res);
+	connection_conclude(c, &ex);
 	http_response_release(&res);
 }
 

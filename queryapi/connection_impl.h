@@ -51,6 +51,8 @@ struct current {
 	char request_id[FETCH_REQUEST_ID_MAX];
 };
 
+struct exchange;
+
 struct connection {
 	struct loop *loop;
 	struct connection *prev, *next;
@@ -170,6 +172,9 @@ connection_how(struct connection *c);
 /* Sends the response in the loop's buffer. */
 void
 connection_send(struct connection *c, int status);
+/* Does what a handler left to be done (routes.h): one of the six. */
+void
+connection_conclude(struct connection *c, struct exchange *ex);
 /* Hands a fetch to the workers, or answers that they are busy. */
 void
 connection_submit(struct connection *c, struct fetch *fetch);

@@ -92,7 +92,8 @@ connection_put(struct connection *c, const char *data, size_t len)
 	c->queued += len;
 }
 
-/* It is of a moment that this client asked for (RFC 7240, 3 for the rest). */
+/* It is of a moment that this client asked for. Preference-Applied: RFC 7240,
+ * section 3. */
 static void
 own(struct connection *c)
 {
@@ -318,6 +319,23 @@ await_body(struct connection *c, const struct http_request *req)
 	}
 }
 
+void
+connection_conclude(struct connection *c, struct exchange *ex)
+{
+	if (ex->parked)
+		return;
+	if (ex->sent)
+		connection_send(c, ex->sent);
+	else if (ex->gather)
+		connection_begin(c, ex->gather, ex->store_away);
+	else if (ex->fetch)
+		connection_submit(c, ex->fetch);
+	else if (ex->stream)
+		connection_stream(c, ex->stream);
+	else
+		connection_reply(c, ex->res);
+}
+
 /* Answers the request or hands it on; the bytes of the input it was, or 0: it
  * stays there, until its body is all here or it need not be held. */
 static size_t
@@ -373,18 +391,7 @@ handle(struct connection *c, const struct http_request *req, const char *data,
 		routes_run(&ex);
 	c->cur.minimum = ex.minimum;
 	c->cur.wait_s = ex.wait_s;
-	if (ex.parked)
-		;
-	else if (ex.sent)
-		connection_send(c, ex.sent);
-	else if (ex.gather)
-		connection_begin(c, ex.gather, ex.store_away);
-	else if (ex.fetch)
-		connection_submit(c, ex.fetch);
-	else if (ex.stream)
-		connection_stream(c, ex.stream);
-	else
-		connection_reply(c, &res);
+	connection_conclude(c, &ex);
 	http_response_release(&res);
 	return c->held ? 0 : req->bytes + ex.body.len;
 }

@@ -3,7 +3,6 @@
  * Takes loads, gives entries: reads them from the store, renders each once.
  * Next: loads.c keeps them, loop.c brings them to whoever waits.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "queryapi/loads_impl.h"
+#include "queryapi/position.h"
 #include "queryapi/reading.h"
 #include "queryapi/worker.h"
 
@@ -150,6 +150,7 @@ write_parked(const struct load_run *run, const struct store_doc *doc,
 {
 	struct bsonjson_position first[PARKED_TOLD_MAX];
 	int n = bsonjson_parked(doc->bson, doc->len, first, PARKED_TOLD_MAX);
+	struct buf list = BUF_INIT;
 
 	if (n < 0)
 		return pj_error_set(err, PJ_ERROR_FATAL,
@@ -161,13 +162,11 @@ write_parked(const struct load_run *run, const struct store_doc *doc,
 			snapshot_source(run->snap, first[i].source);
 
 		if (row && reading_is_quotable(row->topic))
-			buf_printf(line, "%s\"%s/%d@%" PRId64 "\"",
-				   line->len ? ", " : "Projection-Parked: ",
-				   row->topic, (int)row->partition,
-				   first[i].offset);
+			position_add(&list, row, first[i].offset);
 	}
-	if (line->len)
-		buf_add(line, "\r\n", 2);
+	if (list.len)
+		buf_printf(line, "Projection-Parked: %s\r\n", list.data);
+	buf_release(&list);
 	return 0;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "queryapi/minimum.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "queryapi/held.h"
 #include "queryapi/loop.h"
+#include "queryapi/position.h"
 #include "queryapi/prefer.h"
 
 static const char field[] = "projection-min-position";
@@ -174,9 +174,7 @@ not_reached(const struct asked *ask)
 		int64_t offset = row ? reached(ask, row->index) : -1;
 
 		if (offset >= 0)
-			buf_printf(&list, "%s\"%s/%d@%" PRId64 "\"",
-				   list.len ? ", " : "", row->topic,
-				   (int)row->partition, offset);
+			position_add(&list, row, offset);
 	}
 	if (list.len)
 		http_response_field(res, "Projection-Position", "%s",

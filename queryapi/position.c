@@ -128,3 +128,16 @@ position_write_of(struct buf *out, struct entry *const *entries,
 {
 	return write_current(out, &(struct entries){entries, n, views, snap});
 }
+
+void
+position_add(struct buf *list, const struct store_source_row *row,
+	     int64_t offset)
+{
+	buf_addstr(list, list->len ? ", \"" : "\"");
+	buf_addstr(list, row->topic);
+	buf_addch(list, '/');
+	buf_addint(list, row->partition);
+	buf_addch(list, '@');
+	buf_addint(list, offset);
+	buf_addch(list, '"');
+}

@@ -28,4 +28,9 @@ bool
 position_write_of(struct buf *out, struct entry *const *entries,
 		  const int *views, size_t n, const struct snapshot *snap);
 
+/* Appends `"topic/partition@offset"` to a list of them. */
+void
+position_add(struct buf *list, const struct store_source_row *row,
+	     int64_t offset);
+
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "queryapi/reading.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "queryapi/position.h"
 #include "queryapi/problem.h"
 
 /* Most answers have a handful of sources. A partition each would make a header
@@ -171,9 +171,7 @@ reading_position(const struct reading *rdg, const struct reading_meta *metas,
 				least = has < least ? has : least;
 			}
 			if (least >= 0)
-				buf_printf(&list, "%s\"%s/%d@%" PRId64 "\"",
-					   list.len ? ", " : "", row->topic,
-					   (int)row->partition, least);
+				position_add(&list, row, least);
 		}
 	}
 	if (list.len)
