@@ -112,8 +112,29 @@ find_top(const uint8_t *bson, size_t len, const char *name,
 	return more;
 }
 
+/* Fields to be written; all when there are no names. */
+struct selection {
+	const struct pj_str *names;
+	size_t n;
+};
+
+static bool
+is_selected(const struct selection *sel, struct pj_str name)
+{
+	if (name.len && name.ptr[0] == '_')
+		return false;
+	if (!sel->names)
+		return true;
+	for (size_t i = 0; i < sel->n; i++)
+		if (sel->names[i].len == name.len &&
+		    memcmp(sel->names[i].ptr, name.ptr, name.len) == 0)
+			return true;
+	return false;
+}
+
 static int
-write_document(struct buf *out, const uint8_t *bson, size_t len)
+write_document(struct buf *out, const uint8_t *bson, size_t len,
+	       const struct selection *sel)
 {
 	struct bsonread_element el;
 	struct bsonread r;
@@ -130,7 +151,7 @@ write_document(struct buf *out, const uint8_t *bson, size_t len)
 		first = false;
 	}
 	while ((more = bsonread_next(&r, &el)) > 0) {
-		if (el.name.len && el.name.ptr[0] == '_')
+		if (!is_selected(sel, el.name))
 			continue;
 		if (!first)
 			buf_addch(out, ',');
@@ -143,13 +164,13 @@ write_document(struct buf *out, const uint8_t *bson, size_t len)
 	return more;
 }
 
-int
-bsonjson_write(struct buf *out, const uint8_t *bson, size_t len,
-	       struct pj_error *err)
+static int
+write_selected(struct buf *out, const uint8_t *bson, size_t len,
+	       const struct selection *sel, struct pj_error *err)
 {
 	size_t before = out->len;
 
-	if (write_document(out, bson, len) < 0) {
+	if (write_document(out, bson, len, sel) < 0) {
 		out->len = before;
 		if (out->data)
 			out->data[before] = '\0';
@@ -159,6 +180,26 @@ bsonjson_write(struct buf *out, const uint8_t *bson, size_t len,
 				    len);
 	}
 	return 0;
+}
+
+int
+bsonjson_write(struct buf *out, const uint8_t *bson, size_t len,
+	       struct pj_error *err)
+{
+	const struct selection all = {NULL, 0};
+
+	return write_selected(out, bson, len, &all, err);
+}
+
+int
+bsonjson_write_fields(struct buf *out, const uint8_t *bson, size_t len,
+		      const struct pj_str *names, size_t n,
+		      struct pj_error *err)
+{
+	static const struct pj_str none = {NULL, 0};
+	const struct selection some = {names ? names : &none, n};
+
+	return write_selected(out, bson, len, &some, err);
 }
 
 /* ---- `_m` --------------------------------------------------------------- */

@@ -20,6 +20,7 @@
 #define LIB_BSONJSON_H
 
 #include <projector/error.h>
+#include <projector/event.h>
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,16 @@
 int
 bsonjson_write(struct buf *out, const uint8_t *bson, size_t len,
 	       struct pj_error *err) __attribute__((warn_unused_result));
+
+/*
+ * The same of some fields only: `id`, then those of these names on the top
+ * level, in stored order. What is left out is only looked through as far as it
+ * takes to find the next one.
+ */
+int
+bsonjson_write_fields(struct buf *out, const uint8_t *bson, size_t len,
+		      const struct pj_str *names, size_t n,
+		      struct pj_error *err) __attribute__((warn_unused_result));
 
 /* Appends one JSON string, quotes included; s is valid UTF-8. */
 void

@@ -79,6 +79,93 @@ the_id_comes_first_and_host_names_are_left_out(void **state)
 }
 
 static void
+of_some_fields_only_those_are_written_in_stored_order(void **state)
+{
+	static const struct pj_str names[] = {
+		{"name", 4}, {"n", 1}, {"_m", 2}, {"_id", 3}, {"none", 4}};
+	static const struct {
+		size_t n;
+		const char *want;
+	} cases[] = {
+		{5, "{\"id\":\"a\",\"n\":{\"name\":1},\"name\":\"A\"}"},
+		{1, "{\"id\":\"a\",\"name\":\"A\"}"},
+		{0, "{\"id\":\"a\"}"},
+	};
+	struct pj_error err = {0};
+	bson_t bson = BSON_INITIALIZER, child;
+
+	(void)state;
+	BSON_APPEND_DOCUMENT_BEGIN(&bson, "n", &child);
+	BSON_APPEND_INT64(&child, "name", 1);
+	bson_append_document_end(&bson, &child);
+	BSON_APPEND_UTF8(&bson, "names", "x");
+	BSON_APPEND_INT32(&bson, "_m", 1);
+	BSON_APPEND_UTF8(&bson, "name", "A");
+	BSON_APPEND_UTF8(&bson, "_id", "a");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf out = BUF_INIT;
+
+		assert_int_equal(bsonjson_write_fields(
+					 &out, bson_get_data(&bson), bson.len,
+					 cases[i].n ? names : NULL, cases[i].n,
+					 &err),
+				 0);
+		assert_string_equal(out.data, cases[i].want);
+		buf_release(&out);
+	}
+	bson_destroy(&bson);
+}
+
+/* Random documents: the same as taking the others out of the whole. */
+static void
+some_fields_are_the_whole_without_the_others(void **state)
+{
+	static const char *const all[] = {"a", "b", "c", "d", "e", "f"};
+
+	(void)state;
+	for (int round = 0; round < 500; round++) {
+		bson_t bson = BSON_INITIALIZER, child;
+		struct buf whole = BUF_INIT, part = BUF_INIT;
+		struct pj_str names[COUNT(all)];
+		uint64_t has = next_random(), wanted = next_random();
+		struct pj_error err = {0};
+		json_t *want, *got;
+		size_t n = 0;
+
+		BSON_APPEND_UTF8(&bson, "_id", "k");
+		for (size_t i = 0; i < COUNT(all); i++) {
+			if (!(has >> i & 1))
+				continue;
+			BSON_APPEND_DOCUMENT_BEGIN(&bson, all[i], &child);
+			BSON_APPEND_INT64(&child, all[i],
+					  (int64_t)(next_random() >> 1));
+			bson_append_document_end(&bson, &child);
+		}
+		for (size_t i = 0; i < COUNT(all); i++)
+			if (wanted >> i & 1)
+				names[n++] = (struct pj_str){all[i], 1};
+		assert_int_equal(bsonjson_write(&whole, bson_get_data(&bson),
+						bson.len, &err),
+				 0);
+		assert_int_equal(
+			bsonjson_write_fields(&part, bson_get_data(&bson),
+					      bson.len, names, n, &err),
+			0);
+		want = json_loads(whole.data, 0, NULL);
+		for (size_t i = 0; i < COUNT(all); i++)
+			if (!(wanted >> i & 1))
+				(void)json_object_del(want, all[i]);
+		got = json_loads(part.data, 0, NULL);
+		assert_true(json_equal(got, want));
+		json_decref(got);
+		json_decref(want);
+		buf_release(&whole);
+		buf_release(&part);
+		bson_destroy(&bson);
+	}
+}
+
+static void
 deeper_names_that_begin_with_an_underscore_are_served(void **state)
 {
 	bson_t bson = BSON_INITIALIZER, child;
@@ -461,6 +548,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			the_id_comes_first_and_host_names_are_left_out),
+		cmocka_unit_test(
+			of_some_fields_only_those_are_written_in_stored_order),
+		cmocka_unit_test(some_fields_are_the_whole_without_the_others),
 		cmocka_unit_test(
 			deeper_names_that_begin_with_an_underscore_are_served),
 		cmocka_unit_test(every_type_has_its_json),
