@@ -16,11 +16,12 @@
  * reader_json of a generation, written by the projector, read by queryapi:
  *   {"summary":"…","cache":{"maxAge":5,"staleWhileRevalidate":30,
  *    "staleIfError":300},"filters":["areaId"],
+ *    "fieldSets":[{"name":"card","fields":["shopId"]}],
  *    "fields":[{"name":"shopId","type":"string","required":true,
  *               "nullable":false,"fields":[…]}]}
  * type: string int number bool date object list map. `fields` only where the
  * value (item) is an object whose members are declared. `updatedAt` is the
- * last of them.
+ * last of them. `fieldSets` may be missing.
  */
 #ifndef LIB_READMODEL_H
 #define LIB_READMODEL_H
@@ -54,6 +55,7 @@ enum { READMODEL_LIVE_DOC = 0, READMODEL_DELETED = 1, READMODEL_META_ONLY = 2 };
 
 enum {
 	READMODEL_KEY_MAX = 480,	  /* bytes of a document key */
+	READMODEL_FIELD_SETS_MAX = 8,	  /* of a projection */
 	READMODEL_GENERATION_ID_MAX = 64, /* with the NUL */
 };
 

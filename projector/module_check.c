@@ -3,13 +3,17 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/readmodel.h"
 
-/* What every 1.x descriptor has; stays at the 1.0 size when 1.1 adds fields. */
-enum { DESC_SIZE_1_0 = sizeof(struct pj_projection) };
+/* What every 1.x descriptor has; what was added since may be missing. */
+enum {
+	DESC_SIZE_1_0 = offsetof(struct pj_projection, field_sets),
+	DESC_SIZE_1_1 = DESC_SIZE_1_0 + sizeof(const struct pj_field_set *),
+};
 
 /* Masks are 64 bits wide; a partition's topic has a fixed room. */
 enum { BITS = 64, TOPIC_NAME_MAX = 249 };
@@ -224,7 +228,7 @@ static bool
 is_list_parameter(const char *name)
 {
 	return strcmp(name, "ids") == 0 || strcmp(name, "limit") == 0 ||
-	       strcmp(name, "cursor") == 0;
+	       strcmp(name, "cursor") == 0 || strcmp(name, "fields") == 0;
 }
 
 static int
@@ -247,8 +251,63 @@ check_indexes(const struct check *check, const struct pj_projection *desc)
 		    strchr(i->field, '.'))
 			return refuse(check, "indexes",
 				      "expected names without '.' and '$', not "
-				      "ids, limit or cursor, found %s",
+				      "ids, limit, cursor or fields, found %s",
 				      i->field);
+	}
+	return 0;
+}
+
+static int
+check_field_set(const struct check *check, const struct pj_projection *desc,
+		const struct pj_field_set *set)
+{
+	if (!set->fields || !set->fields[0])
+		return refuse(check, "field_sets",
+			      "expected a field in %s, found none", set->name);
+	for (size_t i = 0; set->fields[i]; i++) {
+		const char *name = set->fields[i];
+
+		if (!find_served(desc->shape, name) &&
+		    strcmp(name, READMODEL_UPDATED_AT) != 0)
+			return refuse(check, "field_sets",
+				      "expected fields of the shape in %s, "
+				      "found %s",
+				      set->name, name);
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(set->fields[j], name) == 0)
+				return refuse(check, "field_sets",
+					      "expected each field once in %s, "
+					      "found %s twice",
+					      set->name, name);
+	}
+	return 0;
+}
+
+static int
+check_field_sets(const struct check *check, const struct pj_projection *desc)
+{
+	/* A module of 1.0 ends before. */
+	const struct pj_field_set *sets =
+		desc->size >= DESC_SIZE_1_1 ? desc->field_sets : NULL;
+
+	for (size_t i = 0; sets && sets[i].name; i++) {
+		if (i == READMODEL_FIELD_SETS_MAX)
+			return refuse(check, "field_sets",
+				      "expected at most %d, found more",
+				      READMODEL_FIELD_SETS_MAX);
+		if (!readmodel_is_projection_name(sets[i].name))
+			return refuse(check, "field_sets",
+				      "expected names [a-z][a-z0-9_]{0,31}, "
+				      "found '%s'",
+				      sets[i].name);
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(sets[j].name, sets[i].name) == 0)
+				return refuse(check, "field_sets",
+					      "expected each name once, "
+					      "found %s twice",
+					      sets[i].name);
+		if (check_field_set(check, desc, &sets[i]))
+			return -1;
 	}
 	return 0;
 }
@@ -276,7 +335,7 @@ module_check(const struct pj_projection *desc, const char *name,
 	/* Version and size first: they say what the rest means. */
 	if (check_abi(&check, desc) || check_head(&check, desc, name) ||
 	    check_reads(&check, desc) || check_shape(&check, desc) ||
-	    check_indexes(&check, desc))
+	    check_indexes(&check, desc) || check_field_sets(&check, desc))
 		return -1;
 	return check_options(&check, desc->options);
 }

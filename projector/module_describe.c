@@ -88,6 +88,24 @@ describe_fields(const struct pj_shape *shape)
 	return fields;
 }
 
+static json_t *
+describe_field_sets(const struct pj_field_set *set)
+{
+	json_t *sets = json_array();
+
+	for (; set && set->name; set++) {
+		json_t *fields = json_array();
+
+		for (size_t i = 0; set->fields[i]; i++)
+			(void)json_array_append_new(
+				fields, json_string(set->fields[i]));
+		(void)json_array_append_new(sets, json_pack("{s:s, s:o}",
+							    "name", set->name,
+							    "fields", fields));
+	}
+	return sets;
+}
+
 char *
 module_reader_json(const struct module *mod)
 {
@@ -108,12 +126,14 @@ module_reader_json(const struct module *mod)
 	json_decref(tail);
 	for (const struct pj_index *i = mod->desc->indexes; i && i->field; i++)
 		(void)json_array_append_new(filters, json_string(i->field));
-	root = json_pack("{s:s, s:{s:I, s:I, s:I}, s:o, s:o}", "summary",
+	root = json_pack("{s:s, s:{s:I, s:I, s:I}, s:o, s:o, s:o}", "summary",
 			 mod->desc->summary, "cache", "maxAge",
 			 (json_int_t)cache->max_age_s, "staleWhileRevalidate",
 			 (json_int_t)cache->stale_while_revalidate_s,
 			 "staleIfError", (json_int_t)cache->stale_if_error_s,
-			 "filters", filters, "fields", fields);
+			 "filters", filters, "fieldSets",
+			 describe_field_sets(mod->desc->field_sets), "fields",
+			 fields);
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	if (!text)

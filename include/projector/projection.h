@@ -13,6 +13,7 @@
  *
  * ABI versions
  *   1.0  first
+ *   1.1  field_sets
  * Rule: what is added at a struct's end raises the minor, anything else the
  * major. The host takes a module whose major equals its own, whose minor is not
  * above its own and whose size is at least the 1.0 size; what a smaller struct
@@ -31,7 +32,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 #define PJ_ABI_MAJOR 1
-#define PJ_ABI_MINOR 0
+#define PJ_ABI_MINOR 1
 #define PJ_ABI	     ((uint32_t)(PJ_ABI_MAJOR << 16 | PJ_ABI_MINOR))
 
 enum pj_fold {
@@ -74,10 +75,20 @@ struct pj_options {
 
 /*
  * Fields that readers may filter by; each is an index `field, _id`. Of type
- * string, int or bool; not named ids, limit or cursor.
+ * string, int or bool; not named ids, limit, cursor or fields.
  */
 struct pj_index {
 	const char *field; /* NULL ends the list */
+};
+
+/*
+ * A named part of the document that readers may ask for (`?fields=card`): some
+ * of its top-level fields, updatedAt among them if named; `id` is always there.
+ * At most 8 sets; a set's name is [a-z][a-z0-9_]{0,31}.
+ */
+struct pj_field_set {
+	const char *name;	   /* NULL ends the list */
+	const char *const *fields; /* NULL ends it; at least one, each once */
 };
 
 /* How long a reader may keep an answer, in seconds. */
@@ -121,6 +132,9 @@ struct pj_projection {
 	 * other code than what runs now are a reason to stop.
 	 */
 	const char *source_hash;
+
+	/* Since 1.1. NULL: whole documents only. */
+	const struct pj_field_set *field_sets;
 };
 
 #ifndef PJ_SOURCE_HASH

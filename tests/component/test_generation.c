@@ -256,6 +256,32 @@ code_that_makes_the_same_documents_can_be_adopted(void **state)
 }
 
 static void
+sets_of_fields_can_be_adopted_without_a_rebuild(void **state)
+{
+	static const char *const card[] = {"shopId", NULL};
+	static const struct pj_field_set sets[] = {{"tile", card},
+						   {NULL, NULL}};
+	struct fixture *fx = *state;
+	struct store_generation *rows;
+	struct code code = {.mod = NULL};
+	bool adopted = false;
+	struct lane lane;
+	size_t n;
+
+	(void)attach_live(fx, &lane);
+	code_make(&code, "4444");
+	code.mod->copy.field_sets = sets;
+	OK(fx, adopt(fx, &code, &adopted));
+	assert_true(adopted);
+	OK(fx, store_generations(fx->ses, &rows, &n, &fx->err));
+	assert_int_equal(n, 1);
+	assert_non_null(strstr(rows[0].reader_json,
+			       "{\"name\":\"tile\",\"fields\":[\"shopId\"]}"));
+	store_generations_free(rows, n);
+	module_free(code.mod);
+}
+
+static void
 assert_not_adopted(struct fixture *fx, const struct code *code,
 		   const char *what)
 {
@@ -475,6 +501,7 @@ main(void)
 		ON_LMDB(a_generation_is_chosen_by_its_number_or_as_the_unfinished_one),
 		ON_LMDB(a_generation_that_is_not_there_or_of_other_code_is_not_chosen),
 		ON_LMDB(code_that_makes_the_same_documents_can_be_adopted),
+		ON_LMDB(sets_of_fields_can_be_adopted_without_a_rebuild),
 		ON_LMDB(code_that_makes_other_documents_is_not_adopted),
 		ON_LMDB(with_nothing_live_there_is_nothing_to_adopt_for),
 		cmocka_unit_test(

@@ -32,6 +32,8 @@ struct parts {
 	struct pj_shape shape[3];
 	struct pj_index indexes[2];
 	struct pj_option options[3];
+	const char *set_fields[4];
+	struct pj_field_set field_sets[10];
 	struct pj_projection desc;
 };
 
@@ -78,6 +80,8 @@ parts_fit(struct parts *p)
 		.indexes = {{"a"}},
 		.options = {{"buckets", 1, 8, 2, "how many", false},
 			    {"most", -5, 5, 0, "how much", false}},
+		.set_fields = {"b", "updatedAt"},
+		.field_sets = {{"card", NULL}},
 		.desc = {PJ_PROJECTION_HEAD, .name = "things", .version = 1,
 			 .summary = "Things", .key = parts_key,
 			 .fold = parts_fold},
@@ -89,6 +93,8 @@ parts_fit(struct parts *p)
 	p->desc.shape = p->shape;
 	p->desc.indexes = p->indexes;
 	p->desc.options = p->options;
+	p->field_sets[0].fields = p->set_fields;
+	p->desc.field_sets = p->field_sets;
 }
 
 #endif

@@ -29,10 +29,10 @@ another_abi_major_is_refused(void **state)
 	(void)state;
 	parts_fit(&p);
 	p.desc.abi = 2u << 16;
-	assert_refused(&p, "dir/things.so: abi: expected 1.0 to 1.0, found "
+	assert_refused(&p, "dir/things.so: abi: expected 1.0 to 1.1, found "
 			   "2.0; rebuild the module");
 	p.desc.abi = 0;
-	assert_refused(&p, "dir/things.so: abi: expected 1.0 to 1.0, found "
+	assert_refused(&p, "dir/things.so: abi: expected 1.0 to 1.1, found "
 			   "0.0; rebuild the module");
 }
 
@@ -44,8 +44,8 @@ a_newer_abi_minor_is_refused(void **state)
 	(void)state;
 	parts_fit(&p);
 	p.desc.abi = PJ_ABI + 1;
-	assert_refused(&p, "dir/things.so: abi: expected 1.0 to 1.0, found "
-			   "1.1; rebuild the module");
+	assert_refused(&p, "dir/things.so: abi: expected 1.0 to 1.1, found "
+			   "1.2; rebuild the module");
 }
 
 static void
@@ -56,10 +56,11 @@ a_descriptor_below_the_first_size_is_refused(void **state)
 
 	(void)state;
 	parts_fit(&p);
-	p.desc.size = sizeof(p.desc) - 1;
+	p.desc.size = offsetof(struct pj_projection, field_sets) - 1;
 	(void)snprintf(want, sizeof(want),
 		       "dir/things.so: size: expected at least %zu, found %zu",
-		       sizeof(p.desc), sizeof(p.desc) - 1);
+		       offsetof(struct pj_projection, field_sets),
+		       offsetof(struct pj_projection, field_sets) - 1);
 	assert_refused(&p, want);
 }
 
@@ -71,8 +72,59 @@ the_abi_is_told_before_anything_that_depends_on_it(void **state)
 	(void)state;
 	parts_fit(&p);
 	memset(&p.desc, 0xff, sizeof(p.desc));
-	assert_refused(&p, "dir/things.so: abi: expected 1.0 to 1.0, found "
+	assert_refused(&p, "dir/things.so: abi: expected 1.0 to 1.1, found "
 			   "65535.65535; rebuild the module");
+}
+
+static void
+a_descriptor_of_the_first_size_is_not_read_beyond_it(void **state)
+{
+	enum { SIZE_1_0 = offsetof(struct pj_projection, field_sets) };
+	/* What ends where it says, so that a sanitizer sees who goes on. */
+	struct pj_projection *old = malloc(SIZE_1_0);
+	struct module *mod = NULL;
+	struct pj_error err = {0};
+	struct parts p;
+	char *json;
+
+	(void)state;
+	parts_fit(&p);
+	p.desc.abi = UINT32_C(1) << 16;
+	p.desc.size = SIZE_1_0;
+	p.field_sets[0].name = "Not looked at";
+	memcpy(old, &p.desc, SIZE_1_0);
+	assert_int_equal(
+		module_adopt(&p.desc, "things", "things.so", NULL, &mod, &err),
+		0);
+	assert_null(mod->desc->field_sets);
+	module_free(mod);
+	assert_int_equal(
+		module_adopt(old, "things", "things.so", NULL, &mod, &err), 0);
+	json = module_reader_json(mod);
+	assert_non_null(strstr(json, "\"fieldSets\":[],"));
+	free(json);
+	module_free(mod);
+	free(old);
+}
+
+static void
+sets_of_fields_are_told_to_readers(void **state)
+{
+	struct module *mod = NULL;
+	struct pj_error err = {0};
+	struct parts p;
+	char *json;
+
+	(void)state;
+	parts_fit(&p);
+	assert_int_equal(
+		module_adopt(&p.desc, "things", "things.so", NULL, &mod, &err),
+		0);
+	json = module_reader_json(mod);
+	assert_non_null(strstr(json, "\"fieldSets\":[{\"name\":\"card\","
+				     "\"fields\":[\"b\",\"updatedAt\"]}]"));
+	free(json);
+	module_free(mod);
 }
 
 static void
@@ -258,6 +310,58 @@ index_named_like_an_operator(struct parts *p)
 	p->indexes[0].field = "$where";
 }
 static void
+set_named_oddly(struct parts *p)
+{
+	p->field_sets[0].name = "Card";
+}
+static void
+set_of_nothing(struct parts *p)
+{
+	p->set_fields[0] = NULL;
+}
+static void
+set_without_a_list(struct parts *p)
+{
+	p->field_sets[0].fields = NULL;
+}
+static void
+set_of_an_unknown_field(struct parts *p)
+{
+	p->set_fields[1] = "c";
+}
+static void
+set_of_the_id(struct parts *p)
+{
+	p->set_fields[1] = "id";
+}
+static void
+set_with_a_field_twice(struct parts *p)
+{
+	p->set_fields[2] = "b";
+}
+static void
+set_twice(struct parts *p)
+{
+	p->field_sets[1] = p->field_sets[0];
+}
+static void
+nine_sets(struct parts *p)
+{
+	static const char *const names[] = {"a", "b", "c", "d", "e",
+					    "f", "g", "h", "i"};
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		p->field_sets[i] =
+			(struct pj_field_set){names[i], p->set_fields};
+}
+static void
+index_named_like_the_sets_parameter(struct parts *p)
+{
+	p->shape[1].name = "fields";
+	p->indexes[0].field = "fields";
+	p->set_fields[0] = "fields";
+}
+static void
 default_out_of_range(struct parts *p)
 {
 	p->options[0].def = 9;
@@ -311,11 +415,27 @@ static const struct {
 	{index_of_a_list, "indexes: expected a string, an int or a bool, "
 			  "found b of another type"},
 	{index_named_like_a_parameter,
-	 "indexes: expected names without '.' and '$', not ids, limit or "
-	 "cursor, found limit"},
+	 "indexes: expected names without '.' and '$', not ids, limit, "
+	 "cursor or fields, found limit"},
 	{index_named_like_an_operator,
-	 "indexes: expected names without '.' and '$', not ids, limit or "
-	 "cursor, found $where"},
+	 "indexes: expected names without '.' and '$', not ids, limit, "
+	 "cursor or fields, found $where"},
+	{index_named_like_the_sets_parameter,
+	 "indexes: expected names without '.' and '$', not ids, limit, "
+	 "cursor or fields, found fields"},
+	{set_named_oddly, "field_sets: expected names [a-z][a-z0-9_]{0,31}, "
+			  "found 'Card'"},
+	{set_of_nothing, "field_sets: expected a field in card, found none"},
+	{set_without_a_list,
+	 "field_sets: expected a field in card, found none"},
+	{set_of_an_unknown_field,
+	 "field_sets: expected fields of the shape in card, found c"},
+	{set_of_the_id,
+	 "field_sets: expected fields of the shape in card, found id"},
+	{set_with_a_field_twice,
+	 "field_sets: expected each field once in card, found b twice"},
+	{set_twice, "field_sets: expected each name once, found card twice"},
+	{nine_sets, "field_sets: expected at most 8, found more"},
 	{default_out_of_range,
 	 "buckets: expected a default from 1 to 8, found 9"},
 };
@@ -359,6 +479,9 @@ main(void)
 		cmocka_unit_test(a_descriptor_below_the_first_size_is_refused),
 		cmocka_unit_test(
 			the_abi_is_told_before_anything_that_depends_on_it),
+		cmocka_unit_test(
+			a_descriptor_of_the_first_size_is_not_read_beyond_it),
+		cmocka_unit_test(sets_of_fields_are_told_to_readers),
 		cmocka_unit_test(
 			a_larger_descriptor_of_the_same_version_is_taken),
 		cmocka_unit_test(what_does_not_fit_is_refused_by_name),
