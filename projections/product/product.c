@@ -31,6 +31,11 @@ static const struct pj_shape shape[] = {
 
 static const struct pj_index indexes[] = {{"shopId"}, {NULL}};
 
+/* What a menu shows of each product. */
+static const char *const card[] = {"shopId",   "name",	  "price",  "salePrice",
+				   "imageUrl", "soldOut", "hidden", NULL};
+static const struct pj_field_set field_sets[] = {{"card", card}, {NULL, NULL}};
+
 static void
 key(const struct pj_options *options, const struct pj_event *ev,
     struct pj_keys *keys)
@@ -102,4 +107,5 @@ PJ_PROJECTION(product){
 		  .stale_if_error_s = 300},
 	.key = key,
 	.fold = fold,
+	.field_sets = field_sets,
 };

@@ -29,6 +29,12 @@ static const struct pj_shape shape[] = {
 static const struct pj_index indexes[] = {
 	{"areaId"}, {"category"}, {"status"}, {NULL}};
 
+/* What a list of shops shows of each. */
+static const char *const card[] = {"name",	     "category",    "location",
+				   "minOrderAmount", "deliveryTip", "imageUrl",
+				   "status",	     NULL};
+static const struct pj_field_set field_sets[] = {{"card", card}, {NULL, NULL}};
+
 static void
 key(const struct pj_options *options, const struct pj_event *ev,
     struct pj_keys *keys)
@@ -130,4 +136,5 @@ PJ_PROJECTION(shop){
 		  .stale_if_error_s = 300},
 	.key = key,
 	.fold = fold,
+	.field_sets = field_sets,
 };
