@@ -54,27 +54,49 @@ problem(struct buf *out, struct entry *ent, const struct answer *ans,
 	return status;
 }
 
+/* What is sent of a document, and the tags it may be asked by. */
+struct form {
+	struct pj_str head, body;
+	const char *tag, *other;
+};
+
+static struct form
+form_of(const struct entry *ent, const struct conditions *cond, size_t set)
+{
+	bool gzip = cond->gzip && ent->gzip.ptr;
+	const struct etag *tag = &ent->tag;
+	struct form form = {gzip ? ent->gzip_head : ent->json_head,
+			    gzip ? ent->gzip : ent->json,
+			    cond->gzip ? tag->gzip : tag->identity,
+			    cond->gzip ? tag->identity : tag->gzip};
+
+	if (set) {
+		const struct entry_set *part = &ent->sets[set - 1];
+
+		form = (struct form){part->head, part->json, part->tag, ""};
+	}
+	return form;
+}
+
 /* Preconditions first (RFC 9110, 13.2.2), the body only when it is sent. */
 static int
 document(struct buf *out, struct entry *ent, const struct answer *ans,
 	 bool *ret_current)
 {
 	const struct conditions *cond = ans->cond;
-	bool gzip = cond->gzip && ent->gzip.ptr;
-	struct pj_str body = gzip ? ent->gzip : ent->json;
-	struct pj_str head = gzip ? ent->gzip_head : ent->json_head;
+	const struct form form = form_of(ent, cond, ans->set);
 	const char *match = NULL;
 
 	if (cond->if_match.ptr &&
-	    !etag_match(&ent->tag, cond->if_match, cond->gzip, true))
+	    !etag_match_texts(form.tag, form.other, cond->if_match, true))
 		return problem(out, ent, ans, PROBLEM_PRECONDITION,
 			       "the document is not at an entity tag of "
 			       "If-Match",
 			       ret_current);
 	if (cond->if_none_match.ptr)
-		match = etag_match(&ent->tag, cond->if_none_match, cond->gzip,
-				   false);
-	buf_reserve(out, 1024 + head.len + (match ? 0 : body.len));
+		match = etag_match_texts(form.tag, form.other,
+					 cond->if_none_match, false);
+	buf_reserve(out, 1024 + form.head.len + (match ? 0 : form.body.len));
 	http_head_begin(out, match ? 304 : 200, ans->how);
 	if (match) {
 		/* The tag that matched: it tells a cache which of its copies
@@ -83,7 +105,7 @@ document(struct buf *out, struct entry *ent, const struct answer *ans,
 		buf_addstr(out, match);
 		buf_add(out, "\r\n", 2);
 	} else {
-		buf_add(out, head.ptr, head.len);
+		buf_add(out, form.head.ptr, form.head.len);
 	}
 	answer_policy(out, ans);
 	if (ent->parked.len)
@@ -91,7 +113,7 @@ document(struct buf *out, struct entry *ent, const struct answer *ans,
 	*ret_current = position_write(out, &ent, 1);
 	http_head_end(out, ans->how);
 	if (!match && !ans->how->head_only)
-		buf_add(out, body.ptr, body.len);
+		buf_add(out, form.body.ptr, form.body.len);
 	return match ? 304 : 200;
 }
 
@@ -119,12 +141,18 @@ answer_entry(struct buf *out, struct entry *ent, const struct answer *ans,
 }
 
 bool
-answer_is_unchanged(const struct entry *ent, const struct conditions *cond)
+answer_is_unchanged(const struct entry *ent, const struct conditions *cond,
+		    size_t set)
 {
-	return ent->state == ENTRY_DOCUMENT && cond->if_none_match.ptr &&
-	       (!cond->if_match.ptr ||
-		etag_match(&ent->tag, cond->if_match, cond->gzip, true)) &&
-	       etag_match(&ent->tag, cond->if_none_match, cond->gzip, false);
+	struct form form;
+
+	if (ent->state != ENTRY_DOCUMENT || !cond->if_none_match.ptr)
+		return false;
+	form = form_of(ent, cond, set);
+	return (!cond->if_match.ptr ||
+		etag_match_texts(form.tag, form.other, cond->if_match, true)) &&
+	       etag_match_texts(form.tag, form.other, cond->if_none_match,
+				false);
 }
 
 bool

@@ -19,6 +19,7 @@ struct answer {
 	const struct http_reply *how;
 	bool stale; /* the store is away, so this is what we had (RFC 5861) */
 	int64_t age_s; /* of a stale one */
+	size_t set;    /* only this part (1 + its index); 0: the whole */
 };
 
 /*
@@ -29,9 +30,10 @@ int
 answer_entry(struct buf *out, struct entry *ent, const struct answer *ans,
 	     bool *ret_current);
 
-/* Whether it would be a 304. */
+/* Whether it would be a 304, of the whole or of a part. */
 bool
-answer_is_unchanged(const struct entry *ent, const struct conditions *cond);
+answer_is_unchanged(const struct entry *ent, const struct conditions *cond,
+		    size_t set);
 
 /* An answer is in memory at once, so it is bounded. */
 enum { ANSWER_MAX_BYTES = 32 << 20 };

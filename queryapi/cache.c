@@ -233,8 +233,10 @@ is_better(const struct entry *old, const struct entry *ent)
 		return false;
 	if (old->revision != ent->revision)
 		return old->revision > ent->revision;
-	/* The same document: the one that has both codings. */
-	return (old->coded || !ent->coded) && old->state == ent->state;
+	/* The same document: the one that has both codings, but by the sets of
+	 * fields that are declared now. */
+	return (old->coded || !ent->coded) && old->state == ent->state &&
+	       old->sets_id == ent->sets_id;
 }
 
 struct entry *

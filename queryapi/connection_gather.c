@@ -115,11 +115,14 @@ connection_finish(struct connection *c, struct gather *gat)
 		if (gat->rounds >= ROUNDS_MAX)
 			give_up(c, gat, PROBLEM_STORE,
 				"the view changes all the time");
-		else if (!gather_restart(gat, lp->hold.snap))
+		else if (gather_restart(gat, lp->hold.snap))
+			connection_begin(c, gat, false);
+		else if (gather_lost_set(gat))
+			give_up(c, gat, PROBLEM_BAD_REQUEST,
+				"this view has that set of fields no more");
+		else
 			give_up(c, gat, PROBLEM_VIEW_NOT_FOUND,
 				"no view of this name");
-		else
-			connection_begin(c, gat, false);
 		break;
 	}
 }

@@ -47,13 +47,81 @@ names_len(const struct entry_parts *parts)
 	return len;
 }
 
+/* Where the heads lie in their buffer. */
+struct heads {
+	struct buf text;
+	size_t json_len, gzip_len;
+	size_t tag_len[FIELD_SETS_MAX]; /* with the NUL */
+	size_t set_len[FIELD_SETS_MAX];
+};
+
+static size_t
+n_sets(const struct entry_parts *parts)
+{
+	return parts->sets && parts->state == ENTRY_DOCUMENT ? parts->sets->n
+							     : 0;
+}
+
+static size_t
+sets_len(const struct entry_parts *parts)
+{
+	size_t len = n_sets(parts) * sizeof(struct entry_set);
+
+	for (size_t i = 0; i < n_sets(parts); i++)
+		len += parts->set_json[i].len;
+	return len;
+}
+
 static void
-fill(struct entry *ent, const struct entry_parts *parts, const struct buf *head,
-     size_t json_head_len)
+write_heads(struct heads *heads, const struct entry_parts *parts,
+	    const struct etag *tag)
+{
+	struct buf *text = &heads->text;
+
+	buf_reserve(text, HEADS_BYTES);
+	write_head(text, parts->json.len, tag->identity, false);
+	heads->json_len = text->len;
+	if (parts->gzip.ptr)
+		write_head(text, parts->gzip.len, tag->gzip, true);
+	heads->gzip_len = text->len - heads->json_len;
+	for (size_t i = 0; i < n_sets(parts); i++) {
+		char set_tag[ETAG_SET_MAX];
+		size_t from = text->len;
+
+		etag_of_set(set_tag, parts->generation, parts->revision,
+			    parts->sets->rows[i].mark);
+		heads->tag_len[i] = strlen(set_tag) + 1;
+		buf_add(text, set_tag, heads->tag_len[i]);
+		write_head(text, parts->set_json[i].len, set_tag, false);
+		heads->set_len[i] = text->len - from - heads->tag_len[i];
+	}
+}
+
+static void
+fill_heads(struct entry *ent, struct entry_set *sets, const struct heads *heads,
+	   const char *at)
+{
+	ent->json_head = (struct pj_str){at, heads->json_len};
+	at += heads->json_len;
+	ent->gzip_head = (struct pj_str){at, heads->gzip_len};
+	at += heads->gzip_len;
+	for (size_t i = 0; i < ent->n_sets; i++) {
+		sets[i].tag = at;
+		at += heads->tag_len[i];
+		sets[i].head = (struct pj_str){at, heads->set_len[i]};
+		at += heads->set_len[i];
+	}
+}
+
+static void
+fill(struct entry *ent, const struct entry_parts *parts,
+     const struct heads *heads)
 {
 	struct entry_position *positions = (struct entry_position *)(ent + 1);
-	char *at = (char *)(positions + parts->n_positions);
-	struct pj_str heads;
+	struct entry_set *sets =
+		(struct entry_set *)(positions + parts->n_positions);
+	char *at = (char *)(sets + n_sets(parts));
+	struct pj_str text;
 
 	for (size_t i = 0; i < parts->n_positions; i++) {
 		positions[i] = parts->positions[i];
@@ -65,34 +133,32 @@ fill(struct entry *ent, const struct entry_parts *parts, const struct buf *head,
 	ent->parked = put(&at, parts->parked);
 	ent->json = put(&at, parts->json);
 	ent->gzip = put(&at, parts->gzip);
-	heads = put(&at, (struct pj_str){head->data, head->len});
-	if (!heads.ptr)
-		return;
-	ent->json_head = (struct pj_str){heads.ptr, json_head_len};
-	ent->gzip_head = (struct pj_str){heads.ptr + json_head_len,
-					 heads.len - json_head_len};
+	ent->n_sets = n_sets(parts);
+	for (size_t i = 0; i < ent->n_sets; i++)
+		sets[i].json = put(&at, parts->set_json[i]);
+	ent->sets = sets;
+	text = put(&at, (struct pj_str){heads->text.data, heads->text.len});
+	if (text.ptr)
+		fill_heads(ent, sets, heads, text.ptr);
 }
 
 struct entry *
 entry_new(const struct entry_parts *parts)
 {
-	struct buf head = BUF_INIT;
-	size_t json_head_len = 0, len;
+	struct heads heads = {.text = BUF_INIT};
 	struct entry *ent;
+	size_t len;
 	struct etag tag;
 
 	memset(&tag, 0, sizeof(tag));
 	if (parts->state == ENTRY_DOCUMENT) {
-		buf_reserve(&head, HEADS_BYTES);
 		etag_of_document(&tag, parts->generation, parts->revision);
-		write_head(&head, parts->json.len, tag.identity, false);
-		json_head_len = head.len;
-		if (parts->gzip.ptr)
-			write_head(&head, parts->gzip.len, tag.gzip, true);
+		write_heads(&heads, parts, &tag);
 	}
 	len = sizeof(*ent) + parts->n_positions * sizeof(*parts->positions) +
 	      names_len(parts) + parts->key.len + parts->parked.len +
-	      parts->json.len + parts->gzip.len + head.len;
+	      parts->json.len + parts->gzip.len + sets_len(parts) +
+	      heads.text.len;
 	ent = mem_alloc(len);
 	memset(ent, 0, sizeof(*ent));
 	atomic_init(&ent->refs, 1);
@@ -107,8 +173,9 @@ entry_new(const struct entry_parts *parts)
 	ent->coded = parts->coded;
 	ent->tag = tag;
 	ent->bytes = len + ENTRY_OVERHEAD;
-	fill(ent, parts, &head, json_head_len);
-	buf_release(&head);
+	ent->sets_id = parts->sets ? parts->sets->id : 0;
+	fill(ent, parts, &heads);
+	buf_release(&heads.text);
 	return ent;
 }
 

@@ -17,6 +17,7 @@
 
 #include "lib/bsonjson.h"
 #include "queryapi/etag.h"
+#include "queryapi/field_sets.h"
 #include "queryapi/served.h"
 
 enum entry_state {
@@ -31,6 +32,13 @@ struct entry_position {
 	int32_t source;
 	int64_t offset;
 	struct pj_str name; /* "stock/3" */
+};
+
+/* A part of the document (field_sets.h), ready to be sent, never gzipped: it
+ * is small. */
+struct entry_set {
+	struct pj_str json, head;
+	const char *tag; /* quotes included */
 };
 
 enum { ENTRY_FREQ_MAX = 3 };
@@ -60,6 +68,10 @@ struct entry {
 	struct pj_str json; /* ENTRY_DOCUMENT */
 	struct pj_str gzip; /* ptr NULL: none */
 	bool coded;	    /* gzip is made, or would not pay */
+	/* ENTRY_DOCUMENT: its parts, in the order of the sets of that id. */
+	const struct entry_set *sets;
+	size_t n_sets;
+	uint64_t sets_id;
 	/* Content fields of a 200, whole lines, by coding. */
 	struct pj_str json_head, gzip_head;
 	size_t bytes; /* of memory */
@@ -77,6 +89,9 @@ struct entry_parts {
 	size_t n_positions;
 	struct pj_str parked, json, gzip;
 	bool coded;
+	/* The sets it was rendered by (or NULL), and one text each. */
+	const struct field_sets *sets;
+	const struct pj_str *set_json;
 	uint64_t since; /* as of before the store was asked */
 	int64_t at_mono_ms;
 };
@@ -95,6 +110,36 @@ entry_ref(struct entry *ent)
 /* NULL is allowed. */
 void
 entry_unref(struct entry *ent);
+
+/* What a request needs of an entry. */
+struct entry_want {
+	bool gzip;
+	uint64_t sets_id; /* of the sets one of which is asked for; 0: none */
+};
+
+/* What is sent of a document: the whole, or a part (1 + its index). */
+static inline struct pj_str
+entry_json(const struct entry *ent, size_t set)
+{
+	static const struct pj_str none = {NULL, 0};
+
+	if (!set)
+		return ent->json;
+	return set <= ent->n_sets ? ent->sets[set - 1].json : none;
+}
+
+static inline bool
+entry_has_sets(const struct entry *ent, uint64_t sets_id)
+{
+	return !sets_id || ent->sets_id == sets_id;
+}
+
+static inline bool
+entry_has(const struct entry *ent, const struct entry_want *want)
+{
+	return (!want->gzip || ent->coded) &&
+	       entry_has_sets(ent, want->sets_id);
+}
 
 /*
  * True while nothing newer is known. What was read of the generation's

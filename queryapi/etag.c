@@ -25,6 +25,14 @@ etag_of_document(struct etag *tag, int32_t generation, int64_t revision)
 }
 
 void
+etag_of_set(char out[ETAG_SET_MAX], int32_t generation, int64_t revision,
+	    const char *mark)
+{
+	(void)snprintf(out, ETAG_SET_MAX, "\"%" PRId32 ".%" PRId64 "-%s\"",
+		       generation, revision, mark);
+}
+
+void
 etag_of_bytes(struct etag *tag, const void *data, size_t len)
 {
 	const unsigned char *p = data;

@@ -23,6 +23,16 @@ struct etag {
 void
 etag_of_document(struct etag *tag, int32_t generation, int64_t revision);
 
+/*
+ * "<generation>.<revision>-<mark>": of a part of a document. The mark names the
+ * set of fields and what it consists of, so that this tag, too, is always the
+ * same bytes.
+ */
+enum { ETAG_SET_MAX = 96 };
+void
+etag_of_set(char out[ETAG_SET_MAX], int32_t generation, int64_t revision,
+	    const char *mark);
+
 /* The tag of bytes that have no revision; 64-bit FNV-1a. */
 void
 etag_of_bytes(struct etag *tag, const void *data, size_t len);

@@ -40,8 +40,7 @@ struct fetch {
 	struct pj_str *keys;
 	size_t n_keys;
 	char *key_bytes; /* what keys point into */
-	size_t limit;	 /* of a list: keys are the one before it, then its
-			  * filters' names and values in turn */
+	size_t limit;	 /* of a list; what keys are: view_list.c */
 	bool gzip;	 /* the client takes it */
 	bool exact;	 /* a picture of before will not do */
 	uint32_t gzip_min_bytes;

@@ -11,7 +11,7 @@ bool
 filters_is_reserved(const char *name)
 {
 	return strcmp(name, "ids") == 0 || strcmp(name, "limit") == 0 ||
-	       strcmp(name, "cursor") == 0;
+	       strcmp(name, "cursor") == 0 || strcmp(name, "fields") == 0;
 }
 
 static bool

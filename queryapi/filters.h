@@ -31,7 +31,7 @@ struct filters {
 /*
  * Reads "filters" and "fields" of a generation's reader_json (NULL or of any
  * other shape: none). Left out: types that are no single value, names that a
- * list uses itself (ids, limit, cursor), names that are no field's.
+ * list uses itself (ids, limit, cursor, fields), names that are no field's.
  */
 void
 filters_read(struct filters *ret_filters, const struct json_t *reader);

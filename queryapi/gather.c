@@ -26,6 +26,22 @@ gather_new(struct loop *lp, struct snapshot *snap, struct conditions *cond,
 	return gat;
 }
 
+void
+gather_ask_set(struct gather *gat, int view, size_t set)
+{
+	gat->set = set;
+	if (set)
+		memcpy(gat->set_name,
+		       gat->snap->views[view].sets.rows[set - 1].name,
+		       sizeof(gat->set_name));
+}
+
+bool
+gather_lost_set(const struct gather *gat)
+{
+	return gat->set_name[0] && !gat->set;
+}
+
 static void
 drop_entries(struct gather *gat)
 {
@@ -74,6 +90,14 @@ gather_view(const struct gather *gat, size_t slot)
 	return &gat->snap->views[gat->slots[slot].view];
 }
 
+/* By the picture's declaration: an entry of another one's is none of this. */
+static struct entry_want
+want_of(const struct gather *gat, size_t i)
+{
+	return (struct entry_want){gat->cond.gzip,
+				   gat->set ? gather_view(gat, i)->sets.id : 0};
+}
+
 static enum load_join
 fill_slot(struct gather *gat, size_t i)
 {
@@ -81,11 +105,12 @@ fill_slot(struct gather *gat, size_t i)
 	struct loop_shared *sh = gat->loop->shared;
 	struct served *srv = gather_view(gat, i)->served;
 	uint64_t hash = cache_hash(sh->cache, srv, slot->key);
+	const struct entry_want want = want_of(gat, i);
 	enum load_join how;
 
 	slot->wait = (struct load_wait){
 		.loop = gat->loop, .gather = gat, .slot = i, .ids = gat->ids};
-	how = loads_join(sh->loads, srv, slot->key, hash, gat->cond.gzip,
+	how = loads_join(sh->loads, srv, slot->key, hash, &want,
 			 gat->told && !gat->exact, !gat->n_waiting,
 			 gat->loop->index, &slot->wait, &slot->entry);
 	if (how == LOAD_THERE)
@@ -122,9 +147,12 @@ take_cached(struct gather *gat)
 	for (size_t i = 0; i < gat->n; i++) {
 		struct gather_slot *slot = &gat->slots[i];
 		struct entry *ent = is_empty(slot) ? cached(gat, i) : NULL;
+		struct entry_want want;
 
-		if (!ent || !entry_is_current(ent) ||
-		    (gat->cond.gzip && !ent->coded))
+		if (!ent || !entry_is_current(ent))
+			continue;
+		want = want_of(gat, i);
+		if (!entry_has(ent, &want))
 			continue;
 		cache_touch(ent);
 		slot->entry = entry_ref(ent);
@@ -172,8 +200,9 @@ gather_stale(struct gather *gat)
 		if (!is_empty(slot))
 			continue;
 		ent = cached(gat, i);
-		if (!ent || !answer_may_be_stale(ent, gather_view(gat, i), now,
-						 &age_s)) {
+		if (!ent || !entry_has_sets(ent, want_of(gat, i).sets_id) ||
+		    !answer_may_be_stale(ent, gather_view(gat, i), now,
+					 &age_s)) {
 			all = false;
 			continue;
 		}
@@ -203,7 +232,11 @@ gather_restart(struct gather *gat, struct snapshot *snap)
 	gat->snap = snapshot_ref(snap);
 	snapshot_unref(before);
 	gat->rounds++;
-	return all || gat->patience_ms;
+	if (all && gat->set_name[0])
+		gat->set = field_sets_find(
+			&gather_view(gat, 0)->sets,
+			(struct pj_str){gat->set_name, strlen(gat->set_name)});
+	return (all && !gather_lost_set(gat)) || gat->patience_ms;
 }
 
 struct gather *
@@ -218,6 +251,10 @@ gather_arrive(struct load_wait *wait)
 	slot->entry = wait->entry;
 	if (wait->result > gat->worst)
 		gat->worst = wait->result;
+	/* Taken up by a picture with other sets: ask by the newest. */
+	if (slot->entry &&
+	    !entry_has_sets(slot->entry, want_of(gat, wait->slot).sets_id))
+		gat->worst = LOAD_MOVED;
 	if (--gat->n_waiting)
 		return NULL;
 	if (gat->conn)

@@ -46,6 +46,10 @@ struct gather {
 	uint32_t patience_ms; /* 0: none, every slot is needed */
 	size_t n_stale;	      /* slots that gather_stale() filled */
 	int64_t age_s;	      /* of the oldest of them */
+	/* The part that is asked for of all slots, which are of one view then
+	 * (gather_ask_set()): 1 + its index in the picture; 0: the whole. */
+	size_t set;
+	char set_name[FIELD_SET_NAME_MAX];
 	size_t n, n_waiting;
 	char *key_bytes; /* what the slots' keys point into */
 	struct gather_slot slots[];
@@ -61,6 +65,9 @@ enum gather_progress {
 struct gather *
 gather_new(struct loop *lp, struct snapshot *snap, struct conditions *cond,
 	   size_t n, size_t key_bytes);
+/* Of documents of that view only this set of fields; 0: all of them. */
+void
+gather_ask_set(struct gather *gat, int view, size_t set);
 /* Nobody waits any more; frees it now or when its last load is back. */
 void
 gather_let_go(struct gather *gat);
@@ -74,9 +81,12 @@ gather_begin(struct gather *gat);
 bool
 gather_stale(struct gather *gat);
 /* Another picture: nothing of the old one stays. False: a view that is needed
- * has gone. */
+ * has gone, or (gather_lost_set()) its set of fields. */
 bool
 gather_restart(struct gather *gat, struct snapshot *snap);
+
+bool
+gather_lost_set(const struct gather *gat);
 
 /* A load came back; the gather when it was its last and somebody waits. */
 struct gather *

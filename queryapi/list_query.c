@@ -39,7 +39,8 @@ refuse_name(const struct filters *declared, struct pj_error *err)
 		buf_printf(&names, ", %s", declared->rows[i].name);
 	ret = pj_error_set(err, PJ_ERROR_INPUT,
 			   "unknown query parameter: a list takes limit, "
-			   "cursor%s; ids asks for documents by key",
+			   "cursor%s; fields asks for parts of documents, "
+			   "ids for documents by key",
 			   names.data ? names.data : "");
 	buf_release(&names);
 	return ret;
@@ -84,9 +85,23 @@ decode(struct list_query *q, const struct uri_param *par, struct pj_str *ret,
 }
 
 static int
+read_fields(struct list_query *q, const struct field_sets *sets,
+	    struct pj_str name, struct pj_error *err)
+{
+	const char *is;
+	size_t set;
+
+	if (field_sets_ask(sets, name, &set, err) < 0)
+		return -1;
+	is = sets->rows[set - 1].name;
+	q->fields = (struct pj_str){is, strlen(is)};
+	return 0;
+}
+
+static int
 read_params(struct list_query *q, const struct filters *declared,
-	    const struct uri *uri, struct pj_str *ret_cursor,
-	    struct pj_error *err)
+	    const struct field_sets *sets, const struct uri *uri,
+	    struct pj_str *ret_cursor, struct pj_error *err)
 {
 	for (size_t i = 0; i < uri->n_params; i++) {
 		const struct uri_param *par = &uri->params[i];
@@ -100,6 +115,8 @@ read_params(struct list_query *q, const struct filters *declared,
 			rc = read_limit(value, &q->limit, err);
 		else if (is_named(par->name, "cursor"))
 			*ret_cursor = value;
+		else if (is_named(par->name, "fields"))
+			rc = read_fields(q, sets, value, err);
 		else if (filter)
 			rc = add_pair(q, filter, value, err);
 		else
@@ -112,8 +129,8 @@ read_params(struct list_query *q, const struct filters *declared,
 
 int
 list_query_read(struct list_query *ret_query, struct pj_str view,
-		const struct filters *declared, const struct uri *uri,
-		struct pj_error *err)
+		const struct filters *declared, const struct field_sets *sets,
+		const struct uri *uri, struct pj_error *err)
 {
 	struct pj_str cursor = {NULL, 0};
 	struct cursor_list list;
@@ -125,7 +142,7 @@ list_query_read(struct list_query *ret_query, struct pj_str view,
 	for (size_t i = 0; i < uri->n_params; i++)
 		room += uri->params[i].raw.len;
 	buf_reserve(&ret_query->space, room);
-	if (read_params(ret_query, declared, uri, &cursor, err) < 0)
+	if (read_params(ret_query, declared, sets, uri, &cursor, err) < 0)
 		return -1;
 	list = (struct cursor_list){view, ret_query->pairs, ret_query->n_pairs};
 	if (cursor.ptr && cursor_read(cursor, &list, &ret_query->after) < 0)
@@ -178,7 +195,7 @@ encode(struct buf *out, struct pj_str text)
 
 void
 list_query_link(struct buf *out, const struct cursor_list *list, size_t limit,
-		struct pj_str cursor)
+		struct pj_str fields, struct pj_str cursor)
 {
 	buf_addstr(out, "/v1/");
 	encode(out, list->view);
@@ -187,6 +204,11 @@ list_query_link(struct buf *out, const struct cursor_list *list, size_t limit,
 		encode(out, list->pairs[i].name);
 		buf_addch(out, '=');
 		encode(out, list->pairs[i].value);
+		buf_addch(out, '&');
+	}
+	if (fields.len) {
+		buf_addstr(out, "fields=");
+		encode(out, fields);
 		buf_addch(out, '&');
 	}
 	buf_printf(out, "limit=%zu&cursor=", limit);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a client asks of a list: limit, cursor and declared filters, from the
- * query of a request target. Strict: whatever is not understood is refused.
+ * What a client asks of a list: limit, cursor, a set of fields and declared
+ * filters, from the query of a request target. Strict: whatever is not
+ * understood is refused.
  *
  * Pure. Errors: INPUT, the text is for the client.
  */
@@ -11,6 +12,7 @@
 #include <projector/error.h>
 
 #include "queryapi/cursor.h"
+#include "queryapi/field_sets.h"
 #include "queryapi/filters.h"
 #include "queryapi/uri.h"
 
@@ -22,13 +24,16 @@ struct list_query {
 	struct buf space;			     /* what pairs point into */
 	struct cursor_pair pairs[STORE_FILTERS_MAX]; /* ascending by name */
 	size_t n_pairs;
+	struct pj_str fields; /* the set's name, of what is declared; empty:
+			       * whole documents */
 };
 
 /* To be released, after a failure too. */
 int
 list_query_read(struct list_query *ret_query, struct pj_str view,
-		const struct filters *declared, const struct uri *uri,
-		struct pj_error *err) __attribute__((warn_unused_result));
+		const struct filters *declared, const struct field_sets *sets,
+		const struct uri *uri, struct pj_error *err)
+	__attribute__((warn_unused_result));
 void
 list_query_release(struct list_query *query);
 
@@ -38,9 +43,9 @@ list_query_conditions(const struct cursor_pair *pairs, size_t n,
 		      const struct filters *declared, struct store_filter *out,
 		      struct pj_error *err) __attribute__((warn_unused_result));
 
-/* Appends "/v1/{view}?{filters}&limit=…&cursor=…", percent-encoded. */
+/* Appends "/v1/{view}?{filters}&fields=…&limit=…&cursor=…", percent-encoded. */
 void
 list_query_link(struct buf *out, const struct cursor_list *list, size_t limit,
-		struct pj_str cursor);
+		struct pj_str fields, struct pj_str cursor);
 
 #endif

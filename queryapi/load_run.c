@@ -189,6 +189,34 @@ absent_state(struct load_run *run, struct pj_str key,
 	return 0;
 }
 
+/* The parts that may be asked for instead. */
+static int
+render_sets(struct load_run *run, const struct store_doc *doc,
+	    struct pj_str *ret_json, struct pj_error *err)
+{
+	const struct field_sets *sets = &run->view->sets;
+	struct buf *out = &run->wrk->sets;
+	size_t from = 0;
+
+	buf_clear(out);
+	for (size_t i = 0; i < sets->n; i++) {
+		const struct field_set *set = &sets->rows[i];
+
+		if (bsonjson_write_fields(out, doc->bson, doc->len, set->fields,
+					  set->n_fields, err) < 0)
+			return -1;
+		ret_json[i].len = out->len - from;
+		from = out->len;
+	}
+	/* The buffer stands still now. */
+	from = 0;
+	for (size_t i = 0; i < sets->n; i++) {
+		ret_json[i].ptr = out->data + from;
+		from += ret_json[i].len;
+	}
+	return 0;
+}
+
 /* The bodies, into the worker's buffers. */
 static int
 render(struct load_run *run, const struct load *load,
@@ -215,12 +243,15 @@ render(struct load_run *run, const struct load *load,
 static int
 fill_parts(struct load_run *run, const struct load *load,
 	   const struct store_doc *doc, const struct reading_meta *meta,
-	   struct entry_parts *parts, struct pj_error *err)
+	   struct entry_parts *parts, struct pj_str *set_json,
+	   struct pj_error *err)
 {
 	parts->revision = meta->meta.revision;
 	switch (meta->meta.state) {
 	case READMODEL_LIVE_DOC:
 		parts->state = ENTRY_DOCUMENT;
+		if (render_sets(run, doc, set_json, err) < 0)
+			return -1;
 		return render(run, load, doc, parts, err);
 	case READMODEL_DELETED:
 		parts->state = ENTRY_DELETED;
@@ -235,7 +266,10 @@ make_entry(struct load_run *run, const struct load *load,
 	   const struct store_doc *doc, struct entry **ret_entry,
 	   struct pj_error *err)
 {
+	struct pj_str set_json[FIELD_SETS_MAX];
 	struct entry_parts parts = {
+		.sets = &run->view->sets,
+		.set_json = set_json,
 		.served = run->served,
 		.hash = load->hash,
 		.key = load->key,
@@ -262,7 +296,8 @@ make_entry(struct load_run *run, const struct load *load,
 				      : 0;
 		parts.parked = (struct pj_str){parked.data, parked.len};
 		if (rc == 0)
-			rc = fill_parts(run, load, doc, &meta, &parts, err);
+			rc = fill_parts(run, load, doc, &meta, &parts, set_json,
+					err);
 	}
 	if (rc == 0)
 		*ret_entry = entry_new(&parts);

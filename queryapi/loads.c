@@ -168,13 +168,13 @@ load_new(struct served *srv, struct pj_str key, uint64_t hash,
 /* It may have arrived since the caller looked. */
 static struct entry *
 look_again(struct loads *lds, const struct served *srv, struct pj_str key,
-	   uint64_t hash, bool gzip, size_t reader)
+	   uint64_t hash, const struct entry_want *want, size_t reader)
 {
 	struct entry *ent;
 
 	cache_turn_begin(lds->cache, reader);
 	ent = cache_get(lds->cache, srv, key, hash);
-	ent = ent && entry_is_current(ent) && (!gzip || ent->coded)
+	ent = ent && entry_is_current(ent) && entry_has(ent, want)
 		      ? entry_ref(ent)
 		      : NULL;
 	cache_turn_end(lds->cache, reader);
@@ -261,16 +261,16 @@ loads_leave(struct loads *lds, struct load_wait *wait)
 
 enum load_join
 loads_join(struct loads *lds, struct served *srv, struct pj_str key,
-	   uint64_t hash, bool gzip, bool look, bool first, size_t reader,
-	   struct load_wait *wait, struct entry **ret_entry)
+	   uint64_t hash, const struct entry_want *want, bool look, bool first,
+	   size_t reader, struct load_wait *wait, struct entry **ret_entry)
 {
 	enum load_join how = LOAD_THERE;
 
 	(void)pthread_mutex_lock(&lds->lock);
 	*ret_entry =
-		look ? look_again(lds, srv, key, hash, gzip, reader) : NULL;
+		look ? look_again(lds, srv, key, hash, want, reader) : NULL;
 	if (!*ret_entry)
-		how = join(lds, srv, key, hash, gzip, look, first, wait);
+		how = join(lds, srv, key, hash, want->gzip, look, first, wait);
 	(void)pthread_mutex_unlock(&lds->lock);
 	return how;
 }

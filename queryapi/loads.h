@@ -70,14 +70,15 @@ enum load_join {
 	LOAD_FULL,   /* too many wait, or for too long */
 };
 
-/* gzip: that coding is wanted, too. look: what is in the cache, or was asked of
- * the store before, will do. first: of its request, so it may be
- * refused; what follows is let in. `reader`: of the calling thread, not within
- * a turn. */
+/* want: of what is found or loaded; a load that is on its way may have been
+ * taken up by a picture with other sets of fields. look: what is in the cache,
+ * or was asked of the store before, will do. first: of its request, so it may
+ * be refused; what follows is let in. `reader`: of the calling thread, not
+ * within a turn. */
 enum load_join
 loads_join(struct loads *lds, struct served *srv, struct pj_str key,
-	   uint64_t hash, bool gzip, bool look, bool first, size_t reader,
-	   struct load_wait *wait, struct entry **ret_entry);
+	   uint64_t hash, const struct entry_want *want, bool look, bool first,
+	   size_t reader, struct load_wait *wait, struct entry **ret_entry);
 
 /* This one waits no more: what nobody waits for and no worker has taken up is
  * not read. False: it is on its way back already. */

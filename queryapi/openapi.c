@@ -9,6 +9,7 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "queryapi/openapi_events.h"
+#include "queryapi/openapi_fields.h"
 #include "queryapi/openapi_list.h"
 #include "queryapi/openapi_page.h"
 #include "queryapi/routes.h"
@@ -17,11 +18,13 @@
 enum { DEPTH_MAX = 16 };
 
 /*
- * JSON written as JSON: ' stands for ", @ for the view's name, ^ for a summary
- * of the route table. None of them occurs in the values.
+ * JSON written as JSON: ' stands for ", @ for the view's name, ~ for the name
+ * of the schema of what is answered, ^ for a summary of the route table. None
+ * of them occurs in the values.
  */
 static json_t *
-from_template(const char *template, const char *view, const char *summary)
+of_answer(const char *template, const char *view, const char *schema,
+	  const char *summary)
 {
 	struct buf text = BUF_INIT;
 	json_t *value;
@@ -31,6 +34,8 @@ from_template(const char *template, const char *view, const char *summary)
 			buf_addch(&text, '"');
 		else if (*p == '@')
 			buf_addstr(&text, view);
+		else if (*p == '~')
+			buf_addstr(&text, schema);
 		else if (*p == '^')
 			buf_addstr(&text, summary);
 		else
@@ -40,6 +45,12 @@ from_template(const char *template, const char *view, const char *summary)
 	assert(value);
 	buf_release(&text);
 	return value;
+}
+
+static json_t *
+from_template(const char *template, const char *view, const char *summary)
+{
+	return of_answer(template, view, view, summary);
 }
 
 static json_t *
@@ -175,7 +186,7 @@ static const char document_operation[] =
 	"'Projection-Position':"
 	"{'$ref':'#/components/headers/ProjectionPosition'}},"
 	"'content':{'application/json':{'schema':"
-	"{'$ref':'#/components/schemas/@'}}}},"
+	"{'$ref':'#/components/schemas/~'}}}},"
 	"'304':{'description':'The copy at hand is current.'},"
 	"'400':{'$ref':'#/components/responses/Problem'},"
 	"'404':{'$ref':'#/components/responses/Problem'},"
@@ -196,7 +207,7 @@ static const char document_operation[] =
 	"'properties':{'id':{'type':'string'},'found':{'type':'boolean'},"     \
 	"'deleted':{'type':'boolean'},"                                        \
 	"'revision':{'type':['integer','null'],'format':'int64'},"             \
-	"'document':{'anyOf':[{'$ref':'#/components/schemas/@'},"              \
+	"'document':{'anyOf':[{'$ref':'#/components/schemas/~'},"              \
 	"{'type':'null'}]}}}}}}}}},"                                           \
 	"'400':{'$ref':'#/components/responses/Problem'},"                     \
 	"'404':{'$ref':'#/components/responses/Problem'},"                     \
@@ -265,12 +276,13 @@ static const char shared_components[] =
 static void
 add_view(json_t *paths, json_t *schemas, const struct openapi_view *view)
 {
-	json_t *document = from_template(document_operation, view->name,
-					 routes_summary(ROUTE_DOCUMENT));
-	json_t *batch = from_template(batch_operation, view->name,
-				      routes_summary(ROUTE_BATCH));
-	json_t *post = from_template(batch_post_operation, view->name,
-				     routes_summary(ROUTE_BATCH_POST));
+	char *schema = openapi_fields_schema(view->name, view->reader);
+	json_t *document = of_answer(document_operation, view->name, schema,
+				     routes_summary(ROUTE_DOCUMENT));
+	json_t *batch = of_answer(batch_operation, view->name, schema,
+				  routes_summary(ROUTE_BATCH));
+	json_t *post = of_answer(batch_post_operation, view->name, schema,
+				 routes_summary(ROUTE_BATCH_POST));
 	json_t *about =
 		view->reader ? json_object_get(view->reader, "summary") : NULL;
 	char *path = mem_printf("/v1/%s/{key}", view->name);
@@ -280,8 +292,11 @@ add_view(json_t *paths, json_t *schemas, const struct openapi_view *view)
 				      "description", about);
 	(void)json_object_set_new(paths, path, document);
 	free(path);
-	openapi_add_list(json_object_get(batch, "get"), view->name,
-			 view->reader);
+	openapi_add_list(json_object_get(batch, "get"), schema, view->reader);
+	free(schema);
+	openapi_add_fields(json_object_get(document, "get"), view->reader);
+	openapi_add_fields(json_object_get(batch, "get"), view->reader);
+	openapi_add_fields(json_object_get(post, "post"), view->reader);
 	path = mem_printf("/v1/%s", view->name);
 	(void)json_object_set_new(paths, path, batch);
 	free(path);
@@ -292,6 +307,7 @@ add_view(json_t *paths, json_t *schemas, const struct openapi_view *view)
 			   routes_summary(ROUTE_EVENTS));
 	/* A view name is lower case: it never meets "Problem". */
 	(void)json_object_set_new(schemas, view->name, schema_of_view(view));
+	openapi_add_set_schemas(schemas, view->name, view->reader);
 }
 
 char *

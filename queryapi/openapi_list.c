@@ -67,9 +67,9 @@ add_parameters(json_t *parameters, const json_t *reader)
 }
 
 static json_t *
-schema_of_page(const char *view)
+schema_of_page(const char *name)
 {
-	char *document = mem_printf("#/components/schemas/%s", view);
+	char *document = mem_printf("#/components/schemas/%s", name);
 	json_t *schema = made(json_pack(
 		"{s:s, s:[s], s:{s:{s:s, s:i, s:{s:s, s:[s,s,s], s:{s:{s:s}, "
 		"s:{s:s, s:s}, s:{s:s}}}}, s:{s:s, s:s}}}",
@@ -86,7 +86,7 @@ schema_of_page(const char *view)
 }
 
 void
-openapi_add_list(json_t *operation, const char *view, const json_t *reader)
+openapi_add_list(json_t *operation, const char *schema, const json_t *reader)
 {
 	json_t *ok =
 		json_object_get(json_object_get(operation, "responses"), "200");
@@ -107,5 +107,5 @@ openapi_add_list(json_t *operation, const char *view, const json_t *reader)
 			       "schema", "type", "string")));
 	(void)json_object_set_new(json, "schema",
 				  made(json_pack("{s:[O, o]}", "anyOf", batch,
-						 schema_of_page(view))));
+						 schema_of_page(schema))));
 }

@@ -7,10 +7,10 @@
 
 /*
  * Adds to the operation that reads documents by `ids` what a list takes (limit,
- * cursor, the view's declared filters with their types) and answers. reader:
- * the generation's reader_json, or NULL.
+ * cursor, the view's declared filters with their types) and answers. schema:
+ * of its documents, by name. reader: the generation's reader_json, or NULL.
  */
 void
-openapi_add_list(json_t *operation, const char *view, const json_t *reader);
+openapi_add_list(json_t *operation, const char *schema, const json_t *reader);
 
 #endif

@@ -54,8 +54,8 @@ look_at(struct page *page, struct gather *gat, struct exchange *ex)
 		page->entries[page->n_entries++] = gat->slots[i].entry;
 	}
 	policy_write(page->view.cache_control, pol);
-	page->ans = (struct answer){&page->view, &gat->cond, ex->how,
-				    gat->n_stale > 0, gat->age_s};
+	page->ans = (struct answer){&page->view,      &gat->cond, ex->how,
+				    gat->n_stale > 0, gat->age_s, 0};
 }
 
 static void

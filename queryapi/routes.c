@@ -301,6 +301,35 @@ exchange_view(struct exchange *ex)
 	return view;
 }
 
+bool
+exchange_fields(struct exchange *ex, int view, size_t *ret_set)
+{
+	/* No name is longer, escaped as it may be. */
+	char space[3 * FIELD_SET_NAME_MAX];
+	struct pj_str name = {"", 0};
+	const char *detail = NULL;
+	struct pj_error err;
+
+	*ret_set = 0;
+	for (size_t i = 0; i < ex->uri.n_params; i++) {
+		const struct uri_param *param = &ex->uri.params[i];
+
+		if (!uri_is_named(param, "fields"))
+			continue;
+		if (param->raw.len <= sizeof(space) &&
+		    uri_decode(param->raw, space, &name, &detail) < 0) {
+			exchange_problem(ex, PROBLEM_BAD_REQUEST, detail);
+			return false;
+		}
+		if (field_sets_ask(&ex->snap->views[view].sets, name, ret_set,
+				   &err) < 0) {
+			exchange_problem(ex, PROBLEM_BAD_REQUEST, err.text);
+			return false;
+		}
+	}
+	return true;
+}
+
 static void
 openapi_get(struct exchange *ex)
 {

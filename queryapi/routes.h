@@ -107,6 +107,10 @@ exchange_picture(struct exchange *ex);
 /* For handlers: the view's index in the picture; -1: a problem was answered. */
 int
 exchange_view(struct exchange *ex);
+/* For handlers: the set of fields that `fields` asks for, 1 + its index in the
+ * picture; 0: none, the whole. False: a problem was answered. */
+bool
+exchange_fields(struct exchange *ex, int view, size_t *ret_set);
 /* For handlers: answers with a problem. */
 void
 exchange_problem(struct exchange *ex, enum problem kind, const char *detail);

@@ -22,6 +22,7 @@
 #include "lib/readmodel.h"
 #include "lib/store.h"
 #include "queryapi/etag.h"
+#include "queryapi/field_sets.h"
 #include "queryapi/filters.h"
 #include "queryapi/policy.h"
 #include "queryapi/served.h"
@@ -37,6 +38,7 @@ struct snapshot_view {
 	struct policy policy;
 	char cache_control[POLICY_TEXT_MAX]; /* policy_write() */
 	struct filters filters;		     /* what lists may be asked by */
+	struct field_sets sets;		     /* parts that are ready */
 	char *reader_json;		     /* as stored; may be NULL */
 	bool readable;			     /* reader_json could be read */
 };

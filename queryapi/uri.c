@@ -234,3 +234,10 @@ uri_parse(struct pj_str target, char *space, struct uri *ret_uri,
 		return -1;
 	return 0;
 }
+
+bool
+uri_is_named(const struct uri_param *param, const char *name)
+{
+	return param->name.len == strlen(name) &&
+	       memcmp(param->name.ptr, name, param->name.len) == 0;
+}

@@ -18,6 +18,7 @@
 
 #include <projector/event.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { URI_MAX_SEGMENTS = 8, URI_MAX_PARAMS = 16 };
@@ -38,6 +39,10 @@ struct uri {
 int
 uri_parse(struct pj_str target, char *space, struct uri *ret_uri,
 	  const char **ret_detail) __attribute__((warn_unused_result));
+
+/* Whether it is the parameter of that name. */
+bool
+uri_is_named(const struct uri_param *param, const char *name);
 
 /* Decodes into out (raw.len bytes of room). */
 int

@@ -30,8 +30,11 @@ struct batch_get {
 };
 
 static void
-add_item(struct buf *json, struct pj_str id, const struct entry *ent)
+add_item(struct buf *json, struct pj_str id, const struct entry *ent,
+	 size_t set)
 {
+	struct pj_str document = entry_json(ent, set);
+
 	buf_addstr(json, "{\"id\":");
 	bsonjson_string(json, id.ptr, id.len);
 	switch (ent->state) {
@@ -40,7 +43,7 @@ add_item(struct buf *json, struct pj_str id, const struct entry *ent)
 			   ",\"found\":true,\"revision\":%" PRId64
 			   ",\"document\":",
 			   ent->revision);
-		buf_add(json, ent->json.ptr, ent->json.len);
+		buf_add(json, document.ptr, document.len);
 		buf_addch(json, '}');
 		break;
 	case ENTRY_DELETED:
@@ -61,7 +64,8 @@ bytes_of(const struct gather *gat, const struct batch_get *bat)
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < bat->n; i++)
-		bytes += gat->slots[bat->slot_of[i]].entry->json.len;
+		bytes += entry_json(gat->slots[bat->slot_of[i]].entry, gat->set)
+				 .len;
 	return bytes;
 }
 
@@ -75,7 +79,7 @@ write_body(struct buf *json, const struct gather *gat,
 
 		if (i)
 			buf_addch(json, ',');
-		add_item(json, slot->key, slot->entry);
+		add_item(json, slot->key, slot->entry, gat->set);
 	}
 	buf_addstr(json, "]}");
 }
@@ -85,7 +89,7 @@ write_fields(struct buf *fields, const struct gather *gat,
 	     const struct exchange *ex)
 {
 	struct answer ans = {gather_view(gat, 0), &gat->cond, ex->how,
-			     ex->store_away, gat->age_s};
+			     ex->store_away,	  gat->age_s, gat->set};
 	struct entry *entries[IDS_MAX];
 
 	for (size_t i = 0; i < gat->n; i++)
@@ -139,19 +143,22 @@ begin(struct exchange *ex, const struct ids *ids)
 	struct batch_get *bat;
 	struct gather *gat;
 	char *space;
+	size_t set;
 	int view;
 
 	for (size_t i = 0; i < ids->n; i++)
 		if (!guard_key(ex, ids->at[i]))
 			return;
 	view = exchange_view(ex);
-	if (view < 0 || !minimum_reached(ex, &view, 1))
+	if (view < 0 || !exchange_fields(ex, view, &set) ||
+	    !minimum_reached(ex, &view, 1))
 		return;
 	conditions_read(&cond, ex->req);
 	gat = gather_new(ex->loop, ex->snap, &cond, ids->n, ids->bytes);
 	gat->n = 0;
 	gat->exact = ex->minimum;
 	gat->finish = finish;
+	gather_ask_set(gat, view, set);
 	gat->more = bat = mem_calloc(1, sizeof(*bat));
 	space = gat->key_bytes;
 	for (size_t i = 0; i < ids->n; i++) {
@@ -172,14 +179,15 @@ view_batch(struct exchange *ex)
 	struct ids ids;
 
 	for (size_t i = 0; i < ex->uri.n_params; i++) {
-		struct pj_str name = ex->uri.params[i].name;
+		const struct uri_param *param = &ex->uri.params[i];
 
-		if (name.len != 3 || memcmp(name.ptr, "ids", 3) != 0) {
+		if (uri_is_named(param, "ids")) {
+			raw = param->raw;
+		} else if (!uri_is_named(param, "fields")) {
 			exchange_problem(ex, PROBLEM_BAD_REQUEST,
 					 "unknown query parameter");
 			return;
 		}
-		raw = ex->uri.params[i].raw;
 	}
 	/* Of the space, the value's share is still free. */
 	if (ids_of_query(raw, ex->space + ex->req->target.len - raw.len, &ids,
@@ -196,8 +204,12 @@ view_batch_body(struct exchange *ex)
 	struct pj_error err;
 	struct ids ids;
 
-	if (!exchange_takes_no_query(ex))
-		return;
+	for (size_t i = 0; i < ex->uri.n_params; i++)
+		if (!uri_is_named(&ex->uri.params[i], "fields")) {
+			exchange_problem(ex, PROBLEM_BAD_REQUEST,
+					 "unknown query parameter");
+			return;
+		}
 	reader = json_reader_new();
 	if (ids_of_body(reader, ex->body, &ids, &err) < 0)
 		exchange_problem(ex, PROBLEM_BAD_REQUEST, err.text);

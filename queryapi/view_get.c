@@ -18,22 +18,23 @@
 /* A long poll goes on for as long as the client has the newest. */
 static bool
 goes_on(struct exchange *ex, const struct entry *ent,
-	const struct conditions *cond)
+	const struct conditions *cond, size_t set)
 {
 	const struct held *held = exchange_held(ex);
 
-	return held && held->poll_ms && answer_is_unchanged(ent, cond) &&
+	return held && held->poll_ms && answer_is_unchanged(ent, cond, set) &&
 	       exchange_park(ex, held->poll_ms);
 }
 
 /* A hit: nothing is copied but into the answer. */
 static bool
 answer_hit(struct exchange *ex, const struct snapshot_view *view,
-	   const struct conditions *cond)
+	   const struct conditions *cond, size_t set)
 {
 	struct loop *lp = ex->loop;
 	struct cache *cache = lp->shared->cache;
-	struct answer ans = {view, cond, ex->how, false, 0};
+	struct answer ans = {view, cond, ex->how, false, 0, set};
+	const struct entry_want want = {cond->gzip, set ? view->sets.id : 0};
 	bool current = false;
 	struct entry *ent;
 	int status = 0;
@@ -41,9 +42,9 @@ answer_hit(struct exchange *ex, const struct snapshot_view *view,
 	cache_turn_begin(cache, lp->index);
 	ent = cache_get(cache, view->served, ex->key,
 			cache_hash(cache, view->served, ex->key));
-	if (ent && entry_is_current(ent) && (!cond->gzip || ent->coded)) {
+	if (ent && entry_is_current(ent) && entry_has(ent, &want)) {
 		cache_touch(ent);
-		if (!goes_on(ex, ent, cond))
+		if (!goes_on(ex, ent, cond, set))
 			status = answer_entry(ex->out, ent, &ans, &current);
 	}
 	cache_turn_end(cache, lp->index);
@@ -63,22 +64,23 @@ static void
 finish(struct gather *gat, struct exchange *ex)
 {
 	struct answer ans = {gather_view(gat, 0), &gat->cond, ex->how,
-			     ex->store_away, gat->age_s};
+			     ex->store_away,	  gat->age_s, gat->set};
 	struct entry *ent = gat->slots[0].entry;
 	bool current;
 
-	if (!goes_on(ex, ent, &gat->cond))
+	if (!goes_on(ex, ent, &gat->cond, gat->set))
 		ex->sent = answer_entry(ex->out, ent, &ans, &current);
 }
 
 static void
-gather(struct exchange *ex, int view, struct conditions *cond)
+gather(struct exchange *ex, int view, struct conditions *cond, size_t set)
 {
 	struct gather *gat =
 		gather_new(ex->loop, ex->snap, cond, 1, ex->key.len);
 
 	gat->finish = finish;
 	gat->exact = ex->minimum;
+	gather_ask_set(gat, view, set);
 	gat->slots[0].view = view;
 	gat->slots[0].key = (struct pj_str){gat->key_bytes, ex->key.len};
 	memcpy(gat->key_bytes, ex->key.ptr, ex->key.len);
@@ -87,20 +89,10 @@ gather(struct exchange *ex, int view, struct conditions *cond)
 
 /* `wait=10`: whole seconds, 1 to 60. */
 static bool
-read_wait(struct exchange *ex, int *ret_s)
+read_wait(struct exchange *ex, const struct uri_param *param, int *ret_s)
 {
-	const struct uri_param *param = ex->uri.params;
 	int s = 0;
 
-	*ret_s = 0;
-	if (ex->uri.n_params == 0)
-		return true;
-	if (ex->uri.n_params > 1 || param->name.len != 4 ||
-	    memcmp(param->name.ptr, "wait", 4) != 0) {
-		exchange_problem(ex, PROBLEM_BAD_REQUEST,
-				 "unknown query parameter");
-		return false;
-	}
 	for (size_t i = 0; i < param->raw.len && s <= PREFER_WAIT_MAX_S; i++) {
 		char c = param->raw.ptr[i];
 
@@ -115,24 +107,48 @@ read_wait(struct exchange *ex, int *ret_s)
 	return false;
 }
 
+/* `fields` is looked at when there is a view. */
+static bool
+read_params(struct exchange *ex, int *ret_wait_s)
+{
+	*ret_wait_s = 0;
+	for (size_t i = 0; i < ex->uri.n_params; i++) {
+		const struct uri_param *param = &ex->uri.params[i];
+
+		if (uri_is_named(param, "wait")) {
+			if (!read_wait(ex, param, ret_wait_s))
+				return false;
+		} else if (!uri_is_named(param, "fields")) {
+			exchange_problem(ex, PROBLEM_BAD_REQUEST,
+					 "unknown query parameter");
+			return false;
+		}
+	}
+	return true;
+}
+
 void
 view_get(struct exchange *ex)
 {
 	struct conditions cond;
 	int view, wait_s;
+	size_t set;
 
-	if (!read_wait(ex, &wait_s) || !exchange_key(ex))
+	if (!read_params(ex, &wait_s) || !exchange_key(ex))
 		return;
 	view = exchange_view(ex);
-	if (view < 0 || !minimum_reached(ex, &view, 1))
+	if (view < 0 || !exchange_fields(ex, view, &set) ||
+	    !minimum_reached(ex, &view, 1))
 		return;
 	conditions_read(&cond, ex->req);
+	if (set)
+		cond.gzip = false; /* parts have no coding */
 	if (wait_s && cond.if_none_match.ptr) {
 		exchange_watch_key(ex, ex->snap->views[view].served, ex->key);
 		exchange_held(ex)->poll_ms = (int64_t)wait_s * 1000;
 	}
 	if (ex->store_away || !catalog_is_told(ex->loop->shared->catalog) ||
-	    !answer_hit(ex, &ex->snap->views[view], &cond))
-		gather(ex, view, &cond);
+	    !answer_hit(ex, &ex->snap->views[view], &cond, set))
+		gather(ex, view, &cond, set);
 	conditions_release(&cond);
 }

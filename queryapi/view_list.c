@@ -26,6 +26,8 @@ struct list_get {
 	struct cursor_pair pairs[STORE_FILTERS_MAX];
 	struct pj_str after;
 	size_t limit;
+	struct pj_str fields;	     /* the set's name, or empty */
+	const struct field_set *set; /* NULL: whole documents */
 	struct store_page page;
 	struct reading_meta metas[STORE_PAGE_MAX];
 	size_t n;	 /* items in json */
@@ -33,21 +35,43 @@ struct list_get {
 	struct buf next; /* the cursor; empty: the last page */
 };
 
-/* What view_list() put there: the key to begin behind, then the filters. */
+/* What view_list() put there: the key to begin behind, the set of fields, then
+ * the filters. */
+enum { KEY_AFTER, KEY_FIELDS, KEY_FILTERS };
+
 static void
 unpack(struct list_get *get, const struct fetch *fetch)
 {
-	get->after = fetch->keys[0];
+	get->after = fetch->keys[KEY_AFTER];
+	get->fields = fetch->keys[KEY_FIELDS];
 	get->limit = fetch->limit;
 	get->asked = (struct cursor_list){{fetch->view, strlen(fetch->view)},
 					  get->pairs,
-					  (fetch->n_keys - 1) / 2};
+					  (fetch->n_keys - KEY_FILTERS) / 2};
 	for (size_t i = 0; i < get->asked.n_pairs; i++)
-		get->pairs[i] = (struct cursor_pair){fetch->keys[1 + 2 * i],
-						     fetch->keys[2 + 2 * i]};
+		get->pairs[i] = (struct cursor_pair){
+			fetch->keys[KEY_FILTERS + 2 * i],
+			fetch->keys[KEY_FILTERS + 2 * i + 1]};
 }
 
-/* INPUT: the generation that is live by now does not take these filters. */
+/* The set by the picture's declaration. */
+static int
+find_set(struct list_get *get, const struct field_sets *sets,
+	 struct pj_error *err)
+{
+	size_t set;
+
+	get->set = NULL;
+	if (get->fields.len == 0)
+		return 0;
+	if (field_sets_ask(sets, get->fields, &set, err) < 0)
+		return -1;
+	get->set = &sets->rows[set - 1];
+	return 0;
+}
+
+/* INPUT: the generation that is live by now does not take these filters, or has
+ * no such set of fields. */
 static int
 load_page(struct list_get *get, struct worker *wrk, const struct reading *rdg,
 	  struct pj_error *err)
@@ -63,6 +87,7 @@ load_page(struct list_get *get, struct worker *wrk, const struct reading *rdg,
 	store_page_release(&get->page);
 	if (list_query_conditions(get->pairs, get->asked.n_pairs,
 				  &view->filters, filters, err) < 0 ||
+	    find_set(get, &view->sets, err) < 0 ||
 	    store_list(wrk->ses, &query, &get->page, err) < 0)
 		return -1;
 	catalog_note_answer(wrk->catalog);
@@ -87,6 +112,16 @@ load(struct list_get *get, struct worker *wrk, struct reading *rdg,
 }
 
 static int
+render_document(const struct list_get *get, struct buf *json,
+		const struct store_doc *doc, struct pj_error *err)
+{
+	return get->set ? bsonjson_write_fields(json, doc->bson, doc->len,
+						get->set->fields,
+						get->set->n_fields, err)
+			: bsonjson_write(json, doc->bson, doc->len, err);
+}
+
+static int
 render_item(struct list_get *get, const struct store_doc *doc,
 	    struct pj_error *err)
 {
@@ -100,7 +135,7 @@ render_item(struct list_get *get, const struct store_doc *doc,
 	bsonjson_string(json, doc->key.ptr, doc->key.len);
 	buf_printf(json, ",\"revision\":%" PRId64 ",\"document\":",
 		   meta->meta.revision);
-	if (bsonjson_write(json, doc->bson, doc->len, err) < 0)
+	if (render_document(get, json, doc, err) < 0)
 		return -1;
 	buf_addch(json, '}');
 	return 0;
@@ -136,7 +171,7 @@ add_link(const struct list_get *get, struct http_response *res)
 {
 	struct buf link = BUF_INIT;
 
-	list_query_link(&link, &get->asked, get->limit,
+	list_query_link(&link, &get->asked, get->limit, get->fields,
 			(struct pj_str){get->next.data, get->next.len});
 	http_response_field(res, "Link", "<%s>; rel=\"next\"", link.data);
 	buf_release(&link);
@@ -262,39 +297,41 @@ view_fetch(struct exchange *ex, size_t n_keys, size_t key_bytes)
 static void
 pack(struct exchange *ex, const struct list_query *query)
 {
-	size_t bytes = query->after.len;
+	size_t bytes = query->after.len + query->fields.len;
 	struct fetch *fetch;
 	char *space;
 
 	for (size_t i = 0; i < query->n_pairs; i++)
 		bytes += query->pairs[i].name.len + query->pairs[i].value.len;
-	fetch = view_fetch(ex, 1 + 2 * query->n_pairs, bytes);
+	fetch = view_fetch(ex, KEY_FILTERS + 2 * query->n_pairs, bytes);
 	if (!fetch)
 		return;
 	fetch->run = view_list_run;
 	fetch->limit = query->limit;
 	space = fetch->key_bytes;
-	pack_text(fetch, 0, &space,
+	pack_text(fetch, KEY_AFTER, &space,
 		  (struct pj_str){query->after.data, query->after.len});
+	pack_text(fetch, KEY_FIELDS, &space, query->fields);
 	for (size_t i = 0; i < query->n_pairs; i++) {
-		pack_text(fetch, 1 + 2 * i, &space, query->pairs[i].name);
-		pack_text(fetch, 2 + 2 * i, &space, query->pairs[i].value);
+		pack_text(fetch, KEY_FILTERS + 2 * i, &space,
+			  query->pairs[i].name);
+		pack_text(fetch, KEY_FILTERS + 2 * i + 1, &space,
+			  query->pairs[i].value);
 	}
 }
 
 void
 view_list(struct exchange *ex)
 {
-	int view = ex->snap
-			   ? snapshot_view(ex->snap, ex->view.ptr, ex->view.len)
-			   : -1;
+	int at = ex->snap ? snapshot_view(ex->snap, ex->view.ptr, ex->view.len)
+			  : -1;
+	const struct snapshot_view *view = at < 0 ? NULL : &ex->snap->views[at];
 	struct list_query query = {.after = BUF_INIT, .space = BUF_INIT};
 	struct pj_error err;
 
 	/* Of a view that is not there, view_fetch() says why. */
-	if (view >= 0 &&
-	    list_query_read(&query, ex->view, &ex->snap->views[view].filters,
-			    &ex->uri, &err) < 0)
+	if (view && list_query_read(&query, ex->view, &view->filters,
+				    &view->sets, &ex->uri, &err) < 0)
 		exchange_problem(ex, PROBLEM_BAD_REQUEST, err.text);
 	else
 		pack(ex, &query);
@@ -304,13 +341,10 @@ view_list(struct exchange *ex)
 void
 view_many(struct exchange *ex)
 {
-	for (size_t i = 0; i < ex->uri.n_params; i++) {
-		struct pj_str name = ex->uri.params[i].name;
-
-		if (name.len == 3 && memcmp(name.ptr, "ids", 3) == 0) {
+	for (size_t i = 0; i < ex->uri.n_params; i++)
+		if (uri_is_named(&ex->uri.params[i], "ids")) {
 			view_batch(ex);
 			return;
 		}
-	}
 	view_list(ex);
 }

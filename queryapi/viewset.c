@@ -18,6 +18,7 @@ viewset_unref(struct viewset *sch)
 	for (size_t i = 0; i < sch->n_views; i++) {
 		free(sch->views[i].reader_json);
 		filters_release(&sch->views[i].filters);
+		field_sets_release(&sch->views[i].sets);
 	}
 	free(sch->views);
 	buf_release(&sch->openapi);
@@ -122,6 +123,7 @@ viewset_finish(struct viewset *sch, const struct settings *set)
 		policy_read(&view->policy, readers[i]);
 		policy_write(view->cache_control, &view->policy);
 		filters_read(&view->filters, readers[i]);
+		field_sets_read(&view->sets, readers[i]);
 	}
 	make_openapi(sch, set, readers);
 	for (size_t i = 0; i < sch->n_views; i++)

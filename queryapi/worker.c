@@ -88,6 +88,7 @@ worker_thread(void *arg)
 	gzip_free(wrk.gz);
 	buf_release(&wrk.json);
 	buf_release(&wrk.gzip);
+	buf_release(&wrk.sets);
 	(void)pthread_mutex_lock(&wks->lock);
 	wks->n_running--;
 	(void)pthread_cond_broadcast(&wks->ended);

@@ -22,7 +22,7 @@ struct worker {
 	struct store_session *ses;
 	struct snapshot_hold hold;
 	struct gzip *gz;
-	struct buf json, gzip; /* one document at a time */
+	struct buf json, gzip, sets; /* one document at a time */
 };
 
 /* The worker's session, opened when the store has been. */

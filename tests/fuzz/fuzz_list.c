@@ -82,14 +82,17 @@ read_target(const struct buf *target, struct list_query *ret, char *space,
 		{(char *)(uintptr_t) "areaId", STORE_FILTER_STRING},
 		{(char *)(uintptr_t) "open", STORE_FILTER_BOOL},
 		{(char *)(uintptr_t) "a&b", STORE_FILTER_INT}};
+	static struct field_set row = {.name = "card"};
 	static const struct filters declared = {rows, 3};
+	static const struct field_sets sets = {&row, 1, 1};
 	const char *detail;
 	struct uri uri;
 
 	*ret = (struct list_query){.after = BUF_INIT, .space = BUF_INIT};
 	if (uri_parse(str_of(target), space, &uri, &detail) < 0)
 		return false;
-	return list_query_read(ret, PJ_STR("shop"), &declared, &uri, err) == 0;
+	return list_query_read(ret, PJ_STR("shop"), &declared, &sets, &uri,
+			       err) == 0;
 }
 
 static void
@@ -111,11 +114,13 @@ look_at_query(struct pj_str query)
 		list = (struct cursor_list){PJ_STR("shop"), first.pairs,
 					    first.n_pairs};
 		cursor_write(&cursor, &list, PJ_STR("k"));
-		list_query_link(&link, &list, first.limit, str_of(&cursor));
+		list_query_link(&link, &list, first.limit, first.fields,
+				str_of(&cursor));
 		space2 = mem_alloc(link.len);
 		want(read_target(&link, &again, space2, &err));
 		want(again.limit == first.limit &&
 		     again.n_pairs == first.n_pairs &&
+		     same(again.fields, first.fields) &&
 		     same(str_of(&again.after), PJ_STR("k")));
 		for (size_t i = 0; i < first.n_pairs; i++)
 			want(same(first.pairs[i].value, again.pairs[i].value));

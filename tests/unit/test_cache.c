@@ -101,6 +101,43 @@ drop(const char *key, int64_t revision)
 		   revision);
 }
 
+/* By sets of that id, of which it has none. */
+static void
+put_by_sets(const char *key, int64_t revision, uint64_t id)
+{
+	struct entry *ent = make(key, revision, 10);
+
+	ent->sets_id = id;
+	entry_unref(cache_put_take(cache, ent));
+}
+
+static uint64_t
+sets_of(const char *key)
+{
+	struct entry *ent;
+	uint64_t id;
+
+	cache_turn_begin(cache, 0);
+	ent = cache_get(cache, gen, text(key),
+			cache_hash(cache, gen, text(key)));
+	assert_non_null(ent);
+	id = ent->sets_id;
+	cache_turn_end(cache, 0);
+	return id;
+}
+
+static void
+what_other_sets_rendered_takes_the_place_of_the_same_document(void **state)
+{
+	(void)state;
+	put_by_sets("a", 5, 1);
+	put_by_sets("a", 5, 2);
+	assert_int_equal(sets_of("a"), 2);
+	/* But never that of a newer one. */
+	put_by_sets("a", 4, 3);
+	assert_int_equal(sets_of("a"), 2);
+}
+
 static void
 the_higher_revision_stays_whoever_comes_last(void **state)
 {
@@ -336,6 +373,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		ON_A_CACHE(
+			what_other_sets_rendered_takes_the_place_of_the_same_document),
 		ON_A_CACHE(the_higher_revision_stays_whoever_comes_last),
 		ON_A_CACHE(
 			what_nobody_followed_gives_way_to_what_was_read_last),

@@ -247,7 +247,9 @@ query_of(const char *target, struct list_query *ret, struct pj_error *err)
 {
 	static struct filter rows[STORE_FILTERS_MAX + 2];
 	static char names[STORE_FILTERS_MAX + 2][4];
+	static struct field_set row = {.name = "card"};
 	struct filters declared = {rows, STORE_FILTERS_MAX + 2};
+	struct field_sets sets = {&row, 1, 1};
 	char *space = malloc(strlen(target) + 1);
 	const char *detail = NULL;
 	struct uri uri;
@@ -259,7 +261,7 @@ query_of(const char *target, struct list_query *ret, struct pj_error *err)
 		rows[i] = (struct filter){names[i], STORE_FILTER_STRING};
 	}
 	assert_int_equal(uri_parse(text_of(target), space, &uri, &detail), 0);
-	rc = list_query_read(ret, PJ_STR("shop"), &declared, &uri, err);
+	rc = list_query_read(ret, PJ_STR("shop"), &declared, &sets, &uri, err);
 	free(space);
 	return rc;
 }
@@ -272,18 +274,23 @@ a_query_is_the_same_in_any_order(void **state)
 	struct buf la = BUF_INIT, lb = BUF_INIT;
 
 	(void)state;
-	assert_int_equal(query_of("/v1/shop?f3=%26&f1=a%20b&limit=7", &a, &err),
-			 0);
 	assert_int_equal(
-		query_of("/v1/shop?limit=7&f1=a%20b&f%33=%26", &b, &err), 0);
+		query_of("/v1/shop?f3=%26&f1=a%20b&limit=7&fields=card", &a,
+			 &err),
+		0);
+	assert_int_equal(
+		query_of("/v1/shop?fields=%63ard&limit=7&f1=a%20b&f%33=%26", &b,
+			 &err),
+		0);
 	list_query_link(
 		&la, &(struct cursor_list){PJ_STR("shop"), a.pairs, a.n_pairs},
-		a.limit, PJ_STR("c"));
+		a.limit, a.fields, PJ_STR("c"));
 	list_query_link(
 		&lb, &(struct cursor_list){PJ_STR("shop"), b.pairs, b.n_pairs},
-		b.limit, PJ_STR("c"));
-	assert_string_equal(la.data,
-			    "/v1/shop?f1=a%20b&f3=%26&limit=7&cursor=c");
+		b.limit, b.fields, PJ_STR("c"));
+	assert_string_equal(
+		la.data,
+		"/v1/shop?f1=a%20b&f3=%26&fields=card&limit=7&cursor=c");
 	assert_string_equal(lb.data, la.data);
 	buf_release(&la);
 	buf_release(&lb);
@@ -303,6 +310,25 @@ a_query_without_parameters_is_the_first_twenty(void **state)
 	assert_int_equal(q.n_pairs, 0);
 	assert_int_equal(q.after.len, 0);
 	list_query_release(&q);
+}
+
+static void
+a_set_of_fields_that_is_not_declared_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"/v1/shop?fields=", "/v1/shop?fields", "/v1/shop?fields=car",
+		"/v1/shop?fields=cards", "/v1/shop?fields=name,status"};
+	struct list_query q;
+	struct pj_error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(query_of(bad[i], &q, &err), -1);
+		assert_int_equal(err.cls, PJ_ERROR_INPUT);
+		assert_string_equal(
+			err.text, "unknown set of fields: this view has card");
+		list_query_release(&q);
+	}
 }
 
 static void
@@ -362,6 +388,8 @@ main(void)
 		cmocka_unit_test(a_query_is_the_same_in_any_order),
 		cmocka_unit_test(
 			a_query_without_parameters_is_the_first_twenty),
+		cmocka_unit_test(
+			a_set_of_fields_that_is_not_declared_is_refused),
 		cmocka_unit_test(more_filters_than_a_store_takes_are_refused),
 		cmocka_unit_test(
 			a_cursor_in_a_query_is_the_key_to_begin_behind),

@@ -108,6 +108,64 @@ declared_types_become_schemas(void **state)
 	json_decref(root);
 }
 
+static const char with_sets[] =
+	"{\"fields\":["
+	"{\"name\":\"name\",\"type\":\"string\",\"required\":true},"
+	"{\"name\":\"count\",\"type\":\"int\",\"required\":true},"
+	"{\"name\":\"open\",\"type\":\"bool\"}],"
+	"\"fieldSets\":[{\"name\":\"card\",\"fields\":[\"open\",\"name\"]},"
+	"{\"name\":\"row\",\"fields\":[\"open\"]}]}";
+
+static void
+assert_takes_sets(const json_t *operation)
+{
+	const json_t *parameters = at(operation, "parameters");
+	const json_t *last =
+		json_array_get(parameters, json_array_size(parameters) - 1);
+
+	assert_text(last, "name", "fields");
+	assert_text(last, "in", "query");
+	assert_int_equal(json_array_size(at(last, "schema|enum")), 2);
+	assert_text(last, "schema|enum|0", "card");
+	assert_text(last, "schema|enum|1", "row");
+}
+
+static void
+sets_of_fields_are_an_enum_and_a_schema_each(void **state)
+{
+	json_t *root = document(with_sets), *plain = document(shop);
+	const json_t *schemas = at(root, "components|schemas");
+	char *text;
+
+	(void)state;
+	assert_takes_sets(at(root, "paths|/v1/shop/{key}|get"));
+	assert_takes_sets(at(root, "paths|/v1/shop|get"));
+	assert_takes_sets(at(root, "paths|/v1/shop/batch|post"));
+	assert_text(root,
+		    "paths|/v1/shop/{key}|get|responses|200|content|"
+		    "application/json|schema|$ref",
+		    "#/components/schemas/shop-any");
+	assert_text(schemas, "shop-any|anyOf|0|$ref",
+		    "#/components/schemas/shop");
+	assert_text(schemas, "shop-any|anyOf|1|$ref",
+		    "#/components/schemas/shop.card");
+	assert_text(schemas, "shop-any|anyOf|2|$ref",
+		    "#/components/schemas/shop.row");
+	assert_text(schemas, "shop.card|properties|open|type", "boolean");
+	assert_text(schemas, "shop.card|required|1", "name");
+	assert_int_equal(json_object_size(at(schemas, "shop.card|properties")),
+			 3);
+	assert_int_equal(json_array_size(at(schemas, "shop.row|required")), 1);
+	assert_text(schemas, "shop.row|required|0", "id");
+	/* A view without sets has none of it. */
+	text = json_dumps(plain, JSON_COMPACT);
+	assert_null(strstr(text, "\"name\":\"fields\""));
+	assert_null(strstr(text, "shop-any"));
+	free(text);
+	json_decref(plain);
+	json_decref(root);
+}
+
 static void
 each_view_has_its_two_paths(void **state)
 {
@@ -308,6 +366,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(declared_types_become_schemas),
+		cmocka_unit_test(sets_of_fields_are_an_enum_and_a_schema_each),
 		cmocka_unit_test(each_view_has_its_two_paths),
 		cmocka_unit_test(every_reference_leads_somewhere),
 		cmocka_unit_test(a_view_that_says_nothing_is_any_object),
