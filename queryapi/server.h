@@ -18,6 +18,7 @@
  *	loads.c       one load per missing key, whoever waits for it
  *	view_list.c   what it may be asked by: list_query.c, cursor.c,
  *	              filters.c; makes a fetch
+ *	field_sets.c  which parts of documents may be asked for, of all these
  *	worker.c      takes loads in batches: load_run.c reads the store and
  *	              renders entries; and fetches, what is too long for a loop
  *	loop.c        gets them back, connection_gather.c answers
