@@ -9,6 +9,7 @@ def python(file, test):
 
 
 FRESH = binary("tests/component/test_queryapi_fresh")
+FIELDS = binary("tests/component/test_queryapi_fields")
 STORE = binary("tests/component/test_queryapi_store")
 CACHE = binary("tests/unit/test_cache")
 ANSWER = binary("tests/unit/test_answer")
@@ -72,6 +73,30 @@ MUTANTS = [
      "new": "",
      "test": binary("tests/unit/test_viewset"),
      "says": "any_part_of_a_generation_makes_other_views"},
+    {"name": "a part is served by whatever declaration it was rendered by",
+     "file": "queryapi/entry.h",
+     "old": "	return !sets_id || ent->sets_id == sets_id;\n",
+     "new": "	return !sets_id || ent->sets_id;\n",
+     "test": FIELDS,
+     "says": "a_set_that_is_declared_anew_is_rendered_anew"},
+    {"name": "a load by an older declaration answers who knows the new one",
+     "file": "queryapi/gather.c",
+     "old": "		gat->worst = LOAD_MOVED;\n",
+     "new": "		gat->worst = LOAD_DONE;\n",
+     "test": FIELDS,
+     "says": "who_asked_before_a_set_went_is_told_so"},
+    {"name": "what other sets rendered stays in the cache",
+     "file": "queryapi/cache.c",
+     "old": "	       old->sets_id == ent->sets_id;\n",
+     "new": "	       ent->served;\n",
+     "test": CACHE,
+     "says": "what_other_sets_rendered_takes_the_place_of_the_same_document"},
+    {"name": "a part has the same tag whatever its set consists of",
+     "file": "queryapi/field_sets.c",
+     "old": "		hash = hash_text(hash, name);\n	}\n",
+     "new": "		hash = hash_text(hash, row->name);\n	}\n",
+     "test": binary("tests/unit/test_field_sets"),
+     "says": "another_declaration_is_another_id_and_another_mark"},
     {"name": "a generation that was dropped under a read reads as empty",
      "file": "queryapi/load_run.c",
      "old": "	*ret_moved = !live;\n",
