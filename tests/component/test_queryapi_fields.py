@@ -215,6 +215,26 @@ def test_what_is_no_declared_set_is_refused_by_naming_them():
     with_shops(t)
 
 
+def test_openapi_tells_what_each_set_holds():
+    def t(srv, store):
+        api = srv.get("/openapi.json").json()
+        schemas = api["components"]["schemas"]
+        for name, fields in SETS.items():
+            told = schemas["shop." + name]
+            assert set(told["properties"]) == {"id", *fields}
+            for key in SHOPS:
+                got = srv.get(path(key) + "?fields=" + name).json()
+                assert set(got) <= set(told["properties"])
+        for target, method in [("/v1/shop/{key}", "get"), ("/v1/shop", "get"),
+                               ("/v1/shop/batch", "post")]:
+            fields = [p for p in api["paths"][target][method]["parameters"]
+                      if p.get("name") == "fields"]
+            assert [p["schema"]["enum"] for p in fields] == [list(SETS)]
+        assert not [p for p in api["paths"]["/v1/stock"]["get"]["parameters"]
+                    if p.get("name") == "fields"]
+    with_shops(t)
+
+
 def test_pages_take_no_sets():
     def t(srv, store):
         assert srv.get("/v1/pages/home/a").status == 200
