@@ -200,15 +200,17 @@ who_asked_before_a_set_went_is_told_so(void **state)
 	assert_non_null(strstr(answer, "no more"));
 }
 
+#define POLICY                                                                 \
+	",\"cache\":{\"maxAge\":1,\"staleWhileRevalidate\":0,"                 \
+	"\"staleIfError\":300}"
+
 static int
 start_with_stale(void **state)
 {
 	(void)state;
 	prepare();
-	DOUBLE_SET(dbl.cache = ",\"cache\":{\"maxAge\":1,"
-			       "\"staleWhileRevalidate\":0,"
-			       "\"staleIfError\":300}" FIELDS
-			       "[{\"name\":\"card\",\"fields\":[\"a\"]}]");
+	DOUBLE_SET(dbl.cache = POLICY FIELDS
+		   "[{\"name\":\"card\",\"fields\":[\"a\"]}]");
 	return start_prepared();
 }
 
@@ -221,6 +223,22 @@ while_the_store_is_away_a_part_is_served_like_the_whole(void **state)
 	DOUBLE_SET(dbl.away = true);
 	WAIT_FOR(get("/v1/shop/b?fields=card") == 503);
 	assert_true(has_tag("/v1/shop/a?fields=card", "\"1.7-card-"));
+	assert_non_null(strstr(answer, "detail=stale"));
+	DOUBLE_SET(dbl.away = false);
+}
+
+static void
+a_part_by_an_older_declaration_is_not_even_served_stale(void **state)
+{
+	(void)state;
+	WAIT_FOR(is_following());
+	assert_true(has_tag("/v1/shop/a?fields=card", "\"1.7-card-"));
+	declare(POLICY FIELDS "[{\"name\":\"tile\",\"fields\":[\"a\"]}]",
+		"tile");
+	DOUBLE_SET(dbl.away = true);
+	WAIT_FOR(get("/v1/shop/b") == 503);
+	assert_int_equal(get("/v1/shop/a?fields=tile"), 503);
+	assert_true(has_tag("/v1/shop/a", "\"1.7\""));
 	assert_non_null(strstr(answer, "detail=stale"));
 	DOUBLE_SET(dbl.away = false);
 }
@@ -241,6 +259,9 @@ main(void)
 		SERVED(who_asked_before_a_set_went_is_told_so),
 		cmocka_unit_test_setup_teardown(
 			while_the_store_is_away_a_part_is_served_like_the_whole,
+			start_with_stale, stop),
+		cmocka_unit_test_setup_teardown(
+			a_part_by_an_older_declaration_is_not_even_served_stale,
 			start_with_stale, stop),
 	};
 
