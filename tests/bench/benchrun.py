@@ -123,8 +123,10 @@ class Run:
         self.mongod = None
 
     def start(self):
-        env = dict(os.environ, BUILD=str(BUILD), MONGO_ADMIN=str(
-            BUILD / "tests" / "support" / "mongo_admin"))
+        # The collections fit: else it is MongoDB's eviction that is measured.
+        env = dict(os.environ, BUILD=str(BUILD), MONGO_CACHE_GB="4",
+                   MONGO_ADMIN=str(
+                       BUILD / "tests" / "support" / "mongo_admin"))
         self.env = env
         self.uri = subprocess.run(
             [SUPPORT / "mongo.sh", "start", self.dir / "mongo"], env=env,

@@ -42,9 +42,9 @@ keys_read(struct keys *keys, const char *path, size_t first)
 	keys->text = read_whole(path, &len);
 	for (at = keys->text; *at && (first == 0 || keys->n < first);
 	     at = end + (*end == '\n')) {
-		end = at + strcspn(at, "\n");
-		n = (size_t)(end - at);
-		if (n == 0 || n > 255 || strcspn(at, "\r\t #?/") < n)
+		n = strcspn(at, "\n\r\t #?/");
+		end = at + n;
+		if (n == 0 || n > 255 || (*end && *end != '\n'))
 			die(path, "holds a line that is no key");
 		MEM_GROW(keys->all, keys->n, cap);
 		keys->all[keys->n++] =

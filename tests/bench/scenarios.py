@@ -129,6 +129,21 @@ def large(run):
         all_stopped(run)
 
 
+def bare(run, dataset, batch):
+    """What the store gives to who does nothing with it: the ceiling."""
+    before = machine.cpu_s(run.mongod)
+    got = subprocess.run(
+        [BUILD / "tests" / "bench" / "baredriver", run.uri, dataset.name,
+         dataset.collection, dataset.keys, str(batch)],
+        preexec_fn=machine.pinned(machine.SERVER_CORE), timeout=120,
+        check=True, stdout=subprocess.PIPE, text=True).stdout
+    got = json.loads(got)
+    n = got["documents"]
+    return {"documents_per_s": n / got["seconds"],
+            "server_us": got["cpu_s"] / n * 1e6,
+            "mongod_us": (machine.cpu_s(run.mongod) - before) / n * 1e6}
+
+
 def cold(run):
     """Every key once, on a server that has just been started."""
     dataset = main_set(run)
@@ -138,7 +153,9 @@ def cold(run):
                            "requests": n // 100, "connections": 8},
         "single gets": {"requests": n // 4, "connections": 64}}
     found = {label: [] for label in labels}
+    ceiling = []
     for _ in range(run.options.rounds):
+        ceiling.append(bare(run, dataset, 100))
         for label, options in labels.items():
             ours = api(run, dataset)
             # A view is known once it has been asked for.
@@ -158,10 +175,15 @@ def cold(run):
                       "{:.2f}") for who in ("server_us", "mongod_us")),
              str(sum(map(others, got))), str(sum(map(faults, got)))]
             for label, got in found.items()]
+    rows.append(["bare driver, batches of 100", *(
+        spread([g[what] for g in ceiling], form) for what, form in (
+            ("documents_per_s", "{:.0f}"), ("server_us", "{:.2f}"),
+            ("mongod_us", "{:.2f}"))), "0", "0"])
     print_table("Cold cache, each key once", [
         "", "documents/s", "server µs/document", "mongod µs/document",
         "not 200", "faults"], rows)
-    run.raw.append({"scenario": "cold", "rounds": found})
+    run.raw.append({"scenario": "cold", "rounds": found,
+                    "bare driver": ceiling})
 
 
 def overload(run):

@@ -9,6 +9,7 @@
 #	tests/support/mongo.sh fetch            only get the server
 #
 # MONGO_AUTH=1 lets only users in; the first is made by whoever comes first.
+# MONGO_CACHE_GB is its cache: small, unless said otherwise.
 #
 # DIR gets db/, mongod.log, mongod.pid, port and uri; a start on an old DIR keeps
 # data and port. The server comes from a Python
@@ -122,7 +123,8 @@ launch()
 	fi
 	# shellcheck disable=SC2086
 	nohup "$mongod" $users --replSet rs0 --bind_ip 127.0.0.1 --port "$port" \
-		--nounixsocket --dbpath "$dir/db" --wiredTigerCacheSizeGB 0.5 \
+		--nounixsocket --dbpath "$dir/db" \
+		--wiredTigerCacheSizeGB "${MONGO_CACHE_GB:-0.5}" \
 		--setParameter enableTestCommands=1 \
 		>"$dir/mongod.log" 2>&1 </dev/null &
 	pid=$!
