@@ -69,13 +69,16 @@ schema_of_set(json_t *whole, const struct field_set *set)
 	const char *name;
 	size_t i;
 
-	json_object_foreach(json_object_get(whole, "properties"), name,
-			    value) if (is_shown(set, name))(void)
-		json_object_set(properties, name, value);
-	json_array_foreach(
-		json_object_get(whole, "required"), i,
-		value) if (is_shown(set, json_string_value(value)))(void)
-		json_array_append(required, value);
+	json_object_foreach(json_object_get(whole, "properties"), name, value)
+	{
+		if (is_shown(set, name))
+			(void)json_object_set(properties, name, value);
+	}
+	json_array_foreach(json_object_get(whole, "required"), i, value)
+	{
+		if (is_shown(set, json_string_value(value)))
+			(void)json_array_append(required, value);
+	}
 	return made(json_pack("{s:s, s:b, s:o, s:o}", "type", "object",
 			      "additionalProperties", 0, "properties",
 			      properties, "required", required));
