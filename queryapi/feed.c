@@ -271,7 +271,8 @@ served_of(const struct feed *feed, const char *collection)
 	return NULL;
 }
 
-/* A live pointer moved, or a record changed that does not concern us. */
+/* A live pointer moved, a generation was declared anew, or a record changed
+ * that does not concern us. */
 static int
 look_for_views(struct feed *feed, struct pj_error *err)
 {
@@ -280,8 +281,15 @@ look_for_views(struct feed *feed, struct pj_error *err)
 	if (catalog_look(feed->catalog, feed->ses, err) < 0)
 		return -1;
 	catalog_update(feed->catalog, &hold);
-	if (!same_views(feed->followed, hold.snap))
+	if (!same_views(feed->followed, hold.snap)) {
 		let_go(feed);
+	} else if (feed->followed->viewset != hold.snap->viewset) {
+		/* Declared anew: parts have other tags, though no document
+		 * changed. */
+		snapshot_unref(feed->followed);
+		feed->followed = snapshot_ref(hold.snap);
+		watchers_tell_all(feed->watchers);
+	}
 	snapshot_unref(hold.snap);
 	return 0;
 }

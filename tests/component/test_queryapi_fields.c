@@ -200,6 +200,33 @@ who_asked_before_a_set_went_is_told_so(void **state)
 	assert_non_null(strstr(answer, "no more"));
 }
 
+/* No document changes, so only the stream's word of it wakes. */
+static void
+who_waits_for_a_part_is_told_when_its_set_is_declared_anew(void **state)
+{
+	char before[sizeof(tag)], lines[sizeof(tag) + 32];
+	int part, whole;
+
+	(void)state;
+	WAIT_FOR(is_following());
+	assert_true(has_tag("/v1/shop/a?fields=card", "\"1.7-card-"));
+	(void)strcpy(before, tag);
+	(void)snprintf(lines, sizeof(lines), "If-None-Match: %s\r\n", before);
+	part = ask_with(server_data_address(srv),
+			"/v1/shop/a?fields=card&wait=60", lines);
+	whole = ask_with(server_data_address(srv), "/v1/shop/a?wait=60",
+			 "If-None-Match: \"1.7\"\r\n");
+	WAIT_FOR(metric_is("\nshopview_watches 2\n"));
+	/* The picture may be taken before the stream tells of it. */
+	declare(changed, "\"b\":");
+	tell(&(struct store_news){.kind = STORE_NEWS_CATALOG});
+	WAIT_FOR(metric_is("\nshopview_watches 1\n"));
+	assert_int_equal(read_answer(part), 200);
+	assert_int_not_equal(strcmp(tag_of(), before), 0);
+	assert_int_equal(strncmp(tag, "\"1.7-card-", 10), 0);
+	(void)close(whole);
+}
+
 #define POLICY                                                                 \
 	",\"cache\":{\"maxAge\":1,\"staleWhileRevalidate\":0,"                 \
 	"\"staleIfError\":300}"
@@ -257,6 +284,7 @@ main(void)
 		SERVED(a_load_by_an_older_declaration_is_no_answer_by_the_new_one),
 		SERVED(who_asked_before_a_declaration_is_answered_by_the_new_one),
 		SERVED(who_asked_before_a_set_went_is_told_so),
+		SERVED(who_waits_for_a_part_is_told_when_its_set_is_declared_anew),
 		cmocka_unit_test_setup_teardown(
 			while_the_store_is_away_a_part_is_served_like_the_whole,
 			start_with_stale, stop),
