@@ -298,13 +298,19 @@ catalog_free(struct catalog *cat)
 	free(cat);
 }
 
+bool
+catalog_is_beyond(const struct catalog *cat, const struct snapshot_hold *hold)
+{
+	return atomic_load_explicit(&cat->serial, memory_order_acquire) !=
+	       hold->serial;
+}
+
 void
 catalog_update(struct catalog *cat, struct snapshot_hold *hold)
 {
 	struct snapshot *before = NULL;
 
-	if (atomic_load_explicit(&cat->serial, memory_order_acquire) ==
-	    hold->serial)
+	if (!catalog_is_beyond(cat, hold))
 		return;
 	(void)pthread_mutex_lock(&cat->lock);
 	before = hold->snap;

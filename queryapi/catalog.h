@@ -58,6 +58,11 @@ struct snapshot_hold {
 void
 catalog_update(struct catalog *cat, struct snapshot_hold *hold);
 
+/* True when there is a newer one. Whoever is told of pictures asks once more
+ * when that is arranged: what was published before is not told. */
+bool
+catalog_is_beyond(const struct catalog *cat, const struct snapshot_hold *hold);
+
 /* The generations that were ever seen. */
 struct served_list *
 catalog_served(struct catalog *cat);

@@ -32,6 +32,13 @@ exchange_held(const struct exchange *ex)
 	return ex->conn->held;
 }
 
+/* The watch is set: of pictures published before it is not told. */
+static bool
+is_of_before(const struct exchange *ex)
+{
+	return catalog_is_beyond(ex->loop->shared->catalog, &ex->loop->hold);
+}
+
 void
 exchange_watch_key(struct exchange *ex, struct served *srv, struct pj_str key)
 {
@@ -39,9 +46,9 @@ exchange_watch_key(struct exchange *ex, struct served *srv, struct pj_str key)
 
 	if (!held->key)
 		held->key = mem_strndup(key.ptr, key.len);
-	held->rung = false;
 	watchers_set_key(ex->loop->shared->watchers, &held->watch, srv,
 			 (struct pj_str){held->key, key.len});
+	held->rung = is_of_before(ex);
 }
 
 void
@@ -50,9 +57,9 @@ exchange_watch_checkpoint(struct exchange *ex, struct served *srv,
 {
 	struct held *held = exchange_hold(ex);
 
-	held->rung = false;
 	watchers_set_checkpoint(ex->loop->shared->watchers, &held->watch, srv,
 				source, next);
+	held->rung = is_of_before(ex);
 }
 
 bool

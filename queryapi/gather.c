@@ -94,7 +94,7 @@ gather_view(const struct gather *gat, size_t slot)
 static struct entry_want
 want_of(const struct gather *gat, size_t i)
 {
-	return (struct entry_want){gat->cond.gzip,
+	return (struct entry_want){gat->coded,
 				   gat->set ? gather_view(gat, i)->sets.id : 0};
 }
 

@@ -42,7 +42,8 @@ struct gather {
 	int rounds;
 	struct trace_ids ids; /* the connection's, for gather_begin() */
 	bool exact;	      /* what the store was asked before will not do */
-	bool told; /* what was read before will do: catalog_is_told() */
+	bool told;  /* what was read before will do: catalog_is_told() */
+	bool coded; /* entries are sent with their own gzip, if they have one */
 	uint32_t patience_ms; /* 0: none, every slot is needed */
 	size_t n_stale;	      /* slots that gather_stale() filled */
 	int64_t age_s;	      /* of the oldest of them */

@@ -80,6 +80,7 @@ gather(struct exchange *ex, int view, struct conditions *cond, size_t set)
 
 	gat->finish = finish;
 	gat->exact = ex->minimum;
+	gat->coded = gat->cond.gzip;
 	gather_ask_set(gat, view, set);
 	gat->slots[0].view = view;
 	gat->slots[0].key = (struct pj_str){gat->key_bytes, ex->key.len};

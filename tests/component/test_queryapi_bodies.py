@@ -50,6 +50,20 @@ def test_both_ways_answer_like_the_parameter():
     with_basic_store(t, "queryapi.gzip_min_bytes=10")
 
 
+def test_compressing_them_all_asks_for_no_documents_gzip():
+    def t(srv, store):
+        assert srv.get("/v1/shop/a").status == 200
+        before = srv.metric("shopview_loads_total")
+        for way in WAYS:
+            a = srv.raw(asking(way, {"ids": ["a"]}, "Accept-Encoding: gzip"))
+            assert a["Content-Encoding"] == "gzip"
+        assert srv.metric("shopview_loads_total") == before
+        # The document's own is made when it is asked for, by one more load.
+        assert srv.get("/v1/shop/a", "Accept-Encoding: gzip").status == 200
+        assert srv.metric("shopview_loads_total") == before + 1
+    with_basic_store(t, "queryapi.gzip_min_bytes=10")
+
+
 def test_ids_that_no_url_has_room_for_are_read():
     def t(srv, store):
         ids = [chr(0xAC00 + i) * 160 for i in range(100)]
