@@ -19,10 +19,13 @@ LOADGEN = BUILD / "tests" / "bench" / "loadgen"
 SEED = 20231114
 
 
-def on_other_core(argv, **kw):
+def on_cores(cores, argv, **kw):
     return subprocess.Popen([str(a) for a in argv], start_new_session=True,
-                            preexec_fn=machine.pinned(machine.OTHER_CORE),
-                            **kw)
+                            preexec_fn=machine.pinned(*cores), **kw)
+
+
+def on_other_core(argv, **kw):
+    return on_cores([machine.OTHER_CORE], argv, **kw)
 
 
 class DataSet:

@@ -12,6 +12,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 # The server that is measured has one core; everything else shares the other.
 SERVER_CORE = 0
 OTHER_CORE = (os.cpu_count() or 1) - 1
+ANY_CORE = os.sched_getaffinity(0)
 
 
 def wait_until(what, check, seconds=60):
@@ -23,15 +24,15 @@ def wait_until(what, check, seconds=60):
     return value
 
 
-def pin(pid, core):
+def pin(pid, *cores):
     """All its threads; those to come inherit it."""
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {core})
+        os.sched_setaffinity(int(task.name), cores)
 
 
-def pinned(core):
+def pinned(*cores):
     """For subprocess: preexec_fn."""
-    return lambda: os.sched_setaffinity(0, {core})
+    return lambda: os.sched_setaffinity(0, cores)
 
 
 def cpu_s(pid):

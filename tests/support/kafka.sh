@@ -10,7 +10,8 @@
 #	kafka.sh fetch          only get the jars
 #
 # DIR holds the data, pid, log and port; a start on an old DIR keeps data and
-# port. The jars come once through Maven and stay in the cache.
+# port. The jars come once through Maven and stay in the cache. KAFKA_JVM has
+# more options of its JVM.
 # Needs: bash, maven, a JRE 17.
 
 set -eu
@@ -135,7 +136,8 @@ launch() {
 	(
 		# Not a child of whoever called: it outlives this script.
 		exec 9>&-
-		setsid java -Xmx"$HEAP" -Xms"$HEAP" -XX:+UseG1GC \
+		# shellcheck disable=SC2086
+		setsid java -Xmx"$HEAP" -Xms"$HEAP" -XX:+UseG1GC ${KAFKA_JVM:-} \
 			-Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
 			-cp "$LIBS/*" kafka.Kafka "$DIR/kraft.properties" \
 			</dev/null >>"$DIR/log" 2>&1 &
