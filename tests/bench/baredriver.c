@@ -5,17 +5,17 @@
  *
  * Reads every document of KEYS (one a line) once, BATCH of them per question
  * ({_id: {$in: […]}}), by as many threads and in the order in which a read API
- * asks that has nothing, and does nothing with them. No server that reads
- * from the same store can be faster. Prints one JSON object.
+ * asks that has nothing, and does nothing with them. No server that asks the
+ * same store like this can be faster. Prints one JSON object.
  *
  * Exit status: 0; 1 when a document is missing or the store fails; 64 usage.
  */
-#include <errno.h>
 #include <mongoc/mongoc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "lib/mem.h"
