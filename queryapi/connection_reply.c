@@ -324,6 +324,13 @@ connection_conclude(struct connection *c, struct exchange *ex)
 {
 	if (ex->parked)
 		return;
+	/* It would keep the loop from its end. */
+	if (ex->stream && is_stopping(c)) {
+		stream_free(ex->stream);
+		connection_problem(c, PROBLEM_OVERLOADED,
+				   "the server is stopping");
+		return;
+	}
 	if (ex->sent)
 		connection_send(c, ex->sent);
 	else if (ex->gather)

@@ -68,7 +68,9 @@ exchange_park(struct exchange *ex, int64_t wait_ms)
 	struct held *held = exchange_hold(ex);
 
 	held->until_mono_ms = held->begun_mono_ms + wait_ms;
-	if (held->over || held->until_mono_ms <= clock_mono_ms())
+	/* Behind connection_stop_all() nobody would wake it. */
+	if (held->over || ex->loop->stopping ||
+	    held->until_mono_ms <= clock_mono_ms())
 		return false;
 	/* One that rang meanwhile is read again at once. */
 	held->parked = !held->rung;

@@ -50,7 +50,8 @@ exchange_watch_checkpoint(struct exchange *ex, struct served *srv,
 			  int32_t source, int64_t next);
 /*
  * Nothing is answered for now: for as long as wait_ms from the request's first
- * reading on. False when that is over: it has to be answered.
+ * reading on. False when that is over, or the loop stops: it has to be
+ * answered.
  */
 bool
 exchange_park(struct exchange *ex, int64_t wait_ms);

@@ -69,34 +69,62 @@ start(void **state)
 	return start_prepared();
 }
 
-static int
+static inline void
+release_settings(void)
+{
+	free(set.store.path);
+	free(set.queryapi.listen);
+	free(set.queryapi.admin_listen);
+	free(set.queryapi.tls_certificate);
+}
+
+static inline int
 stop(void **state)
 {
 	(void)state;
 	DOUBLE_SET(dbl.hangs = dbl.looks_hang = false);
 	assert_true(server_stop(srv));
-	free(set.store.path);
-	free(set.queryapi.listen);
-	free(set.queryapi.admin_listen);
-	free(set.queryapi.tls_certificate);
+	release_settings();
 	return 0;
+}
+
+/* -1: it was refused. */
+static inline int
+reach(const char *address)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	in.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
+	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+/* On a connection of its own; read_answer() reads to that one's end. */
+static inline int
+send_text(const char *address, const char *text)
+{
+	int fd = reach(address);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	return fd;
 }
 
 /* `lines`: more of the head, each with its end. */
 static inline int
 ask_with(const char *address, const char *target, const char *lines)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET};
 	struct buf text = BUF_INIT;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd;
 
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	in.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
-	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
 	buf_printf(&text,
 		   "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s\r\n",
 		   target, lines);
-	assert_int_equal(write(fd, text.data, text.len), (ssize_t)text.len);
+	fd = send_text(address, text.data);
 	buf_release(&text);
 	return fd;
 }

@@ -143,21 +143,6 @@ an_outage_leaves_what_is_kept(void **state)
 	assert_true(has("problem:store-unavailable\""));
 }
 
-/* Requests on one connection, the last one ends it; read_answer() reads all. */
-static int
-ask_all(const char *text)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET};
-	const char *address = server_data_address(srv);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	in.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
-	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	return fd;
-}
-
 static void
 each_request_behind_another_has_a_deadline_of_its_own(void **state)
 {
@@ -166,7 +151,8 @@ each_request_behind_another_has_a_deadline_of_its_own(void **state)
 	(void)state;
 	DOUBLE_SET(dbl.hangs = true);
 	assert_int_equal(
-		read_answer(ask_all(
+		read_answer(send_text(
+			server_data_address(srv),
 			"GET /v1/pages/front/a HTTP/1.1\r\nHost: a\r\n\r\n"
 			"GET /v1/stock/b HTTP/1.1\r\nHost: a\r\n\r\n"
 			"GET /v1/pages/front/a HTTP/1.1\r\nHost: a\r\n"
@@ -189,14 +175,16 @@ a_page_with_a_late_part_waits_for_no_compressor(void **state)
 
 	(void)state;
 	(void)snprintf(text, sizeof(text), two, 'a');
-	assert_int_equal(read_answer(ask_all(text)), 200);
+	assert_int_equal(read_answer(send_text(server_data_address(srv), text)),
+			 200);
 	assert_true(has("\r\nContent-Encoding: gzip\r\n"));
 	assert_true(has("-gzip\"\r\n"));
 	/* Now both workers are stuck. */
 	DOUBLE_SET(dbl.hung = NULL; dbl.hangs = true);
 	(void)snprintf(text, sizeof(text), two, 'a');
 	forget_following();
-	assert_int_equal(read_answer(ask_all(text)), 200);
+	assert_int_equal(read_answer(send_text(server_data_address(srv), text)),
+			 200);
 	assert_false(has("Content-Encoding"));
 	assert_true(has("detail=stale\r\n"));
 }
