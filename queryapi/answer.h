@@ -24,7 +24,7 @@ struct answer {
 
 /*
  * Writes the whole response; the status. `ret_current` false: the entry ceased
- * to be the newest meanwhile, so that only its own positions were told.
+ * to be the newest meanwhile, so that no checkpoint of then was told.
  */
 int
 answer_entry(struct buf *out, struct entry *ent, const struct answer *ans,

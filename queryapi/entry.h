@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One key of one generation as the cache holds it: what is sent, ready made.
- * One block of memory; immutable but for the marks of the cache.
+ * One block of memory; immutable but for the marks of the cache and for
+ * positions, which rise.
  *
  * Ownership: counted by references; the last one frees it.
  * Threads: any, through a reference or within a reader's turn (cache.h).
@@ -27,10 +28,11 @@ enum entry_state {
 	ENTRY_PARKED, /* absent, but there are parked records */
 };
 
-/* The newest offset of one source that the document contains. */
+/* The newest offset of one source that the document is known to contain: it
+ * rises with what is told of it. */
 struct entry_position {
 	int32_t source;
-	int64_t offset;
+	_Atomic int64_t offset;
 	struct pj_str name; /* "stock/3" */
 };
 
@@ -61,7 +63,7 @@ struct entry {
 	enum entry_state state;
 	int64_t revision; /* -1: absent */
 	struct etag tag;
-	const struct entry_position *positions;
+	struct entry_position *positions;
 	size_t n_positions;
 	/* Projection-Parked: the whole line, or empty. */
 	struct pj_str parked;

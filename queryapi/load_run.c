@@ -27,8 +27,10 @@ struct load_run {
 	struct store_doc docs[LOADS_AT_ONCE];
 	size_t n;
 	int64_t n_parked; /* records of the generation; -1: not asked yet */
+	/* As of before the store was asked (served.h). */
 	uint64_t since;
 	int64_t at_mono_ms;
+	struct snapshot_checkpoints reached; /* of the view's sources */
 };
 
 static void
@@ -100,12 +102,12 @@ read_store(struct load_run *run, bool *ret_moved, struct pj_error *err)
 
 /* ---- Rendering --------------------------------------------------------- */
 
-/* The picture is older than the document: what it covers is in there. */
+/* Checkpoints were read before the document: what they cover is in there. */
 static int64_t
 contained(const struct load_run *run, const struct bsonjson_position *pos)
 {
-	int view = (int)(run->view - run->snap->views);
-	int64_t last = snapshot_next(run->snap, view, pos->source) - 1;
+	int64_t last =
+		snapshot_checkpoints_next(&run->reached, pos->source) - 1;
 
 	return pos->offset > last ? pos->offset : last;
 }
@@ -327,6 +329,23 @@ end_one(struct load_run *run, size_t i)
 
 /* ---- The job ----------------------------------------------------------- */
 
+/* What was told of checkpoints may be newer than the picture. */
+static void
+note_reached(struct load_run *run)
+{
+	const struct snapshot_checkpoints *list =
+		&run->snap->checkpoints[run->view - run->snap->views];
+
+	run->reached.n = list->n;
+	run->reached.rows = mem_calloc(list->n, sizeof(*list->rows));
+	for (size_t i = 0; i < list->n; i++)
+		run->reached.rows[i] = (struct snapshot_checkpoint){
+			list->rows[i].source,
+			served_next(run->served, list->rows[i].source)};
+	run->since = atomic_load(&run->served->since);
+	run->at_mono_ms = clock_mono_ms();
+}
+
 static void
 run_loads(struct load_run *run)
 {
@@ -342,9 +361,7 @@ run_loads(struct load_run *run)
 	}
 	for (size_t i = 0; i < run->n; i++)
 		run->docs[i].key = run->load[i]->key;
-	/* Before the store is asked: see served.h. */
-	run->since = atomic_load(&run->served->since);
-	run->at_mono_ms = clock_mono_ms();
+	note_reached(run);
 	if (read_store(run, &moved, &err) < 0) {
 		reading_say_failed(run->wrk, ids, &err);
 		end_all(run, result_of(&err));
@@ -383,6 +400,7 @@ load_call_run(struct job *job, struct worker *wrk)
 		run->snap =
 			wrk->hold.snap ? snapshot_ref(wrk->hold.snap) : NULL;
 		run_loads(run);
+		free(run->reached.rows);
 		snapshot_unref(run->snap);
 	}
 	free(run);

@@ -14,9 +14,6 @@
 #include "queryapi/page.h"
 #include "queryapi/position.h"
 
-_Static_assert((int)SETTINGS_PARTS_MAX <= (int)POSITION_ENTRIES_MAX,
-	       "a page has one position");
-
 /* A page being answered. */
 struct page {
 	struct gather *gat;

@@ -13,16 +13,36 @@ struct entries {
 	const struct snapshot *snap; /* NULL: all are of one view */
 };
 
-/* The newest offset of the source that this entry surely contains; -1: none. */
+/* At least that; what it is now. */
 static int64_t
-contained(const struct entry *ent, int32_t source, bool current)
+rise(_Atomic int64_t *offset, int64_t least)
 {
-	int64_t offset = current ? served_next(ent->served, source) - 1 : -1;
+	int64_t was = atomic_load_explicit(offset, memory_order_relaxed);
 
+	while (was < least)
+		if (atomic_compare_exchange_weak_explicit(offset, &was, least,
+							  memory_order_relaxed,
+							  memory_order_relaxed))
+			return least;
+	return was;
+}
+
+/*
+ * The newest offset of the source that this entry surely contains; -1: none.
+ * The entry keeps it: it may be served once more when it is not current, and
+ * nobody is to be told less than before.
+ */
+static int64_t
+contained(struct entry *ent, int32_t source)
+{
+	int64_t offset = served_next(ent->served, source) - 1;
+
+	/* Behind the checkpoint: see served.h. */
+	if (!entry_is_current(ent))
+		offset = -1;
 	for (size_t i = 0; i < ent->n_positions; i++)
-		if (ent->positions[i].source == source &&
-		    ent->positions[i].offset > offset)
-			return ent->positions[i].offset;
+		if (ent->positions[i].source == source)
+			return rise(&ent->positions[i].offset, offset);
 	return offset;
 }
 
@@ -38,7 +58,7 @@ told_before(struct entry *const *entries, size_t upto, int32_t source)
 
 /* The smallest of what the entries surely contain of the source. */
 static int64_t
-least_of(const struct entries *of, int32_t source, const bool *current)
+least_of(const struct entries *of, int32_t source)
 {
 	int64_t least = INT64_MAX;
 
@@ -48,14 +68,14 @@ least_of(const struct entries *of, int32_t source, const bool *current)
 		if (of->snap &&
 		    !snapshot_reads_topic(of->snap, of->views[m], source))
 			continue;
-		has = contained(of->at[m], source, current[m]);
+		has = contained(of->at[m], source);
 		least = has < least ? has : least;
 	}
 	return least;
 }
 
 static void
-write_list(struct buf *out, const struct entries *of, const bool *current)
+write_list(struct buf *out, const struct entries *of)
 {
 	struct entry *const *entries = of->at;
 	static const char name[] = "Projection-Position: ";
@@ -71,7 +91,7 @@ write_list(struct buf *out, const struct entries *of, const bool *current)
 				break;
 			if (i && told_before(entries, i, pos->source))
 				continue;
-			least = least_of(of, pos->source, current);
+			least = least_of(of, pos->source);
 			if (least < 0 || least == INT64_MAX)
 				continue;
 			buf_addstr(out, out->len == from ? name : ", ");
@@ -86,47 +106,29 @@ write_list(struct buf *out, const struct entries *of, const bool *current)
 		buf_add(out, "\r\n", 2);
 }
 
-/* True when none of those that counted as current had ceased to be it. */
 static bool
-still_current(struct entry *const *entries, size_t n, const bool *current)
+are_current(const struct entries *of)
 {
-	for (size_t i = 0; i < n; i++)
-		if (current[i] && !entry_is_current(entries[i]))
+	for (size_t i = 0; i < of->n; i++)
+		if (!entry_is_current(of->at[i]))
 			return false;
 	return true;
-}
-
-static bool
-write_current(struct buf *out, const struct entries *of)
-{
-	struct entry *const *entries = of->at;
-	size_t n = of->n;
-	bool current[POSITION_ENTRIES_MAX] = {false}, all;
-	size_t from = out->len;
-
-	do {
-		all = true;
-		for (size_t i = 0; i < n; i++) {
-			current[i] = entry_is_current(entries[i]);
-			all &= current[i];
-		}
-		out->len = from;
-		write_list(out, of, current);
-	} while (!still_current(entries, n, current));
-	return all;
 }
 
 bool
 position_write(struct buf *out, struct entry *const *entries, size_t n)
 {
-	return write_current(out, &(struct entries){.at = entries, .n = n});
+	return position_write_of(out, entries, NULL, n, NULL);
 }
 
 bool
 position_write_of(struct buf *out, struct entry *const *entries,
 		  const int *views, size_t n, const struct snapshot *snap)
 {
-	return write_current(out, &(struct entries){entries, n, views, snap});
+	const struct entries of = {entries, n, views, snap};
+
+	write_list(out, &of);
+	return are_current(&of);
 }
 
 void

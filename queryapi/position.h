@@ -9,14 +9,12 @@
 #include "queryapi/entry.h"
 #include "queryapi/snapshot.h"
 
-/* Of one answer: a batch, or a page's parts. */
-enum { POSITION_ENTRIES_MAX = 100 };
-
 /*
  * Appends the whole line, or nothing when there is no position to tell. Per
  * source, what every one of the entries contains: the smallest of max(own
  * offset, checkpoint − 1), where checkpoints count only for entries that are
- * current once they were read (served.h). False: one of them was not.
+ * current once they were read (served.h). What is told of an entry is told of
+ * it ever after, also as a stale one. False: one of them is not current.
  */
 bool
 position_write(struct buf *out, struct entry *const *entries, size_t n);

@@ -180,9 +180,8 @@ snapshot_source(const struct snapshot *snap, int32_t index)
 }
 
 static const struct snapshot_checkpoint *
-find_checkpoint(const struct snapshot *snap, int view, int32_t source)
+find_checkpoint(const struct snapshot_checkpoints *list, int32_t source)
 {
-	const struct snapshot_checkpoints *list = &snap->checkpoints[view];
 	struct snapshot_checkpoint want = {source, 0};
 
 	return list->n ? bsearch(&want, list->rows, list->n, sizeof(want),
@@ -191,18 +190,24 @@ find_checkpoint(const struct snapshot *snap, int view, int32_t source)
 }
 
 int64_t
-snapshot_next(const struct snapshot *snap, int view, int32_t source)
+snapshot_checkpoints_next(const struct snapshot_checkpoints *list,
+			  int32_t source)
 {
-	const struct snapshot_checkpoint *row =
-		find_checkpoint(snap, view, source);
+	const struct snapshot_checkpoint *row = find_checkpoint(list, source);
 
 	return row ? row->next : 0;
+}
+
+int64_t
+snapshot_next(const struct snapshot *snap, int view, int32_t source)
+{
+	return snapshot_checkpoints_next(&snap->checkpoints[view], source);
 }
 
 bool
 snapshot_reads(const struct snapshot *snap, int view, int32_t source)
 {
-	return find_checkpoint(snap, view, source) != NULL;
+	return find_checkpoint(&snap->checkpoints[view], source) != NULL;
 }
 
 /* Not by the source alone: a partition that is new may be in no checkpoint. */

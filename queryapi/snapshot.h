@@ -92,6 +92,10 @@ snapshot_source(const struct snapshot *snap, int32_t index);
 const struct store_source_row *
 snapshot_source_of(const struct snapshot *snap, struct pj_str topic,
 		   int32_t partition);
+/* The checkpoint in that source, or 0. */
+int64_t
+snapshot_checkpoints_next(const struct snapshot_checkpoints *list,
+			  int32_t source);
 /* The view's checkpoint in that source, or 0. */
 int64_t
 snapshot_next(const struct snapshot *snap, int view, int32_t source);

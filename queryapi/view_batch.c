@@ -20,9 +20,6 @@
 #include "queryapi/position.h"
 #include "queryapi/views.h"
 
-_Static_assert((int)IDS_MAX <= (int)POSITION_ENTRIES_MAX,
-	       "a batch has one position");
-
 /* Ids as they came; slots of the gather are distinct keys. */
 struct batch_get {
 	size_t n;

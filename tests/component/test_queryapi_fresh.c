@@ -139,6 +139,34 @@ a_checkpoint_moves_the_position_of_what_is_kept(void **state)
 	assert_int_equal(double_get(&dbl.loads), 1);
 }
 
+static bool between;
+
+/* As checkpoints are read, with the double's lock. */
+static void
+stay_between(void)
+{
+	while (between)
+		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
+}
+
+static void
+between_two_streams_no_lesser_position_is_told(void **state)
+{
+	(void)state;
+	WAIT_FOR(is_following());
+	tell_checkpoint(21); /* the picture has 10 */
+	assert_int_equal(get("/v1/shop/a"), 200);
+	assert_non_null(strstr(answer, "Projection-Position: \"shop/0@20\""));
+	DOUBLE_SET(between = true; dbl.on_checkpoints = stay_between;
+		   dbl.stream_breaks = true);
+	WAIT_FOR(!is_following());
+	assert_int_equal(get("/v1/shop/a"), 200);
+	assert_int_equal(double_get(&dbl.loads), 2);
+	assert_non_null(strstr(answer, "Projection-Position: \"shop/0@20\""));
+	DOUBLE_SET(between = false; dbl.on_checkpoints = NULL);
+	WAIT_FOR(is_following());
+}
+
 static void
 after_a_lost_stream_everything_is_read_again(void **state)
 {
@@ -182,12 +210,17 @@ while_the_store_is_away_what_was_read_is_served_as_stale(void **state)
 	(void)state;
 	WAIT_FOR(get("/v1/shop/a") == 200 && strstr(answer, "max-age=5"));
 	assert_null(strstr(answer, "Age:"));
+	WAIT_FOR(is_following());
+	tell_checkpoint(21);
+	assert_int_equal(get("/v1/shop/a"), 200);
+	assert_non_null(strstr(answer, "Projection-Position: \"shop/0@20\""));
 	DOUBLE_SET(dbl.away = true);
 	WAIT_FOR(get("/v1/shop/b") == 503);
 	WAIT_FOR(get("/v1/shop/a") == 200 &&
 		 strstr(answer,
 			"\r\nCache-Status: shopview; hit; detail=stale"));
 	assert_non_null(strstr(answer, "\r\nAge: "));
+	assert_non_null(strstr(answer, "Projection-Position: \"shop/0@20\""));
 	assert_int_equal(get("/v1/shop?ids=a"), 200);
 	assert_non_null(strstr(answer, "detail=stale"));
 	/* What is missing cannot be made up. */
@@ -210,6 +243,7 @@ main(void)
 		SERVED(a_load_under_which_a_document_is_taken_away_is_read_again),
 		SERVED(an_old_load_that_nobody_waits_for_is_forgotten),
 		SERVED(a_checkpoint_moves_the_position_of_what_is_kept),
+		SERVED(between_two_streams_no_lesser_position_is_told),
 		SERVED(after_a_lost_stream_everything_is_read_again),
 		SERVED(a_silent_stream_is_not_believed),
 		cmocka_unit_test_setup_teardown(

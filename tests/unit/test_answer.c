@@ -175,6 +175,39 @@ what_a_change_takes_out_meanwhile_is_told_no_newer_position(void **state)
 	buf_release(&out);
 }
 
+/* ---- What was told ------------------------------------------------------ */
+
+static void
+assert_told(struct entry *ent, const char *position)
+{
+	struct buf out = BUF_INIT, want = BUF_INIT;
+
+	(void)position_write(&out, &ent, 1);
+	buf_printf(&want, "Projection-Position: \"%s\"\r\n", position);
+	assert_string_equal(out.data, want.data);
+	buf_release(&out);
+	buf_release(&want);
+}
+
+static void
+what_was_told_of_an_entry_is_told_of_it_when_it_is_stale(void **state)
+{
+	struct entry *told = make(ENTRY_DOCUMENT, 1, 0);
+	struct entry *untold = make(ENTRY_DOCUMENT, 1, 0);
+
+	(void)state;
+	assert_told(told, "s/0@1");
+	assert_true(served_advance(gen, 0, 10));
+	assert_told(told, "s/0@9");
+	served_follow(gen, 0);
+	/* Nobody knows what came since. */
+	assert_true(served_advance(gen, 0, 50));
+	assert_told(told, "s/0@9");
+	assert_told(untold, "s/0@1");
+	entry_unref(told);
+	entry_unref(untold);
+}
+
 #define SERVED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -184,6 +217,7 @@ main(void)
 		SERVED(a_document_is_served_stale_for_as_long_as_its_view_allows),
 		SERVED(that_there_is_none_is_never_served_stale),
 		SERVED(what_a_change_takes_out_meanwhile_is_told_no_newer_position),
+		SERVED(what_was_told_of_an_entry_is_told_of_it_when_it_is_stale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
