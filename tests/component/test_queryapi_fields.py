@@ -8,14 +8,12 @@ BUILD names the build directory (default build/release); the last line is
 import gzip
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
-from queryapi import (BUILD, Server, Store, checkpoint, document,
-                      generation, live, main, request,
-                      wait_for)  # noqa: E402
+from queryapi import (Server, Store, checkpoint, document, generation, live,
+                      main, request, sample_served, wait_for)  # noqa: E402
 
 READER = {
     "summary": "Shops", "filters": ["areaId"],
@@ -32,7 +30,6 @@ CARDS = {"shop": ["name", "category", "location", "minOrderAmount",
                   "deliveryTip", "imageUrl", "status"],
          "product": ["shopId", "name", "price", "salePrice", "imageUrl",
                      "soldOut", "hidden"]}
-SAMPLE = os.path.join(os.path.dirname(__file__), "..", "sample")
 SETS = {one["name"]: one["fields"] for one in READER["fieldSets"]}
 SHOPS = {
     "a": {"text": "x" * 5000, "areaId": "n", "location": {"text": 1, "y": [2]},
@@ -284,29 +281,19 @@ def test_the_next_generation_has_its_own_sets():
 
 
 def test_the_bundled_views_have_the_cards_they_declare():
-    with tempfile.TemporaryDirectory() as d:
-        subprocess.run(
-            [os.path.join(BUILD, "projector", "projector"), "run",
-             "--until-end",
-             "-s", "source.dir=" + os.path.join(SAMPLE, "events"),
-             "-s", "store.path=" + d + "/store",
-             "-s", "projector.state_dir=" + d,
-             "-s", "projector.admin_listen="],
-            check=True, stderr=subprocess.DEVNULL)
-        with Server(d + "/store") as srv:
-            srv.ready()
-            for view, card in CARDS.items():
-                got = srv.get("/v1/%s?limit=100&fields=card" % view)
-                whole = srv.get("/v1/%s?limit=100" % view)
-                pairs = list(zip(got.json()["items"], whole.json()["items"]))
-                assert pairs and got.status == 200
-                for g, w in pairs:
-                    assert list(g["document"].items()) == [
-                        (k, v) for k, v in w["document"].items()
-                        if k in ["id", *card]], g
-                assert {k for g, _ in pairs for k in g["document"]} == \
-                    {"id", *card}
-            refused(srv.get("/v1/stock?fields=card"), "this view has none")
+    with sample_served() as srv:
+        for view, card in CARDS.items():
+            got = srv.get("/v1/%s?limit=100&fields=card" % view)
+            whole = srv.get("/v1/%s?limit=100" % view)
+            pairs = list(zip(got.json()["items"], whole.json()["items"]))
+            assert pairs and got.status == 200
+            for g, w in pairs:
+                assert list(g["document"].items()) == [
+                    (k, v) for k, v in w["document"].items()
+                    if k in ["id", *card]], g
+            assert {k for g, _ in pairs for k in g["document"]} == \
+                {"id", *card}
+        refused(srv.get("/v1/stock?fields=card"), "this view has none")
 
 
 if __name__ == "__main__":

@@ -11,15 +11,15 @@ import json
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import threading
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
-from queryapi import (BUILD, Server, Store, checkpoint, document, generation,
-                      live, main, wait_for, with_basic_store)  # noqa: E402
+from queryapi import (SAMPLE, Server, Store, checkpoint, document, generation,
+                      live, main, sample_served, wait_for,
+                      with_basic_store)  # noqa: E402
 
 READER = {
     "summary": "Shops",
@@ -41,7 +41,6 @@ SHOPS = [
     ("가", {"areaId": "x", "seats": 4, "open": True}),
 ]
 MIB = 1 << 20
-SAMPLE = os.path.join(os.path.dirname(__file__), "..", "sample")
 
 
 def with_shops(test, *more):
@@ -284,21 +283,12 @@ def test_the_bundled_views_are_listed_by_what_they_declare():
                     view, field, urllib.parse.quote(value, "")))
                 assert got == [d["id"] for d in docs if d.get(field) == value]
 
-    with tempfile.TemporaryDirectory() as d:
-        subprocess.run(
-            [os.path.join(BUILD, "projector", "projector"), "run",
-             "--until-end", "-s", "source.dir=" + os.path.join(SAMPLE, "events"),
-             "-s", "store.path=" + d + "/store",
-             "-s", "projector.state_dir=" + d,
-             "-s", "projector.admin_listen="],
-            check=True, stderr=subprocess.DEVNULL)
-        with Server(d + "/store") as srv:
-            srv.ready()
-            for view, filters in FILTERS.items():
-                with open(os.path.join(SAMPLE, "expected", view + ".ndjson"),
-                          encoding="utf-8") as f:
-                    check_view(srv, view, [json.loads(line) for line in f],
-                               filters)
+    with sample_served() as srv:
+        for view, filters in FILTERS.items():
+            with open(os.path.join(SAMPLE, "expected", view + ".ndjson"),
+                      encoding="utf-8") as f:
+                check_view(srv, view, [json.loads(line) for line in f],
+                           filters)
 
 
 # ---- Between pages -----------------------------------------------------------

@@ -3,6 +3,7 @@
 
 For the component tests of the read side; BUILD names the build directory.
 """
+import contextlib
 import gzip
 import json
 import os
@@ -20,6 +21,7 @@ import traceback
 BUILD = os.environ.get("BUILD", "build/release")
 QUERYAPI = os.path.join(BUILD, "queryapi", "queryapi")
 FILL = os.path.join(BUILD, "tests", "support", "fill_store")
+SAMPLE = os.path.join(os.path.dirname(__file__), "..", "sample")
 PATIENCE = 20  # seconds until something that must happen is given up
 
 READER = {
@@ -263,6 +265,21 @@ def with_basic_store(test, *settings, **more):
         with Server(store.path, *settings, **more) as srv:
             srv.ready()
             test(srv, store)
+
+
+@contextlib.contextmanager
+def sample_served():
+    """A server of the bundled views, projected from the sample's events."""
+    with tempfile.TemporaryDirectory() as d:
+        subprocess.run(
+            [os.path.join(BUILD, "projector", "projector"), "run",
+             "--until-end", "-s", "source.dir=" + os.path.join(SAMPLE, "events"),
+             "-s", "store.path=" + d + "/store",
+             "-s", "projector.state_dir=" + d,
+             "-s", "projector.admin_listen="],
+            check=True, stderr=subprocess.DEVNULL)
+        with Server(d + "/store") as srv:
+            yield srv.ready()
 
 
 # ---- Runner ------------------------------------------------------------------
