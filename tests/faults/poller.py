@@ -16,7 +16,8 @@ import datetime
 import json
 import signal
 import sys
-import threading
+
+from until import Until
 
 EVERY_S = 0.3
 
@@ -122,8 +123,7 @@ def main():
     folder, uri, database, path = sys.argv[1:]
     sys.path.insert(0, folder)
     import pymongo  # its place is an argument
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = Until(signal.SIGTERM)
     with open(path, "w", encoding="utf-8") as out:
         poller = Poller(pymongo, uri, database, out)
         poller.run(stop)

@@ -16,7 +16,8 @@ import random
 import re
 import signal
 import sys
-import threading
+
+from until import Until
 
 ETAG = re.compile(r'"(\d+)\.(\d+)(?:-gzip)?"')
 POSITION = re.compile(r'"([^"/]+/\d+)@(\d+)"')
@@ -113,8 +114,7 @@ class Reader:
 
 def main():
     address, path, seed = sys.argv[1:]
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = Until(signal.SIGTERM)
     with open(path, encoding="utf-8") as lines:
         reader = Reader(address, lines.read().splitlines(), int(seed))
     reader.run(stop)
