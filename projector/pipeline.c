@@ -499,6 +499,10 @@ pipeline_init(struct pipeline *pipe, const struct pipeline_settings *settings,
 	    writers_start(settings->store, set->projector.writers, LOAD_THREADS,
 			  &pipe->writers, err))
 		return -1;
+	if (looker_start(settings->store, &pipe->looker, err)) {
+		writers_stop(pipe->writers);
+		return -1;
+	}
 	memcpy(pipe->owner.bytes, &core.batch.token_random, 8);
 	pipe->topics = topics_new(set);
 	pipe->core = core_new(settings->lanes, &core, &hooks);
@@ -533,6 +537,7 @@ pipeline_run(const struct pipeline_settings *settings, struct pj_error *err)
 			continue; /* it was about work that is forgotten */
 	}
 	writers_stop(pipe.writers);
+	looker_stop(pipe.looker);
 	core_free(pipe.core);
 	report_release(&pipe.report);
 	free(pipe.parts);

@@ -49,6 +49,7 @@ lane_sources(const struct pipeline *pipe, const struct lane *lane,
 void
 pipeline_forget_claim(struct pipeline *pipe, const struct lane *lane)
 {
+	pipe->claim_round++;
 	for (size_t p = 0; p < pipe->n_parts; p++)
 		*start_of(pipe, p, lane) = (struct store_checkpoint){
 			.next = -1, .anchor_offset = -1};
@@ -203,6 +204,7 @@ pipeline_claim(struct pipeline *pipe, struct pj_error *err)
 {
 	unsigned held, lost;
 
+	pipe->claim_round++;
 	pipe->trusted_boot_ms = clock_boot_ms();
 	pipe->look_mono_ms = clock_mono_ms() + LOOK_MS;
 	if (store_sync(pipe->set.session, err) ||
@@ -211,40 +213,60 @@ pipeline_claim(struct pipeline *pipe, struct pj_error *err)
 	return claim_others(pipe, held > 0 || lost == 0, err);
 }
 
-/* Every row we have claimed, and still under the epoch we were given? */
-static int
-look(struct pipeline *pipe, bool *ret_ours, struct pj_error *err)
+/* Every row we have claimed, under the epoch we were given. */
+static void
+ask(struct pipeline *pipe)
 {
-	*ret_ours = true;
-	if (store_sync(pipe->set.session, err))
-		return -1;
-	for (unsigned l = 0; *ret_ours && l < pipe->set.lanes->n; l++) {
+	struct claimlook *look = mem_calloc(1, sizeof(*look));
+
+	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
 		const struct lane *lane = &pipe->set.lanes->lane[l];
 
-		if (!lane_rests(lane) &&
-		    with_rows(pipe, lane, compare_rows, false, ret_ours, err))
-			return -1;
+		for (size_t p = 0; !lane_rests(lane) && p < pipe->n_parts; p++)
+			if (module_reads_topic(lane->mod,
+					       pipe->parts[p]->topic))
+				claimlook_add(look, lane->generation,
+					      pipe->parts[p]->source_index,
+					      start_of(pipe, p, lane)->epoch);
 	}
-	return 0;
+	look->round = pipe->claim_round;
+	/* What is found is as of now, not of when the answer comes. */
+	look->asked_boot_ms = clock_boot_ms();
+	pipe->look_mono_ms = clock_mono_ms() + LOOK_MS;
+	pipe->looking = true;
+	looker_give(pipe->looker, look);
+}
+
+static int
+look_came_back(struct pipeline *pipe, struct claimlook *look,
+	       struct pj_error *err)
+{
+	int rc = 0;
+
+	pipe->looking = false;
+	/* Of claims that are not ours any more, or anew, it says nothing. */
+	if (look->round == pipe->claim_round && pipe->reading) {
+		rc = look->rc;
+		*err = look->err;
+		if (rc == 0 && look->ours)
+			pipe->trusted_boot_ms = look->asked_boot_ms;
+		else if (rc == 0)
+			pipe->lost = true;
+	}
+	claimlook_free(look);
+	return rc;
 }
 
 int
 pipeline_look_at_claims(struct pipeline *pipe, bool *ret_may,
 			struct pj_error *err)
 {
-	int64_t now = clock_boot_ms();
-	bool ours = true;
-	int rc = 0;
+	struct claimlook *look = looker_take(pipe->looker);
+	int rc = look ? look_came_back(pipe, look, err) : 0;
 
-	if (pipe->reading && !pipe->lost &&
-	    clock_mono_ms() >= pipe->look_mono_ms) {
-		rc = look(pipe, &ours, err);
-		pipe->lost = !ours;
-		/* As of when it was asked for, not of when the answer came. */
-		if (rc == 0)
-			pipe->trusted_boot_ms = now;
-		pipe->look_mono_ms = clock_mono_ms() + LOOK_MS;
-	}
+	if (pipe->reading && !pipe->lost && !pipe->looking &&
+	    clock_mono_ms() >= pipe->look_mono_ms)
+		ask(pipe);
 	*ret_may = !pipe->lost &&
 		   clock_boot_ms() - pipe->trusted_boot_ms <= CLAIM_TRUST_MS;
 	return rc;

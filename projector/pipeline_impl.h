@@ -3,6 +3,7 @@
 #ifndef PROJECTOR_PIPELINE_IMPL_H
 #define PROJECTOR_PIPELINE_IMPL_H
 
+#include "projector/claimlook.h"
 #include "projector/crashes.h"
 #include "projector/goals.h"
 #include "projector/pipeline.h"
@@ -41,8 +42,11 @@ struct pipeline {
 	bool paused;
 	bool outage; /* the store is away, as far as we know */
 	bool lost;   /* a look has found that; what is read is to be dropped */
-	int64_t trusted_boot_ms;  /* our claims were in place */
-	int64_t look_mono_ms;	  /* next look at them */
+	int64_t trusted_boot_ms; /* our claims were in place */
+	int64_t look_mono_ms;	 /* next look at them */
+	struct looker *looker;
+	bool looking;		  /* it has a look */
+	uint32_t claim_round;	  /* counts what we have claimed or let go of */
 	struct store_owner owner; /* counted up with every claim */
 	struct topics *topics;	  /* whether they are fit to be read */
 	struct crashes crashes;
