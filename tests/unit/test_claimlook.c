@@ -10,9 +10,12 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
 #include "lib/mem.h"
 #include "projector/claimlook.h"
+
+enum { PATIENCE_S = 20 };
 
 /* ---- The store, as this test has it: it takes the port's place at link time.
  */
@@ -151,6 +154,21 @@ expect_ours(struct looker *looker, struct claimlook *look, bool ours)
 	claimlook_free(look);
 }
 
+static void
+await_holding(void)
+{
+	struct timespec until;
+	int rc = 0;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE_S;
+	(void)pthread_mutex_lock(&dbl.lock);
+	while (!dbl.holding && rc == 0)
+		rc = pthread_cond_timedwait(&dbl.change, &dbl.lock, &until);
+	(void)pthread_mutex_unlock(&dbl.lock);
+	assert_int_equal(rc, 0);
+}
+
 /* ---- Tests --------------------------------------------------------------- */
 
 static void
@@ -205,10 +223,7 @@ a_store_that_takes_its_time_is_waited_for_by_nobody(void **state)
 
 	dbl.holds = true;
 	looker_give(*state, look);
-	(void)pthread_mutex_lock(&dbl.lock);
-	while (!dbl.holding)
-		(void)pthread_cond_wait(&dbl.change, &dbl.lock);
-	(void)pthread_mutex_unlock(&dbl.lock);
+	await_holding();
 	assert_null(looker_take(*state));
 	(void)pthread_mutex_lock(&dbl.lock);
 	dbl.holds = false;
