@@ -23,7 +23,7 @@ from table import (Candidate, faults, measure, others, print_table, report,
 
 HOT = 1000
 SIZE = 2048
-FRESH_WARMUP_S = 45
+FRESH_WARMUP_S, BARE_WARMUP_S = 45, 10  # Kafka's compiler is slow
 
 
 def main_set(run):
@@ -325,13 +325,21 @@ def fresh(run):
                        timeout=60)
 
 
-def measured(broker, server, keys, rate, seconds):
-    done = on_cores(machine.ANY_CORE,
-                    [BUILD / "tests" / "bench" / "freshness", broker, "shop",
-                     server.address, keys, rate, 100, seconds],
-                    stdout=subprocess.PIPE)
-    text, _ = done.communicate(timeout=seconds + 90)
-    return json.loads(text)
+def fresh_rounds(run, broker, address, keys, warmup_s):
+    """By rate: what each round has measured."""
+    def measured(rate, seconds):
+        done = on_cores(machine.ANY_CORE,
+                        [BUILD / "tests" / "bench" / "freshness", broker,
+                         "shop", address, keys, rate, 100, seconds],
+                        stdout=subprocess.PIPE)
+        text, _ = done.communicate(timeout=seconds + 90)
+        return json.loads(text)
+
+    full = run.options.updates
+    measured(full // 4, warmup_s)
+    return {rate: [measured(rate, max(5, run.options.seconds))
+                   for _ in range(run.options.rounds)]
+            for rate in (full // 8, full // 4, full // 2, full)}
 
 
 def fresh_measured(run, place, broker, keys):
@@ -345,7 +353,6 @@ def fresh_measured(run, place, broker, keys):
     argv = [BUILD / "projector" / "projector", "run", "-c", conf]
     for name, value in settings.items():
         argv += ["-s", f"{name}={value}"]
-    full = run.options.updates
     ours = run.started(servers.Queryapi(run, "fresh"))
     machine.pin(ours.pid, *machine.ANY_CORE)
     with open(place / "projector.log", "wb") as log:
@@ -356,22 +363,36 @@ def fresh_measured(run, place, broker, keys):
             machine.wait_until("the documents are there", lambda i=ids: get(
                 ours.address, f"/v1/shop?ids={i}")[1].count(
                     b'"found":true') == 100, 120)
-        measured(broker, ours, keys, full // 4, FRESH_WARMUP_S)
-        rounds = {rate: [measured(broker, ours, keys, rate,
-                                  max(5, run.options.seconds))
-                         for _ in range(run.options.rounds)]
-                  for rate in (full // 8, full // 4, full // 2, full)}
+        rounds = fresh_rounds(run, broker, ours.address, keys,
+                              FRESH_WARMUP_S)
     finally:
         projector.terminate()
         projector.wait(30)
+    fresh_report(run, "fresh", "Event to answer, in ms", rounds)
+    run.stopped(ours)
+    bare = on_cores(machine.ANY_CORE,
+                    [BUILD / "tests" / "bench" / "barepath", broker, "shop",
+                     run.uri, "fresh", "shop.1"], stdout=subprocess.PIPE)
+    try:
+        port = int(bare.stdout.readline())
+        rounds = fresh_rounds(run, broker, f"127.0.0.1:{port}", keys,
+                              BARE_WARMUP_S)
+    finally:
+        bare.terminate()
+        bare.wait(30)
+    fresh_report(run, "fresh, bare", "The same by a bare client, in ms",
+                 rounds)
+
+
+def fresh_report(run, name, title, rounds):
     rows = [[f"{rate}/s",
              *(spread([g["fresh_us"][p] / 1000 for g in got], "{:.1f}")
                for p in ("p50", "p90", "p99", "p999", "max")),
              str(sum(g["lost"] for g in got))]
             for rate, got in rounds.items()]
-    print_table("Event to answer, in ms", [
-        "events", "p50", "p90", "p99", "p99.9", "max", "lost"], rows)
-    run.raw.append({"scenario": "fresh", "rounds": rounds[full],
+    print_table(title, ["events", "p50", "p90", "p99", "p99.9", "max",
+                        "lost"], rows)
+    run.raw.append({"scenario": name, "rounds": rounds[run.options.updates],
                     "by rate": rounds})
 
 
@@ -468,5 +489,5 @@ SCENARIOS = {
     "zipf": (zipf, 5, 30), "conditional": (conditional, 6, 10),
     "large": (large, 4, 20), "cold": (cold, 2, 20),
     "overload": (overload, 6, 20), "latency": (latency, 3, 40), "updates": (updates, 2, 40),
-    "fresh": (fresh, 4, 110), "idle": (idle, 3, 60),
+    "fresh": (fresh, 8, 170), "idle": (idle, 3, 60),
 }
