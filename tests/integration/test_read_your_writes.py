@@ -64,6 +64,8 @@ class ReadYourWrites(Tests):
                        WORK / "queryapi.log").start()
         wait_until("stock is served", lambda: self.api.get(
             "/v1/stock/x")[2]["type"].endswith(":not-found"))
+        wait_until("its partition is taken over",
+                   lambda: self.at_least(0, wait=1)[0] == 503)
 
     def stop(self):
         for program in (self.api, self.projector):
