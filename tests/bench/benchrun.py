@@ -177,7 +177,10 @@ class Run:
         before = {who: machine.cpu_s(pid) for who, pid in pids.items()}
         core = machine.core_busy_s(machine.SERVER_CORE)
         begun = time.monotonic()
-        done = on_other_core(argv, stdout=subprocess.PIPE)
+        done = subprocess.Popen(
+            [str(a) for a in argv], start_new_session=True,
+            preexec_fn=machine.ahead(machine.OTHER_CORE),
+            stdout=subprocess.PIPE)
         try:
             text, _ = done.communicate(timeout=seconds + 60)
         except BaseException:
