@@ -231,7 +231,8 @@ static const struct config_key queryapi_keys[] = {
 	 .text = "Threads that read documents from the store."},
 	{.name = "cache_bytes", .type = CONFIG_BYTES, .def = "256m",
 	 .min = MIB, .max = 1024 * GIB, NUMBER(queryapi.cache_bytes),
-	 .text = "Memory for documents ready to be sent."},
+	 .text = "Memory for documents ready to be sent; a sixteenth of it is "
+		 "beside it for those that changed."},
 	{.name = "max_connections", .type = CONFIG_COUNT, .def = "10000",
 	 .min = 1, .max = 1000000, NUMBER(queryapi.max_connections),
 	 .text = "The most connections open at once."},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Watching MongoDB: one change stream over the database, for the key and the
- * revision of documents, and for the numbers of checkpoints.
+ * Watching MongoDB: one change stream over the database, for documents (of
+ * large ones the key and the revision) and for the numbers of checkpoints.
  *
  * Order: the stream follows the log of operations, and a checkpoint is written
  * after the documents that it covers (protocol rule 8). It is opened within the
@@ -14,6 +14,9 @@
 #include "lib/mem.h"
 #include "lib/readmodel.h"
 #include "lib/store_mongo.h"
+
+/* Of a document that is told whole. */
+enum { MONGO_WATCH_BYTES = 16 * 1024 };
 
 struct mongo_watch {
 	struct store_watch base;
@@ -45,24 +48,39 @@ mongo_watch_names(bson_t *match, const char *const *collections, size_t n)
 		   bson_append_document_end(match, &name));
 }
 
-/* Of those only names and numbers; and the stream's own end. */
+/* A document that is large costs less to be read by who wants it. */
+static void
+mongo_watch_full(bson_t *full)
+{
+	bson_t *cond = BCON_NEW(
+		"$cond", "[", "{", "$lte", "[", "{", "$bsonSize",
+		"$fullDocument", "}", BCON_INT32(MONGO_WATCH_BYTES), "]", "}",
+		"$fullDocument", "{", READMODEL_META, "{", "r",
+		"$fullDocument." READMODEL_META ".r", "}", "}", "]");
+
+	bson_concat(full, cond);
+	bson_destroy(cond);
+}
+
+/* Of those only names and numbers, and documents that are small; and the
+ * stream's own end. */
 static bson_t *
 mongo_watch_pipeline(const char *const *collections, size_t n)
 {
-	bson_t names = BSON_INITIALIZER, *pipeline;
+	bson_t names = BSON_INITIALIZER, full = BSON_INITIALIZER, *pipeline;
 
 	mongo_watch_names(&names, collections, n);
-	pipeline = BCON_NEW("pipeline", "[", "{", "$match", "{", "$or", "[",
-			    BCON_DOCUMENT(&names), "{", "operationType", "{",
-			    "$in", "[", "dropDatabase", "invalidate", "]", "}",
-			    "}", "]", "}", "}", "{", "$project", "{",
-			    "operationType", BCON_INT32(1), "ns.coll",
-			    BCON_INT32(1), "documentKey._id", BCON_INT32(1),
-			    "fullDocument." READMODEL_META ".r", BCON_INT32(1),
-			    "fullDocument.next", BCON_INT32(1),
-			    "updateDescription.updatedFields.next",
-			    BCON_INT32(1), "}", "}", "]");
+	mongo_watch_full(&full);
+	pipeline = BCON_NEW(
+		"pipeline", "[", "{", "$match", "{", "$or", "[",
+		BCON_DOCUMENT(&names), "{", "operationType", "{", "$in", "[",
+		"dropDatabase", "invalidate", "]", "}", "}", "]", "}", "}", "{",
+		"$project", "{", "operationType", BCON_INT32(1), "ns.coll",
+		BCON_INT32(1), "documentKey._id", BCON_INT32(1), "fullDocument",
+		BCON_DOCUMENT(&full), "updateDescription.updatedFields.next",
+		BCON_INT32(1), "}", "}", "]");
 	bson_destroy(&names);
+	bson_destroy(&full);
 	return pipeline;
 }
 
@@ -164,6 +182,24 @@ mongo_news_checkpoint(struct pj_str id, struct store_news *news)
 	return true;
 }
 
+/* Of a large one there is its revision alone, without an _id. */
+static void
+mongo_news_document(const bson_t *event, struct pj_str *ret_bson)
+{
+	const uint8_t *data;
+	bson_iter_t it;
+	bson_t doc;
+	uint32_t len;
+
+	if (!bson_iter_init_find(&it, event, "fullDocument") ||
+	    !BSON_ITER_HOLDS_DOCUMENT(&it))
+		return;
+	bson_iter_document(&it, &len, &data);
+	if (bson_init_static(&doc, data, len) &&
+	    bson_has_field(&doc, READMODEL_ID))
+		*ret_bson = (struct pj_str){(const char *)data, len};
+}
+
 static void
 mongo_news_of(const bson_t *event, struct store_news *news)
 {
@@ -199,6 +235,7 @@ mongo_news_of(const bson_t *event, struct store_news *news)
 	news->revision = -1;
 	(void)mongo_news_number(event, "fullDocument." READMODEL_META ".r",
 				&news->revision);
+	mongo_news_document(event, &news->bson);
 }
 
 static bool

@@ -273,22 +273,31 @@ cache_put_take(struct cache *cache, struct entry *ent)
 	return ret;
 }
 
-void
+bool
 cache_drop(struct cache *cache, const struct served *srv, struct pj_str key,
 	   uint64_t hash, int64_t revision)
 {
 	struct entry *_Atomic *link;
 	struct entry *ent;
+	bool goes;
 
 	(void)pthread_mutex_lock(&cache->lock);
 	link = find_link(cache, srv, key, hash);
 	ent = atomic_load(link);
-	if (ent && (revision < 0 || ent->revision < revision)) {
+	goes = ent && (revision < 0 || ent->revision < revision);
+	if (goes) {
 		take_out(cache, link);
 		cache->dropped++;
 	}
 	reclaim(cache);
 	(void)pthread_mutex_unlock(&cache->lock);
+	return goes;
+}
+
+uint64_t
+cache_max_bytes(const struct cache *cache)
+{
+	return cache->max_bytes;
 }
 
 void

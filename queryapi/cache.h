@@ -35,6 +35,8 @@ cache_new(uint64_t max_bytes, size_t n_readers);
 /* No reader may be left. */
 void
 cache_free(struct cache *cache);
+uint64_t
+cache_max_bytes(const struct cache *cache);
 
 /* The hash of a key; differs from process to process, so that nobody can make
  * keys collide. */
@@ -74,8 +76,8 @@ struct entry *
 cache_put_take(struct cache *cache, struct entry *ent);
 
 /* A newer revision than the entry's is known (-1: of whatever revision it is):
- * it goes. */
-void
+ * it goes. False: there is none that is older. */
+bool
 cache_drop(struct cache *cache, const struct served *srv, struct pj_str key,
 	   uint64_t hash, int64_t revision);
 

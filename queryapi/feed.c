@@ -27,6 +27,7 @@ struct feed {
 	struct store_session *ses;
 	struct store_watch *watch;
 	struct snapshot *followed; /* the picture whose views are */
+	bool beyond;		   /* what the stream tells is newer than it */
 	bool said_lost;
 
 	/* The catalog's thread's: the picture that is to be reached. */
@@ -242,6 +243,7 @@ follow(struct feed *feed, struct pj_error *err)
 		goto out;
 	}
 	feed->followed = snap;
+	feed->beyond = false;
 	if (!same_views(hold.snap, snap)) {
 		let_go(feed);
 		rc = 0;
@@ -294,29 +296,51 @@ look_for_views(struct feed *feed, struct pj_error *err)
 	return 0;
 }
 
+/*
+ * The stream begins before the picture: of documents written in between it
+ * tells versions that checkpoints of the picture are beyond. It has passed the
+ * picture when it has nothing more, or tells a checkpoint that this had not.
+ */
+static void
+take_document(struct feed *feed, const struct store_news *news)
+{
+	struct served *srv = served_of(feed, news->collection);
+	struct store_news told = *news;
+
+	(void)atomic_fetch_add(&feed->documents, 1);
+	if (!srv)
+		return;
+	if (!feed->beyond)
+		told.bson = (struct pj_str){NULL, 0};
+	loads_note(feed->loads, srv, &told);
+	watchers_tell_key(feed->watchers, srv, news->key);
+}
+
+static void
+take_checkpoint(struct feed *feed, const struct store_news *news)
+{
+	struct served *srv =
+		served_find(catalog_served(feed->catalog), news->generation);
+
+	(void)atomic_fetch_add(&feed->checkpoints, 1);
+	if (!served_advance(srv, news->source, news->next))
+		return;
+	feed->beyond |= atomic_load(&srv->since) != 0;
+	watchers_tell_checkpoint(feed->watchers, srv, news->source, news->next);
+}
+
 static int
 take(struct feed *feed, const struct store_news *news, struct pj_error *err)
 {
-	struct served *srv;
-
 	switch (news->kind) {
 	case STORE_NEWS_NONE:
+		feed->beyond = true;
 		return 0;
 	case STORE_NEWS_DOCUMENT:
-		(void)atomic_fetch_add(&feed->documents, 1);
-		srv = served_of(feed, news->collection);
-		if (!srv)
-			return 0;
-		loads_note(feed->loads, srv, news->key, news->revision);
-		watchers_tell_key(feed->watchers, srv, news->key);
+		take_document(feed, news);
 		return 0;
 	case STORE_NEWS_CHECKPOINT:
-		(void)atomic_fetch_add(&feed->checkpoints, 1);
-		srv = served_find(catalog_served(feed->catalog),
-				  news->generation);
-		if (served_advance(srv, news->source, news->next))
-			watchers_tell_checkpoint(feed->watchers, srv,
-						 news->source, news->next);
+		take_checkpoint(feed, news);
 		return 0;
 	case STORE_NEWS_CATALOG:
 		return look_for_views(feed, err);

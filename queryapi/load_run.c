@@ -20,27 +20,20 @@ enum { PARKED_TOLD_MAX = 16 };
 struct load_run {
 	struct worker *wrk;
 	struct loads *loads;
-	struct served *served;
-	struct snapshot *snap; /* own reference */
-	const struct snapshot_view *view;
-	struct load *load[LOADS_AT_ONCE];
-	struct store_doc docs[LOADS_AT_ONCE];
-	size_t n;
+	struct snapshot *snap;		  /* own reference */
+	const struct snapshot_view *view; /* NULL: it has another one by now */
+	struct loads_taken taken;
 	int64_t n_parked; /* records of the generation; -1: not asked yet */
-	/* As of before the store was asked (served.h). */
-	uint64_t since;
-	int64_t at_mono_ms;
-	struct snapshot_checkpoints reached; /* of the view's sources */
 };
 
 static void
 end_all(struct load_run *run, enum load_result result)
 {
-	for (size_t i = 0; i < run->n; i++) {
-		loads_end(run->loads, run->load[i], result, NULL);
-		free(run->docs[i].bson);
+	for (size_t i = 0; i < run->taken.n; i++) {
+		loads_end(run->loads, run->taken.load[i], result, NULL);
+		free(run->taken.docs[i].bson);
 	}
-	run->n = 0;
+	run->taken.n = 0;
 }
 
 static enum load_result
@@ -81,20 +74,22 @@ look_behind(struct load_run *run, bool *ret_moved, struct pj_error *err)
 static int
 read_store(struct load_run *run, bool *ret_moved, struct pj_error *err)
 {
-	struct worker *wrk = run->wrk;
+	struct loads_taken *taken = &run->taken;
+	struct store_session *ses = run->wrk->ses;
+	const char *collection = run->view->collection;
 	bool absent = false;
 
-	if (store_load(wrk->ses, run->view->collection, run->docs, run->n,
-		       err) < 0)
+	if (store_load(ses, collection, taken->docs, taken->n, err) < 0)
 		return -1;
-	catalog_note_answer(wrk->catalog);
-	for (size_t i = 0; i < run->n; i++) {
+	catalog_note_answer(run->wrk->catalog);
+	for (size_t i = 0; i < taken->n; i++) {
+		struct store_doc *doc = &taken->docs[i];
+
 		/* Large ones: one at a time is always given. */
-		if (run->docs[i].left_out &&
-		    store_load(wrk->ses, run->view->collection, &run->docs[i],
-			       1, err) < 0)
+		if (doc->left_out &&
+		    store_load(ses, collection, doc, 1, err) < 0)
 			return -1;
-		absent |= !run->docs[i].bson;
+		absent |= !doc->bson;
 	}
 	*ret_moved = false;
 	return absent ? look_behind(run, ret_moved, err) : 0;
@@ -107,7 +102,7 @@ static int64_t
 contained(const struct load_run *run, const struct bsonjson_position *pos)
 {
 	int64_t last =
-		snapshot_checkpoints_next(&run->reached, pos->source) - 1;
+		snapshot_checkpoints_next(&run->taken.reached, pos->source) - 1;
 
 	return pos->offset > last ? pos->offset : last;
 }
@@ -272,13 +267,13 @@ make_entry(struct load_run *run, const struct load *load,
 	struct entry_parts parts = {
 		.sets = &run->view->sets,
 		.set_json = set_json,
-		.served = run->served,
+		.served = run->taken.served,
 		.hash = load->hash,
 		.key = load->key,
 		.revision = -1,
 		.generation = run->view->generation,
-		.since = run->since,
-		.at_mono_ms = run->at_mono_ms,
+		.since = run->taken.since,
+		.at_mono_ms = run->taken.at_mono_ms,
 		.coded = true,
 	};
 	struct reading_meta meta = {.positions = NULL};
@@ -313,55 +308,55 @@ make_entry(struct load_run *run, const struct load *load,
 static void
 end_one(struct load_run *run, size_t i)
 {
-	struct load *load = run->load[i];
+	struct load *load = run->taken.load[i];
 	struct entry *ent = NULL;
 	struct pj_error err;
 
-	if (make_entry(run, load, &run->docs[i], &ent, &err) == 0) {
+	if (make_entry(run, load, &run->taken.docs[i], &ent, &err) == 0) {
 		loads_end(run->loads, load, LOAD_DONE, ent);
 	} else {
 		reading_say_failed(run->wrk, &load->ids, &err);
 		loads_end(run->loads, load, result_of(&err), NULL);
 	}
-	free(run->docs[i].bson);
-	run->docs[i].bson = NULL;
+	free(run->taken.docs[i].bson);
+	run->taken.docs[i].bson = NULL;
 }
 
 /* ---- The job ----------------------------------------------------------- */
 
-/* What was told of checkpoints may be newer than the picture. */
+/* Those that were told wait for no store. */
 static void
-note_reached(struct load_run *run)
+end_told(struct load_run *run)
 {
-	const struct snapshot_checkpoints *list =
-		&run->snap->checkpoints[run->view - run->snap->views];
+	struct loads_taken *taken = &run->taken;
 
-	run->reached.n = list->n;
-	run->reached.rows = mem_calloc(list->n, sizeof(*list->rows));
-	for (size_t i = 0; i < list->n; i++)
-		run->reached.rows[i] = (struct snapshot_checkpoint){
-			list->rows[i].source,
-			served_next(run->served, list->rows[i].source)};
-	run->since = atomic_load(&run->served->since);
-	run->at_mono_ms = clock_mono_ms();
+	for (size_t i = 0; i < taken->n_told; i++)
+		end_one(run, i);
+	taken->n -= taken->n_told;
+	memmove(taken->load, taken->load + taken->n_told,
+		taken->n * sizeof(taken->load[0]));
+	memmove(taken->docs, taken->docs + taken->n_told,
+		taken->n * sizeof(taken->docs[0]));
+	taken->n_told = 0;
 }
 
 static void
 run_loads(struct load_run *run)
 {
-	/* All of them fail together: one is enough to find the others' time. */
-	const struct trace_ids *ids = &run->load[0]->ids;
+	struct loads_taken *taken = &run->taken;
+	const struct trace_ids *ids;
 	struct pj_error err;
 	bool moved = false;
 
-	run->view = find_view(run->snap, run->served);
 	if (!run->view) {
 		end_all(run, LOAD_MOVED);
 		return;
 	}
-	for (size_t i = 0; i < run->n; i++)
-		run->docs[i].key = run->load[i]->key;
-	note_reached(run);
+	end_told(run);
+	if (taken->n == 0)
+		return;
+	/* All of them fail together: one is enough to find the others' time. */
+	ids = &taken->load[0]->ids;
 	if (read_store(run, &moved, &err) < 0) {
 		reading_say_failed(run->wrk, ids, &err);
 		end_all(run, result_of(&err));
@@ -374,8 +369,22 @@ run_loads(struct load_run *run)
 		end_all(run, LOAD_MOVED);
 		return;
 	}
-	for (size_t i = 0; i < run->n; i++)
+	for (size_t i = 0; i < taken->n; i++)
 		end_one(run, i);
+}
+
+/* Of whose checkpoints the answers can tell. */
+static void
+list_sources(struct load_run *run)
+{
+	struct snapshot_checkpoints *reached = &run->taken.reached;
+
+	if (!run->snap)
+		return;
+	reached->n = run->snap->n_sources;
+	reached->rows = mem_calloc(reached->n, sizeof(*reached->rows));
+	for (size_t i = 0; i < reached->n; i++)
+		reached->rows[i].source = run->snap->sources[i].index;
 }
 
 void
@@ -387,21 +396,22 @@ load_call_run(struct job *job, struct worker *wrk)
 
 	run->wrk = wrk;
 	run->loads = call->loads;
-	run->served = call->served;
+	run->taken.served = call->served;
 	run->n_parked = -1;
 	free(call);
-	run->n = loads_take(run->loads, run->served, run->load);
-	if (run->n == 0) {
+	catalog_update(wrk->catalog, &wrk->hold);
+	run->snap = wrk->hold.snap ? snapshot_ref(wrk->hold.snap) : NULL;
+	run->view = find_view(run->snap, run->taken.served);
+	list_sources(run);
+	loads_take(run->loads, &run->taken);
+	if (run->taken.n == 0) {
 		/* Whoever waited has left. */
 	} else if (worker_session(wrk, &err) < 0) {
 		end_all(run, LOAD_STORE);
 	} else {
-		catalog_update(wrk->catalog, &wrk->hold);
-		run->snap =
-			wrk->hold.snap ? snapshot_ref(wrk->hold.snap) : NULL;
 		run_loads(run);
-		free(run->reached.rows);
-		snapshot_unref(run->snap);
 	}
+	free(run->taken.reached.rows);
+	snapshot_unref(run->snap);
 	free(run);
 }

@@ -10,11 +10,15 @@
 #include "lib/mem.h"
 #include "queryapi/loads_impl.h"
 #include "queryapi/loop.h"
+#include "queryapi/told.h"
 
 enum { LOADS_BUCKETS = 4096 };
 /* A store that gives older documents than it has told of is not believed for
  * ever: what it gives is served, but not kept. */
 enum { ROUNDS_MAX = 4 };
+/* Of the cache's memory, beside it: documents that were told and not yet asked
+ * for. */
+enum { TOLD_SHARE = 16 };
 
 struct loads {
 	struct cache *cache;
@@ -24,6 +28,7 @@ struct loads {
 
 	pthread_mutex_t lock; /* all below, and struct served's share */
 	struct load *table[LOADS_BUCKETS];
+	struct told *told;
 	struct loads_figures figures;
 };
 
@@ -37,6 +42,7 @@ loads_new(struct cache *cache, struct queue *jobs,
 	lds->jobs = jobs;
 	lds->limits = *limits;
 	lds->gzip_min_bytes = gzip_min_bytes;
+	lds->told = told_new(cache_max_bytes(cache) / TOLD_SHARE);
 	(void)pthread_mutex_init(&lds->lock, NULL);
 	return lds;
 }
@@ -69,6 +75,7 @@ loads_free(struct loads *lds)
 			free(load);
 		}
 	}
+	told_free(lds->told);
 	(void)pthread_mutex_destroy(&lds->lock);
 	free(lds);
 }
@@ -275,35 +282,89 @@ loads_join(struct loads *lds, struct served *srv, struct pj_str key,
 	return how;
 }
 
-void
-loads_note(struct loads *lds, struct served *srv, struct pj_str key,
-	   int64_t revision)
+/*
+ * For who asks next. Only in place of an older one, kept or told: whoever was
+ * answered from the store may have had a newer one than the stream tells by
+ * now, and is not to see an older one thereafter.
+ */
+static void
+keep_told(struct loads *lds, struct served *srv, uint64_t hash,
+	  const struct store_news *news, bool replaces)
 {
-	uint64_t hash = cache_hash(lds->cache, srv, key);
+	uint64_t since = atomic_load(&srv->since);
+
+	if (news->bson.ptr && since &&
+	    (replaces || told_has(lds->told, srv, news->key, hash)))
+		told_put(lds->told, srv, news->key, hash, since, news->bson);
+	else
+		told_drop(lds->told, srv, news->key, hash);
+}
+
+void
+loads_note(struct loads *lds, struct served *srv, const struct store_news *news)
+{
+	uint64_t hash = cache_hash(lds->cache, srv, news->key);
 	struct load *load;
+	bool replaces;
 
 	(void)pthread_mutex_lock(&lds->lock);
-	load = *find(lds, srv, key, hash);
-	if (load && revision > load->least)
-		load->least = revision;
-	if (load && revision < 0)
+	load = *find(lds, srv, news->key, hash);
+	if (load && news->revision > load->least)
+		load->least = news->revision;
+	if (load && news->revision < 0) {
+		/* One that comes back may have any revision. */
+		load->least = -1;
 		load->again = true;
+	}
+	replaces = cache_drop(lds->cache, srv, news->key, hash, news->revision);
+	keep_told(lds, srv, hash, news, replaces);
 	(void)pthread_mutex_unlock(&lds->lock);
-	cache_drop(lds->cache, srv, key, hash, revision);
 }
 
 /* ---- For workers ------------------------------------------------------- */
 
-size_t
-loads_take(struct loads *lds, struct served *srv,
-	   struct load *ret_loads[LOADS_AT_ONCE])
+/* What was told of a checkpoint comes behind what it covers, and what is told
+ * is noted by the lock: so this is in what is taken with it. */
+static void
+note_reached(struct loads_taken *taken)
 {
-	size_t n = 0;
+	for (size_t i = 0; i < taken->reached.n; i++) {
+		struct snapshot_checkpoint *row = &taken->reached.rows[i];
+
+		row->next = served_next(taken->served, row->source);
+	}
+	taken->since = atomic_load(&taken->served->since);
+	taken->at_mono_ms = clock_mono_ms();
+}
+
+/* Those that need not be asked for stand first. */
+static void
+add_taken(struct loads *lds, struct loads_taken *taken, struct load *load)
+{
+	struct store_doc doc = {.key = load->key};
+	size_t at = taken->n++;
+
+	doc.bson = told_take(lds->told, load->served, load->key, load->hash,
+			     taken->since, &doc.len);
+	if (doc.bson) {
+		taken->load[at] = taken->load[taken->n_told];
+		taken->docs[at] = taken->docs[taken->n_told];
+		at = taken->n_told++;
+	}
+	taken->load[at] = load;
+	taken->docs[at] = doc;
+}
+
+void
+loads_take(struct loads *lds, struct loads_taken *taken)
+{
+	struct served *srv = taken->served;
 
 	(void)pthread_mutex_lock(&lds->lock);
 	srv->called = false;
 	lds->figures.called--;
-	while (n < LOADS_AT_ONCE && srv->pending) {
+	note_reached(taken);
+	while (taken->n < LOADS_AT_ONCE && srv->pending) {
 		struct load *load = srv->pending;
 
 		drop_pending(lds, load);
@@ -311,16 +372,16 @@ loads_take(struct loads *lds, struct served *srv,
 		load->again = false;
 		load->at_work = true;
 		load->coding = load->gzip;
-		ret_loads[n++] = load;
+		add_taken(lds, taken, load);
 	}
-	lds->figures.keys += n;
-	lds->figures.calls += n > 0;
+	lds->figures.told += taken->n_told;
+	lds->figures.keys += taken->n - taken->n_told;
+	lds->figures.calls += taken->n > taken->n_told;
 	/* Fails only when the queue is closed: loads_free() sees to the rest.
 	 */
 	if (srv->pending)
 		(void)call_worker(lds, srv);
 	(void)pthread_mutex_unlock(&lds->lock);
-	return n;
 }
 
 void
@@ -343,8 +404,14 @@ loads_end(struct loads *lds, struct load *load, enum load_result result,
 	take_off(lds, load);
 	for (struct load_wait *wait = load->waits; wait; wait = wait->next)
 		wait->load = NULL;
-	if (result == LOAD_DONE && !old)
+	if (old) {
+		/* What is told of checkpoints from now on is not in it. */
+		atomic_store(&ent->since, 0);
+	} else if (result == LOAD_DONE) {
+		/* It is as new as what was told, or newer. */
+		told_drop(lds->told, load->served, load->key, load->hash);
 		ent = cache_put_take(lds->cache, ent);
+	}
 	(void)pthread_mutex_unlock(&lds->lock);
 	send_back(load->waits, result, ent);
 	entry_unref(ent);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "lib/queue.h"
+#include "lib/store_watch.h"
 #include "queryapi/cache.h"
 #include "queryapi/trace.h"
 
@@ -86,19 +87,21 @@ bool
 loads_leave(struct loads *lds, struct load_wait *wait);
 
 /*
- * From the feed, in the stream's order: the key was written (revision -1: taken
- * away). Loads under way are read again if they are older; then the cache's
- * entry goes if it is.
+ * From the feed, in the stream's order: a document was written (revision -1:
+ * taken away). Loads under way are read again if they are older, and the
+ * cache's entry goes if it is. In its place the document is kept as it was
+ * told, for the next who asks.
  */
 void
-loads_note(struct loads *lds, struct served *srv, struct pj_str key,
-	   int64_t revision);
+loads_note(struct loads *lds, struct served *srv,
+	   const struct store_news *news);
 
 struct loads_figures {
 	size_t waiting;	      /* keys that no worker has taken up */
 	size_t called;	      /* jobs in the workers' queue */
 	uint64_t joined;      /* waits that found a load on its way */
 	uint64_t keys, calls; /* asked of the store, and how often */
+	uint64_t told; /* keys that were not, as the feed had told them */
 };
 void
 loads_figures(struct loads *lds, struct loads_figures *ret);

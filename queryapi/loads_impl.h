@@ -5,6 +5,7 @@
 
 #include "queryapi/job.h"
 #include "queryapi/loads.h"
+#include "queryapi/snapshot.h"
 
 /* As many as one question to the store pays for; a batch's worth. */
 enum { LOADS_AT_ONCE = 128 };
@@ -21,7 +22,7 @@ struct load {
 	struct trace_ids ids; /* of who asked for it first */
 	bool gzip;	      /* somebody wants that coding */
 	bool coding; /* the same as of when a worker took it up: its own */
-	/* What the feed told since a worker took it up. */
+	/* What the feed has told since it was asked for. */
 	int64_t least;
 	bool again;
 	int rounds;
@@ -40,10 +41,23 @@ struct load_call {
 void
 load_call_run(struct job *job, struct worker *wrk);
 
+/* Loads of one generation that a worker has taken up, side by side with their
+ * documents; those of the first n_told are there. */
+struct loads_taken {
+	struct served *served;
+	struct load *load[LOADS_AT_ONCE];
+	struct store_doc docs[LOADS_AT_ONCE];
+	size_t n, n_told;
+	/* As of before the store is asked, and not after what was told
+	 * (served.h): of the sources in it, the caller's. */
+	struct snapshot_checkpoints reached;
+	uint64_t since;
+	int64_t at_mono_ms;
+};
+
 /* Takes up to LOADS_AT_ONCE off; asks for another worker when more wait. */
-size_t
-loads_take(struct loads *lds, struct served *srv,
-	   struct load *ret_loads[LOADS_AT_ONCE]);
+void
+loads_take(struct loads *lds, struct loads_taken *taken);
 /*
  * Ends a load: the entry (LOAD_DONE; its reference is taken) goes into the
  * cache and to whoever waits. Or not: what the feed told of meanwhile is newer,

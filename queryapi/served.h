@@ -5,8 +5,8 @@
  *
  * Invariants, on which every Projection-Position rests:
  *  - a checkpoint gets here behind the documents that it covers: whoever reads
- *    it first and a document second (from the cache or from the store) has a
- *    document that contains whatever the checkpoint covers;
+ *    it first and a document second (from the cache, the store, or what was
+ *    told) has a document that contains whatever the checkpoint covers;
  *  - an entry of the cache is current only while its `since` is the
  *    generation's: 0 is never one, and each new following has a new one.
  *

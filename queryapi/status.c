@@ -203,6 +203,9 @@ cache_metrics(struct loop_shared *shared, struct buf *out)
 	metrics_write_one(out, "shopview_load_questions_total", "counter",
 			  "Questions to the store for them.",
 			  (int64_t)loads.calls);
+	metrics_write_one(out, "shopview_loads_told_total", "counter",
+			  "Keys not asked for, as the stream had told them.",
+			  (int64_t)loads.told);
 	metrics_write_one(out, "shopview_loads_joined_total", "counter",
 			  "Waits that found their key on its way.",
 			  (int64_t)loads.joined);

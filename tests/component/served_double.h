@@ -45,6 +45,7 @@ prepare(void)
 	set.queryapi.stream_heartbeat_ms = 15000;
 	DOUBLE_SET(dbl.hung = NULL; dbl.stock = false;
 		   dbl.away = dbl.hangs = dbl.looks_hang = dbl.damaged = false;
+		   dbl.opening_hangs = false; dbl.let = 0;
 		   dbl.move_on_load = dbl.meager = false; dbl.live = 1;
 		   dbl.next = 10; dbl.next_on_load = 0; dbl.loads = 0;
 		   dbl.loaded[0] = '\0'; dbl.revision = 7;
@@ -82,7 +83,7 @@ static inline int
 stop(void **state)
 {
 	(void)state;
-	DOUBLE_SET(dbl.hangs = dbl.looks_hang = false);
+	DOUBLE_SET(dbl.hangs = dbl.looks_hang = dbl.opening_hangs = false);
 	assert_true(server_stop(srv));
 	release_settings();
 	return 0;
@@ -188,6 +189,21 @@ tell_document(const char *key, int64_t revision)
 				  .collection = "shop.1",
 				  .key = {key, strlen(key)},
 				  .revision = revision});
+}
+
+/* The store has it, and the stream brings it along. */
+static inline void
+tell_whole(const char *key, int64_t revision)
+{
+	struct store_doc doc = {.key = {key, strlen(key)}};
+
+	DOUBLE_SET(dbl.revision = revision; double_document(&doc));
+	tell(&(struct store_news){.kind = STORE_NEWS_DOCUMENT,
+				  .collection = "shop.1",
+				  .key = doc.key,
+				  .revision = revision,
+				  .bson = {(char *)doc.bson, doc.len}});
+	free(doc.bson);
 }
 
 static inline void

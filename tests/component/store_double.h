@@ -21,7 +21,8 @@ static struct {
 	pthread_mutex_t lock; /* all */
 	pthread_cond_t changed;
 	bool away;	   /* every call: RETRY */
-	bool hangs;	   /* loads wait */
+	bool hangs;	   /* loads wait ... */
+	int let;	   /* ... but for so many */
 	const char *hung;  /* NULL, or the only collection whose loads do */
 	bool stock;	   /* the second view is there */
 	bool looks_hang;   /* so does the catalog */
@@ -33,15 +34,16 @@ static struct {
 	int32_t live;
 	int64_t next;		/* checkpoint */
 	int64_t next_on_load;	/* 0, or what a load makes of it */
-	char loaded[1024];	/* keys, each ended by a space */
+	char loaded[1024];	/* keys, each ended by a space, the first */
 	int64_t revision;	/* of every document */
 	int64_t revision_after; /* 0, or what a load makes of it */
 	const char *cache;	/* the views' policy: reader_json's member */
 	/* What the stream tells next; the stream empties it. */
 	struct store_news news;
 	bool stream_breaks;
-	int watches; /* streams opened so far */
-	int asked;   /* how often a stream was asked for what is next */
+	bool opening_hangs; /* of another one */
+	int watches;	    /* streams opened so far */
+	int asked;	    /* how often a stream was asked for what is next */
 	void (*on_checkpoints)(void); /* NULL, or called as they are read */
 } dbl = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -122,6 +124,7 @@ store_session_close(struct store_session *ses)
 	free(ses);
 }
 
+/* The document that it has of doc->key. */
 static void
 double_document(struct store_doc *doc)
 {
@@ -157,8 +160,10 @@ store_load(struct store_session *ses, const char *collection,
 	(void)pthread_mutex_lock(&dbl.lock);
 	dbl.waiting++;
 	(void)pthread_cond_broadcast(&dbl.changed);
-	while (dbl.hangs && (!dbl.hung || strcmp(dbl.hung, collection) == 0))
+	while (dbl.hangs && !dbl.let &&
+	       (!dbl.hung || strcmp(dbl.hung, collection) == 0))
 		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
+	dbl.let -= dbl.let > 0;
 	dbl.waiting--;
 	(void)pthread_mutex_unlock(&dbl.lock);
 	if (double_enter(err) < 0)
@@ -174,8 +179,11 @@ store_load(struct store_session *ses, const char *collection,
 		docs[i].left_out = dbl.meager && i > 0;
 		if (docs[i].left_out)
 			continue;
-		strncat(dbl.loaded, docs[i].key.ptr, docs[i].key.len);
-		strcat(dbl.loaded, " ");
+		if (strlen(dbl.loaded) + docs[i].key.len + 2 <
+		    sizeof(dbl.loaded)) {
+			strncat(dbl.loaded, docs[i].key.ptr, docs[i].key.len);
+			strcat(dbl.loaded, " ");
+		}
 		if (!dropped && docs[i].key.ptr[0] != '-')
 			double_document(&docs[i]);
 	}
@@ -318,6 +326,10 @@ store_watch_open(struct store_session *ses, const char *const *collections,
 	(void)collections;
 	(void)n;
 	(void)wait_ms;
+	(void)pthread_mutex_lock(&dbl.lock);
+	while (dbl.opening_hangs)
+		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
+	(void)pthread_mutex_unlock(&dbl.lock);
 	if (double_enter(err) < 0)
 		return -1;
 	dbl.watches++;

@@ -94,12 +94,39 @@ a_load_under_which_a_document_is_taken_away_is_read_again(void **state)
 	DOUBLE_SET(dbl.hangs = true);
 	fd = ask(server_data_address(srv), "/v1/shop/a");
 	WAIT_FOR(double_get(&dbl.waiting) == 1);
+	tell_document("a", 9);
 	tell_document("a", -1);
 	/* A document that came back may have any revision. */
 	DOUBLE_SET(dbl.hangs = false; dbl.revision_after = 2);
 	assert_int_equal(read_answer(fd), 200);
 	assert_non_null(strstr(answer, "\"1.2\""));
 	assert_int_equal(double_get(&dbl.loads), 2);
+}
+
+static void
+what_is_older_than_was_told_tells_no_newer_checkpoint(void **state)
+{
+	int fd;
+
+	(void)state;
+	WAIT_FOR(is_following());
+	DOUBLE_SET(dbl.hangs = true);
+	fd = ask(server_data_address(srv), "/v1/shop/a");
+	WAIT_FOR(double_get(&dbl.waiting) == 1);
+	tell_document("a", 9);
+	tell_checkpoint(21);
+	/* The store gives what it had, as often as it is asked. */
+	for (int round = 1; round < 4; round++) {
+		DOUBLE_SET(dbl.let = 1);
+		WAIT_FOR(double_get(&dbl.loads) == round &&
+			 double_get(&dbl.waiting) == 1);
+	}
+	tell_checkpoint(41); /* behind the last question */
+	DOUBLE_SET(dbl.hangs = false);
+	assert_int_equal(read_answer(fd), 200);
+	assert_non_null(strstr(answer, "\"1.7\""));
+	assert_non_null(strstr(answer, "Projection-Position: \"shop/0@20\""));
+	assert_int_equal(double_get(&dbl.loads), 4);
 }
 
 static void
@@ -139,16 +166,6 @@ a_checkpoint_moves_the_position_of_what_is_kept(void **state)
 	assert_int_equal(double_get(&dbl.loads), 1);
 }
 
-static bool between;
-
-/* As checkpoints are read, with the double's lock. */
-static void
-stay_between(void)
-{
-	while (between)
-		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
-}
-
 static void
 between_two_streams_no_lesser_position_is_told(void **state)
 {
@@ -157,13 +174,12 @@ between_two_streams_no_lesser_position_is_told(void **state)
 	tell_checkpoint(21); /* the picture has 10 */
 	assert_int_equal(get("/v1/shop/a"), 200);
 	assert_non_null(strstr(answer, "Projection-Position: \"shop/0@20\""));
-	DOUBLE_SET(between = true; dbl.on_checkpoints = stay_between;
-		   dbl.stream_breaks = true);
+	DOUBLE_SET(dbl.stream_breaks = dbl.opening_hangs = true);
 	WAIT_FOR(!is_following());
 	assert_int_equal(get("/v1/shop/a"), 200);
 	assert_int_equal(double_get(&dbl.loads), 2);
 	assert_non_null(strstr(answer, "Projection-Position: \"shop/0@20\""));
-	DOUBLE_SET(between = false; dbl.on_checkpoints = NULL);
+	DOUBLE_SET(dbl.opening_hangs = false);
 	WAIT_FOR(is_following());
 }
 
@@ -241,6 +257,7 @@ main(void)
 		SERVED(all_who_miss_a_key_wait_for_one_load),
 		SERVED(a_load_that_is_older_than_what_was_told_is_read_again),
 		SERVED(a_load_under_which_a_document_is_taken_away_is_read_again),
+		SERVED(what_is_older_than_was_told_tells_no_newer_checkpoint),
 		SERVED(an_old_load_that_nobody_waits_for_is_forgotten),
 		SERVED(a_checkpoint_moves_the_position_of_what_is_kept),
 		SERVED(between_two_streams_no_lesser_position_is_told),

@@ -97,8 +97,8 @@ revision_of(const char *key)
 static void
 drop(const char *key, int64_t revision)
 {
-	cache_drop(cache, gen, text(key), cache_hash(cache, gen, text(key)),
-		   revision);
+	(void)cache_drop(cache, gen, text(key),
+			 cache_hash(cache, gen, text(key)), revision);
 }
 
 /* By sets of that id, of which it has none. */
