@@ -99,7 +99,7 @@ it_is_of_its_generation_and_following(void **state)
 static void
 what_was_told_first_goes_first(void **state)
 {
-	char bson[ROOM + 1], key[8];
+	char bson[ROOM + 1], key[16];
 	size_t kept = 0;
 
 	(void)state;
