@@ -27,7 +27,10 @@ def wait_until(what, check, seconds=60):
 def pin(pid, *cores):
     """All its threads; those to come inherit it."""
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), cores)
+        try:
+            os.sched_setaffinity(int(task.name), cores)
+        except ProcessLookupError:
+            pass  # the thread has ended meanwhile
 
 
 def pinned(*cores):
