@@ -256,17 +256,22 @@ mongo_watch_next(struct store_watch *base, struct store_news *ret_news,
 	struct mongo_session *ses = (struct mongo_session *)base->ses;
 	const bson_t *event, *reply;
 	bson_error_t error = {0};
-	bool got = mongoc_change_stream_next(watch->stream, &event);
+	bool got;
 
-	mongo_note_time(ses);
-	if (got && mongo_news_is_end(event))
-		return pj_error_set(err, PJ_ERROR_RETRY,
-				    "%s: the database was dropped",
-				    base->ses->store->name);
-	if (got) {
-		mongo_news_of(event, ret_news);
+	/* NONE says that there is nothing more: a claim is no news, but what
+	 * comes behind it may be. */
+	do {
+		got = mongoc_change_stream_next(watch->stream, &event);
+		mongo_note_time(ses);
+		if (got && mongo_news_is_end(event))
+			return pj_error_set(err, PJ_ERROR_RETRY,
+					    "%s: the database was dropped",
+					    base->ses->store->name);
+		if (got)
+			mongo_news_of(event, ret_news);
+	} while (got && ret_news->kind == STORE_NEWS_NONE);
+	if (got)
 		return 0;
-	}
 	if (mongoc_change_stream_error_document(watch->stream, &error, &reply))
 		return mongo_error_set(err, base->ses->store,
 				       "the change stream broke", &error,
