@@ -6,6 +6,7 @@
 #include "lib/bsonjson_text.h"
 #include "lib/bsonread.h"
 #include "lib/readmodel.h"
+#include "lib/str.h"
 
 enum { MAX_DEPTH = 120 };
 
@@ -126,8 +127,7 @@ is_selected(const struct selection *sel, struct pj_str name)
 	if (!sel->names)
 		return true;
 	for (size_t i = 0; i < sel->n; i++)
-		if (sel->names[i].len == name.len &&
-		    memcmp(sel->names[i].ptr, name.ptr, name.len) == 0)
+		if (str_equal(sel->names[i], name))
 			return true;
 	return false;
 }

@@ -9,6 +9,7 @@
 #include "lib/json_escape.h"
 #include "lib/json_names.h"
 #include "lib/mem.h"
+#include "lib/str.h"
 #include "lib/utf8.h"
 
 /* Objects up to this size are checked name by name; nearly all are. */
@@ -341,7 +342,7 @@ json_is_repeated(const struct json_reader *r, const struct frame *top)
 	uint32_t at = top->node + 1;
 
 	for (uint32_t i = 0; i < top->count; i++) {
-		if (json_names_same(r->nodes[at].str, name))
+		if (str_equal(r->nodes[at].str, name))
 			return true;
 		at = r->nodes[at + 1].skip;
 	}
@@ -522,8 +523,7 @@ json_member(const struct json_node *nodes, uint32_t object, const char *name,
 	if (nodes[object].type != JSON_OBJECT)
 		return 0;
 	for (uint32_t i = 0; i < nodes[object].count; i++) {
-		if (json_names_same(nodes[at].str,
-				    (struct pj_str){name, name_len}))
+		if (str_equal(nodes[at].str, (struct pj_str){name, name_len}))
 			return at + 1;
 		at = nodes[at + 1].skip;
 	}

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "lib/mem.h"
+#include "lib/str.h"
 
 void
 json_names_init(struct json_names *names)
@@ -114,8 +115,7 @@ json_names_repeated(struct json_names *names, const struct json_node *nodes,
 
 		while ((slot = &names->slots[pos])->node) {
 			if (slot->hash == mark &&
-			    json_names_same(nodes[slot->node].str,
-					    nodes[at].str))
+			    str_equal(nodes[slot->node].str, nodes[at].str))
 				return at;
 			pos = (pos + 1) & mask;
 		}

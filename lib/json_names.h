@@ -35,10 +35,4 @@ uint32_t
 json_names_repeated(struct json_names *names, const struct json_node *nodes,
 		    uint32_t object);
 
-static inline bool
-json_names_same(struct pj_str a, struct pj_str b)
-{
-	return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
-}
-
 #endif

@@ -10,6 +10,7 @@
 #include "lib/mem.h"
 #include "lib/readmodel.h"
 #include "lib/store_lmdb.h"
+#include "lib/str.h"
 
 struct lmdb_paging {
 	const struct store_query *query;
@@ -87,8 +88,7 @@ is_same(const struct store_filter *a, const struct store_filter *b)
 		return false;
 	if (a->type != STORE_FILTER_STRING)
 		return a->number == b->number;
-	return a->text.len == b->text.len &&
-	       memcmp(a->text.ptr, b->text.ptr, a->text.len) == 0;
+	return str_equal(a->text, b->text);
 }
 
 static bool

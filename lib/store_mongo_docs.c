@@ -6,6 +6,7 @@
 #include "lib/mem.h"
 #include "lib/readmodel.h"
 #include "lib/store_mongo.h"
+#include "lib/str.h"
 
 enum {
 	MONGO_LOAD_DOCS = 500,	/* ids per find */
@@ -23,20 +24,11 @@ mongo_put_key(bson_t *bson, const char *name, struct pj_str key)
 /* ---- Load -------------------------------------------------------------- */
 
 static int
-mongo_key_compare(struct pj_str a, struct pj_str b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
-
-	return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static int
 mongo_doc_compare(const void *a, const void *b)
 {
 	const struct store_doc *const *x = a, *const *y = b;
 
-	return mongo_key_compare((*x)->key, (*y)->key);
+	return str_compare((*x)->key, (*y)->key);
 }
 
 /* Returns the bytes it takes. */
@@ -71,12 +63,12 @@ mongo_hand_over(struct store_doc *const *sorted, size_t n, const bson_t *found)
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (mongo_key_compare(sorted[mid]->key, key) < 0)
+		if (str_compare(sorted[mid]->key, key) < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	for (; low < n && mongo_key_compare(sorted[low]->key, key) == 0; low++)
+	for (; low < n && str_compare(sorted[low]->key, key) == 0; low++)
 		bytes += mongo_doc_set(sorted[low], found);
 	return bytes;
 }

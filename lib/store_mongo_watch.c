@@ -14,6 +14,7 @@
 #include "lib/mem.h"
 #include "lib/readmodel.h"
 #include "lib/store_mongo.h"
+#include "lib/str.h"
 
 /* Of a document that is told whole. */
 enum { MONGO_WATCH_BYTES = 16 * 1024 };
@@ -154,13 +155,6 @@ mongo_news_number(const bson_t *event, const char *path, int64_t *ret_number)
 	return true;
 }
 
-static bool
-mongo_news_is(struct pj_str text, const char *what)
-{
-	return text.len == strlen(what) &&
-	       memcmp(text.ptr, what, text.len) == 0;
-}
-
 /* "stock.3/7": generation and source. */
 static bool
 mongo_news_checkpoint(struct pj_str id, struct store_news *news)
@@ -212,7 +206,7 @@ mongo_news_of(const bson_t *event, struct store_news *news)
 		news->kind = STORE_NEWS_ANYTHING;
 		return;
 	}
-	if (mongo_news_is(coll, READMODEL_CHECKPOINTS)) {
+	if (str_is(coll, READMODEL_CHECKPOINTS)) {
 		/* A claim alone moves none. */
 		if (mongo_news_checkpoint(id, news) &&
 		    (mongo_news_number(event, "fullDocument.next",
@@ -223,8 +217,8 @@ mongo_news_of(const bson_t *event, struct store_news *news)
 			news->kind = STORE_NEWS_CHECKPOINT;
 		return;
 	}
-	if (mongo_news_is(coll, READMODEL_LIVE) ||
-	    mongo_news_is(coll, READMODEL_GENERATIONS)) {
+	if (str_is(coll, READMODEL_LIVE) ||
+	    str_is(coll, READMODEL_GENERATIONS)) {
 		news->kind = STORE_NEWS_CATALOG;
 		return;
 	}
@@ -244,8 +238,7 @@ mongo_news_is_end(const bson_t *event)
 	struct pj_str type;
 
 	return mongo_news_text(event, "operationType", &type) &&
-	       (mongo_news_is(type, "dropDatabase") ||
-		mongo_news_is(type, "invalidate"));
+	       (str_is(type, "dropDatabase") || str_is(type, "invalidate"));
 }
 
 int

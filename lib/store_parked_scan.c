@@ -6,6 +6,7 @@
 #include "lib/readmodel.h"
 #include "lib/store_impl.h"
 #include "lib/store_rows.h"
+#include "lib/str.h"
 
 int
 store_parked_count(struct store_session *ses, const char *generation,
@@ -74,14 +75,6 @@ store_parked_scan(struct store_session *ses, const char *generation,
 	return ret;
 }
 
-static bool
-is_unit(const struct store_parked *row, struct pj_str unit)
-{
-	return row->unit.len == unit.len &&
-	       (unit.len == 0 ||
-		memcmp(row->unit.ptr, unit.ptr, unit.len) == 0);
-}
-
 struct parked_search {
 	struct pj_str unit;
 	bool found;
@@ -93,7 +86,7 @@ parked_search_each(void *arg, const struct store_parked *row)
 {
 	struct parked_search *search = arg;
 
-	search->found = is_unit(row, search->unit);
+	search->found = str_equal(row->unit, search->unit);
 	return !search->found;
 }
 
@@ -127,7 +120,8 @@ parked_queue_each(void *arg, const struct store_parked *row)
 {
 	const struct parked_queue *queue = arg;
 
-	return !is_unit(row, queue->unit) || queue->each(queue->arg, row);
+	return !str_equal(row->unit, queue->unit) ||
+	       queue->each(queue->arg, row);
 }
 
 int

@@ -10,6 +10,7 @@
 #include "lib/base64.h"
 #include "lib/bsonjson.h"
 #include "lib/json.h"
+#include "lib/str.h"
 #include "lib/utf8.h"
 #include "projector/archive_reader.h"
 
@@ -75,14 +76,6 @@ write_key(struct buf *out, const struct record *rec)
 	}
 }
 
-static bool
-same_name(const struct record_header *a, const struct record_header *b)
-{
-	return a->name.len == b->name.len &&
-	       (a->name.len == 0 ||
-		!memcmp(a->name.ptr, b->name.ptr, a->name.len));
-}
-
 static void
 write_header_value(struct buf *out, struct pj_str value)
 {
@@ -100,14 +93,14 @@ write_header(struct buf *out, const struct record *rec, size_t first)
 	size_t n = 0;
 
 	for (size_t i = first; i < rec->n_headers; i++)
-		n += same_name(head, &rec->headers[i]);
+		n += str_equal(head->name, rec->headers[i].name);
 	bsonjson_string(out, head->name.ptr, head->name.len);
 	buf_addch(out, ':');
 	if (n > 1)
 		buf_addch(out, '[');
 	write_header_value(out, head->value);
 	for (size_t i = first + 1; i < rec->n_headers && n > 1; i++) {
-		if (!same_name(head, &rec->headers[i]))
+		if (!str_equal(head->name, rec->headers[i].name))
 			continue;
 		buf_addch(out, ',');
 		write_header_value(out, rec->headers[i].value);
@@ -120,7 +113,7 @@ static bool
 is_first_of_name(const struct record *rec, size_t index)
 {
 	for (size_t i = 0; i < index; i++) {
-		if (same_name(&rec->headers[i], &rec->headers[index]))
+		if (str_equal(rec->headers[i].name, rec->headers[index].name))
 			return false;
 	}
 	return true;

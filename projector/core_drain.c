@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/str.h"
 
 /* ---- Requests
  * ---------------------------------------------------------------- */
@@ -210,7 +211,7 @@ discarded_sequence(struct core *core, const struct entry *e,
 	struct pj_str key = decode_key(core->decoder, rec->key);
 
 	/* Numbers count in the record key's own document. */
-	if (key.len != e->key.len || memcmp(key.ptr, e->key.ptr, key.len) != 0)
+	if (!str_equal(key, e->key))
 		return 0;
 	if (rd->result == DECODE_UNREADABLE ||
 	    decode_sequence_is_invalid(core->decoder))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "projector/decode.h"
 
+#include "lib/str.h"
 #include "projector/decode_format.h"
 
 #include <stdlib.h>
@@ -153,8 +154,7 @@ type_named(const struct known_topic *known, struct pj_str name)
 		const char *const *alias = types[i].aliases;
 
 		for (; alias && *alias; alias++) {
-			if (strlen(*alias) == name.len &&
-			    !memcmp(*alias, name.ptr, name.len))
+			if (str_is(name, *alias))
 				return (int)i;
 		}
 	}

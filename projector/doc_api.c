@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "projector/event_data.h"
+#include "lib/str.h"
 #include "projector/node.h"
 
 /* ---- Reading ----------------------------------------------------------------
@@ -16,7 +17,7 @@
 static const struct node_value *
 get(const struct pj_node *obj, const char *name, enum node_type type)
 {
-	const struct node_value *value = node_get(obj, node_str(name));
+	const struct node_value *value = node_get(obj, str_of(name));
 
 	return value && value->type == type ? value : NULL;
 }
@@ -24,7 +25,7 @@ get(const struct pj_node *obj, const char *name, enum node_type type)
 bool
 pj_node_has(const struct pj_node *obj, const char *name)
 {
-	return node_find(obj, node_str(name)) >= 0;
+	return node_find(obj, str_of(name)) >= 0;
 }
 
 struct pj_str
@@ -76,51 +77,50 @@ pj_set_string(struct pj_node *obj, const char *name, struct pj_str value)
 	const struct node_value *old = get(obj, name, NODE_STRING);
 
 	/* node_put() compares too; this saves making the copy */
-	if (old && node_str_equal(node_text_str(&old->text), value))
+	if (old && str_equal(node_text_str(&old->text), value))
 		return false;
-	return node_put(obj, node_str(name),
-			node_value_string(obj->tree, value));
+	return node_put(obj, str_of(name), node_value_string(obj->tree, value));
 }
 
 bool
 pj_set_int(struct pj_node *obj, const char *name, int64_t value)
 {
-	return node_put(obj, node_str(name),
+	return node_put(obj, str_of(name),
 			(struct node_value){.type = NODE_INT, .i = value});
 }
 
 bool
 pj_set_number(struct pj_node *obj, const char *name, double value)
 {
-	return node_put(obj, node_str(name),
+	return node_put(obj, str_of(name),
 			(struct node_value){.type = NODE_NUMBER, .d = value});
 }
 
 bool
 pj_set_bool(struct pj_node *obj, const char *name, bool value)
 {
-	return node_put(obj, node_str(name),
+	return node_put(obj, str_of(name),
 			(struct node_value){.type = NODE_BOOL, .b = value});
 }
 
 bool
 pj_set_date_ms(struct pj_node *obj, const char *name, int64_t ms)
 {
-	return node_put(obj, node_str(name),
+	return node_put(obj, str_of(name),
 			(struct node_value){.type = NODE_DATE, .i = ms});
 }
 
 bool
 pj_set_null(struct pj_node *obj, const char *name)
 {
-	return node_put(obj, node_str(name),
+	return node_put(obj, str_of(name),
 			(struct node_value){.type = NODE_NULL});
 }
 
 bool
 pj_unset(struct pj_node *obj, const char *name)
 {
-	int64_t at = node_find(obj, node_str(name));
+	int64_t at = node_find(obj, str_of(name));
 
 	if (at < 0)
 		return false;
@@ -132,7 +132,7 @@ static struct pj_node *
 make(struct pj_node *obj, const char *name, bool array)
 {
 	const struct node_value *old = get(obj, name, NODE_CONTAINER);
-	struct pj_str str = node_str(name);
+	struct pj_str str = str_of(name);
 	struct pj_node *node;
 
 	if (old && old->node->array == array)
@@ -159,7 +159,7 @@ bool
 pj_take(struct pj_node *obj, const char *name, const struct pj_data *data,
 	unsigned field)
 {
-	struct pj_str str = node_str(name);
+	struct pj_str str = str_of(name);
 	enum pj_presence presence = pj_has(data, field);
 	enum pj_type type;
 	struct node_value value;
@@ -180,8 +180,8 @@ bool
 pj_mirror(struct pj_node *obj, const char *name, const struct pj_node *from,
 	  const char *from_name)
 {
-	const struct node_value *value = node_get(from, node_str(from_name));
-	struct pj_str str = node_str(name);
+	const struct node_value *value = node_get(from, str_of(from_name));
+	struct pj_str str = str_of(name);
 	const struct node_value *old = node_get(obj, str);
 	struct node_value copy;
 

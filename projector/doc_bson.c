@@ -9,6 +9,7 @@
 #include "lib/bsonread.h"
 #include "lib/mem.h"
 #include "lib/readmodel.h"
+#include "lib/str.h"
 #include "projector/bsonwrite.h"
 #include "projector/doc_data.h"
 
@@ -83,7 +84,7 @@ doc_encode(struct pj_doc *doc, const struct store_token *token, struct buf *out)
 	if (doc->revised)
 		doc->revision++;
 	doc->revised = false;
-	put_string(out, node_str(READMODEL_ID), doc->key);
+	put_string(out, str_of(READMODEL_ID), doc->key);
 	for (i = 0; i < root->n; i++) {
 		struct pj_str name = node_text_str(&root->entries[i].name);
 
@@ -92,7 +93,7 @@ doc_encode(struct pj_doc *doc, const struct store_token *token, struct buf *out)
 		put_value(out, name, &root->entries[i].value);
 	}
 	if (doc->state == PJ_DOC_LIVE)
-		put_i64(out, BSONREAD_DATE, node_str(READMODEL_UPDATED_AT),
+		put_i64(out, BSONREAD_DATE, str_of(READMODEL_UPDATED_AT),
 			doc->newest_ms);
 	for (; i < root->n; i++)
 		put_value(out, node_text_str(&root->entries[i].name),
@@ -249,7 +250,7 @@ load_top(struct pj_doc *doc, const uint8_t *bson, size_t len)
 		}
 		if (bsonread_is(&el, READMODEL_ID)) {
 			if (el.type != BSONREAD_STRING ||
-			    !node_str_equal(bsonread_text(&el), doc->key))
+			    !str_equal(bsonread_text(&el), doc->key))
 				return -1;
 			has_id = true;
 			continue;

@@ -8,6 +8,8 @@
 /* Modules call these by name. */
 #pragma GCC visibility push(default)
 #include <projector/document.h>
+
+#include "lib/str.h"
 #pragma GCC visibility pop
 
 #include "projector/node.h"
@@ -33,7 +35,7 @@ search(const struct pj_node *list, const char *field, struct pj_str key,
 
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
-		int cmp = node_str_compare(key_at(list, mid, field), key);
+		int cmp = str_compare(key_at(list, mid, field), key);
 
 		if (cmp == 0) {
 			*ret_index = mid;
@@ -72,7 +74,7 @@ pj_keyed_make(struct pj_node *list, const char *key_field, struct pj_str key)
 	}
 	item = node_new(list->tree, false, node_child_shape(list, no_name));
 	value = node_value_container(item);
-	if (node_add_raw(item, node_str(key_field),
+	if (node_add_raw(item, str_of(key_field),
 			 node_value_string(list->tree, key)) < 0) {
 		node_value_release(list->tree, &value);
 		return node_scratch(list->tree, false);
@@ -138,7 +140,7 @@ pj_capped_push_back(struct pj_node *list, size_t cap)
 static int64_t
 find(const struct pj_node *list, const char *field, struct pj_str value)
 {
-	struct pj_str name = node_str(field);
+	struct pj_str name = str_of(field);
 	uint32_t i;
 
 	for (i = 0; list && i < list->n; i++) {
@@ -149,7 +151,7 @@ find(const struct pj_node *list, const char *field, struct pj_str value)
 			continue;
 		at = node_get(item->node, name);
 		if (at && at->type == NODE_STRING &&
-		    node_str_equal(node_text_str(&at->text), value))
+		    str_equal(node_text_str(&at->text), value))
 			return i;
 	}
 	return -1;
@@ -187,7 +189,7 @@ pj_remember(struct pj_node *list, struct pj_str value, size_t cap)
 		const struct node_value *at = &list->entries[i].value;
 
 		if (at->type == NODE_STRING &&
-		    node_str_equal(node_text_str(&at->text), value))
+		    str_equal(node_text_str(&at->text), value))
 			return false;
 	}
 	while (list->n >= cap)

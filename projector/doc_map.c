@@ -8,6 +8,8 @@
 /* Modules call these by name. */
 #pragma GCC visibility push(default)
 #include <projector/document.h>
+
+#include "lib/str.h"
 #pragma GCC visibility pop
 
 #include "projector/node.h"
@@ -52,16 +54,16 @@ compare_numbers(struct pj_str a, struct pj_str b)
 	if (x.is_number != y.is_number)
 		return x.is_number ? -1 : 1;
 	if (!x.is_number)
-		return node_str_compare(a, b);
+		return str_compare(a, b);
 	if (x.negative != y.negative)
 		return x.negative ? -1 : 1;
 	if (x.digits.len != y.digits.len)
 		order = x.digits.len < y.digits.len ? -1 : 1;
 	else
-		order = node_str_compare(x.digits, y.digits);
+		order = str_compare(x.digits, y.digits);
 	if (x.negative)
 		order = -order;
-	return order ? order : node_str_compare(a, b);
+	return order ? order : str_compare(a, b);
 }
 
 /* Index of the name, or of where it belongs. */
@@ -75,9 +77,8 @@ search(const struct pj_node *map, enum pj_order order, struct pj_str name,
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
 		struct pj_str at = node_text_str(&map->entries[mid].name);
-		int cmp = order == PJ_ORDER_NUMERIC
-				  ? compare_numbers(at, name)
-				  : node_str_compare(at, name);
+		int cmp = order == PJ_ORDER_NUMERIC ? compare_numbers(at, name)
+						    : str_compare(at, name);
 
 		if (cmp == 0) {
 			*ret_index = mid;

@@ -7,6 +7,7 @@
 #include "lib/bsonread.h"
 #include "lib/mem.h"
 #include "lib/readmodel.h"
+#include "lib/str.h"
 #include "projector/bsonwrite.h"
 #include "projector/doc_data.h"
 
@@ -71,7 +72,7 @@ put_sequences(struct buf *out, const struct pj_doc *doc)
 	(void)put_head(out, BSONREAD_OBJECT, PJ_STR("s"), 0);
 	sequences = open_container(out);
 	for (uint32_t i = 0; i < doc->n_sequences; i++)
-		put_i64(out, BSONREAD_INT64, node_str(doc->sequences[i].topic),
+		put_i64(out, BSONREAD_INT64, str_of(doc->sequences[i].topic),
 			doc->sequences[i].last);
 	close_container(out, sequences);
 }
@@ -111,7 +112,7 @@ doc_put_meta(struct buf *out, const struct pj_doc *doc)
 	size_t meta;
 	uint8_t *at;
 
-	(void)put_head(out, BSONREAD_OBJECT, node_str(READMODEL_META), 0);
+	(void)put_head(out, BSONREAD_OBJECT, str_of(READMODEL_META), 0);
 	meta = open_container(out);
 	at = put_head(out, BSONREAD_BINARY, PJ_STR("w"), 5 + STORE_TOKEN_BYTES);
 	put_u32(at, STORE_TOKEN_BYTES);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "lib/str.h"
 #include "projector/event_data.h"
 
 static enum fold_outcome
@@ -21,8 +22,7 @@ sequence_of(const struct lane *lane, const struct pj_event *ev,
 	struct pj_str key = pj_doc_key(doc);
 
 	if (ev->sequence == 0 || !module_is_keyed_by_record(lane->mod) ||
-	    key.len != ev->key.len ||
-	    memcmp(key.ptr, ev->key.ptr, key.len) != 0)
+	    !str_equal(key, ev->key))
 		return 0;
 	return ev->sequence;
 }

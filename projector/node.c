@@ -7,6 +7,7 @@
 
 #include "lib/mem.h"
 #include "lib/readmodel.h"
+#include "lib/str.h"
 
 enum { FIRST_ENTRIES = 4 };
 
@@ -38,15 +39,6 @@ text_release(struct node_tree *tree, struct node_text *text)
 		return;
 	tree->memory -= (size_t)text->heap.len + 1;
 	free(text->heap.ptr);
-}
-
-int
-node_str_compare(struct pj_str a, struct pj_str b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
-
-	return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
 /* ---- Nodes and values ------------------------------------------------------
@@ -182,8 +174,8 @@ shape_place(const struct pj_node *obj, const struct pj_shape *decl)
 	uint32_t i = 0;
 
 	for (; at != decl && i < obj->n; at++) {
-		if (node_str_equal(node_text_str(&obj->entries[i].name),
-				   node_str(at->name)))
+		if (str_equal(node_text_str(&obj->entries[i].name),
+			      str_of(at->name)))
 			i++;
 	}
 	return i;
@@ -192,9 +184,9 @@ shape_place(const struct pj_node *obj, const struct pj_shape *decl)
 static bool
 is_host_name(struct pj_str name)
 {
-	return node_str_equal(name, node_str(READMODEL_ID)) ||
-	       node_str_equal(name, node_str(READMODEL_META)) ||
-	       node_str_equal(name, node_str(READMODEL_UPDATED_AT));
+	return str_equal(name, str_of(READMODEL_ID)) ||
+	       str_equal(name, str_of(READMODEL_META)) ||
+	       str_equal(name, str_of(READMODEL_UPDATED_AT));
 }
 
 int64_t
@@ -260,8 +252,8 @@ node_value_equal(const struct node_value *a, const struct node_value *b)
 	case NODE_NUMBER:
 		return is_same_number(a->d, b->d);
 	case NODE_STRING:
-		return node_str_equal(node_text_str(&a->text),
-				      node_text_str(&b->text));
+		return str_equal(node_text_str(&a->text),
+				 node_text_str(&b->text));
 	case NODE_CONTAINER:
 		break;
 	}
@@ -271,8 +263,8 @@ node_value_equal(const struct node_value *a, const struct node_value *b)
 		const struct node_entry *x = &a->node->entries[i];
 		const struct node_entry *y = &b->node->entries[i];
 
-		if (!node_str_equal(node_text_str(&x->name),
-				    node_text_str(&y->name)) ||
+		if (!str_equal(node_text_str(&x->name),
+			       node_text_str(&y->name)) ||
 		    !node_value_equal(&x->value, &y->value))
 			return false;
 	}
@@ -287,7 +279,7 @@ node_find(const struct pj_node *obj, struct pj_str name)
 	if (!obj || obj->array)
 		return -1;
 	for (i = 0; i < obj->n; i++) {
-		if (node_str_equal(node_text_str(&obj->entries[i].name), name))
+		if (str_equal(node_text_str(&obj->entries[i].name), name))
 			return i;
 	}
 	return -1;

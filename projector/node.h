@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/str.h"
+
 /* ---- Strings: short ones in place --------------------------------------- */
 
 enum { NODE_TEXT_INLINE = 15, NODE_TEXT_HEAP = 0xff };
@@ -190,23 +192,6 @@ node_find(const struct pj_node *obj, struct pj_str name);
 /* The value, or NULL. */
 const struct node_value *
 node_get(const struct pj_node *obj, struct pj_str name);
-
-static inline struct pj_str
-node_str(const char *text)
-{
-	return (struct pj_str){text, __builtin_strlen(text)};
-}
-
-static inline bool
-node_str_equal(struct pj_str a, struct pj_str b)
-{
-	return a.len == b.len &&
-	       (a.len == 0 || __builtin_memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-/* By bytes, the shorter first: <0, 0, >0. */
-int
-node_str_compare(struct pj_str a, struct pj_str b);
 
 /* ---- Logged changes (node_log.c) --------------------------------------------
  */

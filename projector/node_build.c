@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "lib/str.h"
 #include "projector/event_data.h"
 
 static const struct pj_str no_name = {"", 0};
@@ -145,7 +146,7 @@ item_from_data(struct node_tree *tree, struct node_shape shape,
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		struct pj_str name = node_str(event_data_field(item, i)->name);
+		struct pj_str name = str_of(event_data_field(item, i)->name);
 		struct node_value value;
 
 		if (pj_has(item, i) != PJ_VALUE)

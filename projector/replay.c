@@ -6,6 +6,7 @@
 
 #include "lib/bsonjson.h"
 #include "lib/mem.h"
+#include "lib/str.h"
 #include "projector/archive_line.h"
 #include "projector/fold.h"
 #include "projector/router.h"
@@ -71,9 +72,7 @@ find_partition(struct replay *rep, struct pj_str topic, int32_t number)
 
 	for (size_t i = 0; i < rep->n_parts; i++) {
 		part = &rep->parts[i];
-		if (part->number == number &&
-		    strlen(part->topic) == topic.len &&
-		    memcmp(part->topic, topic.ptr, topic.len) == 0)
+		if (part->number == number && str_is(topic, part->topic))
 			return part;
 	}
 	MEM_GROW(rep->parts, rep->n_parts, rep->parts_cap);
@@ -350,11 +349,9 @@ replay_store_and_load(struct replay *rep, struct pj_error *err)
 static int
 by_key(const void *a, const void *b)
 {
-	const struct pj_str *x = &(*(struct entry *const *)a)->key;
-	const struct pj_str *y = &(*(struct entry *const *)b)->key;
-	int order = memcmp(x->ptr, y->ptr, x->len < y->len ? x->len : y->len);
+	const struct entry *const *x = a, *const *y = b;
 
-	return order ? order : (x->len > y->len) - (x->len < y->len);
+	return str_compare((*x)->key, (*y)->key);
 }
 
 static int

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/mem.h"
+#include "lib/str.h"
 #include "projector/source_archive.h"
 
 /* Bytes per read; also the least distance between two marks. */
@@ -162,8 +163,7 @@ check_line(const struct partition *part, const struct archive_line *line,
 	   int64_t last, off_t pos, struct pj_error *err)
 {
 	if (line->partition != part->number ||
-	    line->topic.len != strlen(part->topic) ||
-	    memcmp(line->topic.ptr, part->topic, line->topic.len) != 0)
+	    !str_is(line->topic, part->topic))
 		return stop_at(part, pos,
 			       "the line is of another topic or partition",
 			       err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/str.h"
 
 enum { BUCKETS_MIN = 1024, ENTRY_OVERHEAD = sizeof(struct entry) + 64 };
 
@@ -137,8 +138,7 @@ workset_find(struct workset *set, const struct lane *lane, bool unit,
 
 	for (; e; e = e->chain)
 		if (e->hash == hash && e->lane == lane && e->unit == unit &&
-		    e->key.len == key.len &&
-		    memcmp(e->key.ptr, key.ptr, key.len) == 0)
+		    str_equal(e->key, key))
 			break;
 	if (e && TAILQ_NEXT(e, lru)) {
 		TAILQ_REMOVE(&set->lru, e, lru);

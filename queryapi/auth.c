@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "lib/mem.h"
+#include "lib/str.h"
 
 struct auth {
 	unsigned char (*hashes)[SHA256_DIGEST_LENGTH];
@@ -131,8 +132,7 @@ bool
 auth_may_view(const struct settings_token *tok, struct pj_str view)
 {
 	for (size_t i = 0; i < tok->n_views; i++)
-		if (strlen(tok->views[i]) == view.len &&
-		    memcmp(tok->views[i], view.ptr, view.len) == 0)
+		if (str_is(view, tok->views[i]))
 			return true;
 	return tok->n_views == 0;
 }

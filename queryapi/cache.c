@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "lib/mem.h"
+#include "lib/str.h"
 #include "queryapi/cache_queue.h"
 #include "queryapi/siphash.h"
 
@@ -145,8 +146,7 @@ is_of(const struct entry *ent, const struct served *srv, struct pj_str key,
       uint64_t hash)
 {
 	return ent->hash == hash && ent->served == srv &&
-	       ent->key.len == key.len &&
-	       memcmp(ent->key.ptr, key.ptr, key.len) == 0;
+	       str_equal(ent->key, key);
 }
 
 struct entry *

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "lib/clock.h"
+#include "lib/str.h"
 #include "queryapi/connection_impl.h"
 #include "queryapi/access.h"
 #include "queryapi/cors.h"
@@ -225,8 +226,7 @@ static void
 begin(struct connection *c, const struct http_request *req)
 {
 	c->cur.begun_us = c->held ? c->held->begun_us : connection_now_us();
-	c->cur.head_only =
-		req->method.len == 4 && memcmp(req->method.ptr, "HEAD", 4) == 0;
+	c->cur.head_only = str_is(req->method, "HEAD");
 	c->cur.last = !req->keep_alive || has_body(req) || is_stopping(c);
 	c->cur.method = method_name(req);
 	c->cur.token = NULL;

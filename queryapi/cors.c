@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/str.h"
 #include "queryapi/methods.h"
 
 /* What a script may send beyond what it always may. */
@@ -28,9 +29,7 @@ cors_origin(const struct settings *set, const struct http_request *req)
 	for (size_t i = 0; i < set->queryapi.n_cors_origins; i++) {
 		const char *origin = set->queryapi.cors_origins[i];
 
-		if (strcmp(origin, "*") == 0 ||
-		    (h->value.len == strlen(origin) &&
-		     memcmp(origin, h->value.ptr, h->value.len) == 0))
+		if (strcmp(origin, "*") == 0 || str_is(h->value, origin))
 			return origin;
 	}
 	return NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/digits.h"
+#include "lib/str.h"
 
 void
 etag_of_document(struct etag *tag, int32_t generation, int64_t revision)
@@ -75,12 +76,6 @@ take_tag(struct pj_str *s, struct pj_str *ret_tag, bool *ret_weak)
 	return true;
 }
 
-static bool
-is_tag(struct pj_str got, const char *tag)
-{
-	return got.len == strlen(tag) && memcmp(got.ptr, tag, got.len) == 0;
-}
-
 const char *
 etag_match_texts(const char *preferred, const char *other, struct pj_str list,
 		 bool strong)
@@ -111,9 +106,9 @@ etag_match_texts(const char *preferred, const char *other, struct pj_str list,
 			return NULL;
 		if (weak && strong)
 			continue;
-		if (is_tag(got, preferred))
+		if (str_is(got, preferred))
 			found = preferred;
-		else if (!found && is_tag(got, other))
+		else if (!found && str_is(got, other))
 			found = other;
 	}
 	return found;

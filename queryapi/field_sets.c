@@ -11,6 +11,7 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "lib/readmodel.h"
+#include "lib/str.h"
 
 /* FNV-1a, 64 bits. */
 static const uint64_t hash_start = UINT64_C(0xcbf29ce484222325);
@@ -137,8 +138,7 @@ size_t
 field_sets_find(const struct field_sets *sets, struct pj_str name)
 {
 	for (size_t i = 0; i < sets->n; i++)
-		if (strlen(sets->rows[i].name) == name.len &&
-		    memcmp(sets->rows[i].name, name.ptr, name.len) == 0)
+		if (str_is(name, sets->rows[i].name))
 			return i + 1;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/str.h"
 
 bool
 filters_is_reserved(const char *name)
@@ -89,13 +90,9 @@ filters_release(struct filters *filters)
 const struct filter *
 filters_find(const struct filters *filters, struct pj_str name)
 {
-	for (size_t i = 0; i < filters->n; i++) {
-		const char *is = filters->rows[i].name;
-
-		if (strlen(is) == name.len &&
-		    memcmp(is, name.ptr, name.len) == 0)
+	for (size_t i = 0; i < filters->n; i++)
+		if (str_is(name, filters->rows[i].name))
 			return &filters->rows[i];
-	}
 	return NULL;
 }
 
@@ -124,9 +121,8 @@ read_int(struct pj_str text, int64_t *ret)
 static bool
 read_bool(struct pj_str text, int64_t *ret)
 {
-	*ret = text.len == 4;
-	return (text.len == 4 && memcmp(text.ptr, "true", 4) == 0) ||
-	       (text.len == 5 && memcmp(text.ptr, "false", 5) == 0);
+	*ret = str_is(text, "true");
+	return *ret || str_is(text, "false");
 }
 
 int

@@ -191,8 +191,7 @@ static bool
 names_its_keys(const struct exchange *ex)
 {
 	for (size_t i = 0; i < ex->uri.n_params; i++)
-		if (ex->uri.params[i].name.len == 3 &&
-		    memcmp(ex->uri.params[i].name.ptr, "ids", 3) == 0)
+		if (uri_is_named(&ex->uri.params[i], "ids"))
 			return true;
 	return false;
 }

@@ -4,12 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool
-is_named(struct pj_str name, const char *want)
-{
-	return name.len == strlen(want) &&
-	       memcmp(name.ptr, want, name.len) == 0;
-}
+#include "lib/str.h"
 
 /* 1 to 100: digits without leading zeros. */
 static int
@@ -111,11 +106,11 @@ read_params(struct list_query *q, const struct filters *declared,
 
 		if (decode(q, par, &value, err) < 0)
 			return -1;
-		if (is_named(par->name, "limit"))
+		if (str_is(par->name, "limit"))
 			rc = read_limit(value, &q->limit, err);
-		else if (is_named(par->name, "cursor"))
+		else if (str_is(par->name, "cursor"))
 			*ret_cursor = value;
-		else if (is_named(par->name, "fields"))
+		else if (str_is(par->name, "fields"))
 			rc = read_fields(q, sets, value, err);
 		else if (filter)
 			rc = add_pair(q, filter, value, err);

@@ -8,6 +8,7 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "lib/str.h"
 #include "queryapi/loads_impl.h"
 #include "queryapi/loop.h"
 #include "queryapi/told.h"
@@ -96,8 +97,7 @@ find(struct loads *lds, const struct served *srv, struct pj_str key,
 
 	for (; *link; link = &(*link)->chain)
 		if ((*link)->hash == hash && (*link)->served == srv &&
-		    (*link)->key.len == key.len &&
-		    memcmp((*link)->key.ptr, key.ptr, key.len) == 0)
+		    str_equal((*link)->key, key))
 			break;
 	return link;
 }

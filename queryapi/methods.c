@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/str.h"
+
 static const struct {
 	const char *name;
 	unsigned method;
@@ -22,9 +24,7 @@ find(const struct http_request *req)
 {
 	size_t i = 0;
 
-	while (i < N_NAMES &&
-	       (req->method.len != strlen(names[i].name) ||
-		memcmp(req->method.ptr, names[i].name, req->method.len) != 0))
+	while (i < N_NAMES && !str_is(req->method, names[i].name))
 		i++;
 	return i;
 }

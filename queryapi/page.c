@@ -11,6 +11,7 @@
 
 #include "lib/bsonjson.h"
 #include "lib/mem.h"
+#include "lib/str.h"
 #include "queryapi/loop.h"
 
 /* The gather's own; the settings outlive it. */
@@ -28,8 +29,7 @@ const struct settings_page *
 page_find(const struct settings *set, struct pj_str name)
 {
 	for (size_t i = 0; i < set->n_pages; i++)
-		if (strlen(set->pages[i].name) == name.len &&
-		    memcmp(set->pages[i].name, name.ptr, name.len) == 0)
+		if (str_is(name, set->pages[i].name))
 			return &set->pages[i];
 	return NULL;
 }

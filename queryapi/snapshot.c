@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/str.h"
 #include "queryapi/viewset.h"
 
 /* The public part first; the rest is what it borrows from. */
@@ -233,9 +234,7 @@ snapshot_source_of(const struct snapshot *snap, struct pj_str topic,
 	for (size_t i = 0; i < snap->n_sources; i++) {
 		const struct store_source_row *row = &snap->sources[i];
 
-		if (row->partition == partition &&
-		    strlen(row->topic) == topic.len &&
-		    memcmp(row->topic, topic.ptr, topic.len) == 0)
+		if (row->partition == partition && str_is(topic, row->topic))
 			return row;
 	}
 	return NULL;

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "lib/mem.h"
+#include "lib/str.h"
 
 /* Documents are about this large on average; a chain has one then. */
 enum { BYTES_PER_BUCKET = 2048, BUCKETS_MIN = 64 };
@@ -57,8 +58,7 @@ find(struct told *told, const struct served *srv, struct pj_str key,
 
 	for (; *link; link = &(*link)->chain)
 		if ((*link)->hash == hash && (*link)->served == srv &&
-		    (*link)->key.len == key.len &&
-		    memcmp((*link)->key.ptr, key.ptr, key.len) == 0)
+		    str_equal((*link)->key, key))
 			break;
 	return link;
 }

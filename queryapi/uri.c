@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "lib/str.h"
 #include "lib/utf8.h"
 #include "queryapi/http_request.h"
 
@@ -141,10 +142,7 @@ add_param(struct pj_str piece, char **space, struct uri *uri,
 		return -1;
 	*space += par.name.len;
 	for (size_t i = 0; i < uri->n_params; i++) {
-		struct pj_str name = uri->params[i].name;
-
-		if (name.len == par.name.len &&
-		    memcmp(name.ptr, par.name.ptr, name.len) == 0) {
+		if (str_equal(uri->params[i].name, par.name)) {
 			*ret_detail = "a query parameter given twice";
 			return -1;
 		}
@@ -238,6 +236,5 @@ uri_parse(struct pj_str target, char *space, struct uri *ret_uri,
 bool
 uri_is_named(const struct uri_param *param, const char *name)
 {
-	return param->name.len == strlen(name) &&
-	       memcmp(param->name.ptr, name, param->name.len) == 0;
+	return str_is(param->name, name);
 }

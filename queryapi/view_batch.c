@@ -11,6 +11,7 @@
 #include "lib/bsonjson.h"
 #include "lib/mem.h"
 #include "lib/readmodel.h"
+#include "lib/str.h"
 #include "queryapi/answer.h"
 #include "queryapi/compress.h"
 #include "queryapi/guard.h"
@@ -120,9 +121,7 @@ slot_for(struct gather *gat, struct pj_str key, int view)
 {
 	size_t i = 0;
 
-	while (i < gat->n &&
-	       (gat->slots[i].key.len != key.len ||
-		memcmp(gat->slots[i].key.ptr, key.ptr, key.len) != 0))
+	while (i < gat->n && !str_equal(gat->slots[i].key, key))
 		i++;
 	if (i == gat->n) {
 		gat->slots[i].key = key;

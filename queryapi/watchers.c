@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/str.h"
 #include "queryapi/cache.h"
 #include "queryapi/loop.h"
 
@@ -115,9 +116,7 @@ is_about(const struct watch *watch, uint64_t hash, const struct served *srv,
 	if (watch->hash != hash || watch->served != srv ||
 	    !watch->key.ptr != !key.ptr)
 		return false;
-	return key.ptr ? watch->key.len == key.len &&
-				 memcmp(watch->key.ptr, key.ptr, key.len) == 0
-		       : watch->source == source;
+	return key.ptr ? str_equal(watch->key, key) : watch->source == source;
 }
 
 /* ---- Loops ------------------------------------------------------------- */
