@@ -235,7 +235,7 @@ SIM_CHECK = 700
 # One suite per binary: two run at a time.
 each_of = $(foreach t,$(2),'$(1)$(notdir $(t)):$(3):$(t)')
 # These need a server: tests/integration/test_store_mongodb.py.
-ALONE = $(filter-out %/test_store_mongo %/test_store_mongo_check %/test_store_mongo_reads,$(COMPONENT))
+ALONE = $(foreach t,$(COMPONENT),$(if $(findstring /test_store_mongo,$(t)),,$(t)))
 CHECKS = $(call each_of,,$(ALONE),180) \
 	'unit:180:$(call all_of,$(UNIT))' \
 	'sim-$(SIM_CHECK):240:$(SIM) --seeds $(SIM_CHECK)' \

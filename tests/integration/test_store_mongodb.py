@@ -15,6 +15,7 @@ from harness import BUILD, ROOT, SUPPORT, Program, Tests, sh, wait_until
 
 WORK = ROOT / "build" / "integration" / "store"
 CASES = ("test_store", "test_store_mongo", "test_store_mongo_check")
+WATCH = ("test_store_mongo_watch",)
 READS = ("test_store_mongo_reads",)
 
 
@@ -123,12 +124,15 @@ class StoreMongodb(Tests):
     def test_reads_in_release(self):
         self.contract(BUILD, READS)
 
+    def test_watch_in_release(self):
+        self.contract(BUILD, WATCH)
+
     def test_contract_under_sanitizers(self):
         asan = ROOT / "build" / "asan"
         if not (asan / "tests/component/test_store").exists():
             raise AssertionError("build/asan is missing: make VARIANT=asan "
                                  "tests")
-        self.contract(asan, CASES + READS)
+        self.contract(asan, CASES + READS + WATCH)
 
     def parks_alone(self, name):
         added, at_odds, says, removed = ADDED[name]

@@ -30,6 +30,7 @@ def mongodb(cases, test):
 STORE_MONGODB = mongodb(["test_store", "test_store_mongo",
                          "test_store_mongo_check"], "contract_in_release")
 READS_MONGODB = mongodb(["test_store_mongo_reads"], "reads_in_release")
+WATCH_MONGODB = mongodb(["test_store_mongo_watch"], "watch_in_release")
 
 MUTANTS = [
     # ---- Compare-and-set (rule 3) ----------------------------------------

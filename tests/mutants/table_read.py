@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same for the read side: what keeps an answer right, fresh and allowed."""
-from table import STORE_LMDB, binary
+from table import STORE_LMDB, WATCH_MONGODB, binary
 
 
 def python(file, test):
@@ -63,6 +63,18 @@ MUTANTS = [
      "new": "		row->next = 0;\n",
      "test": FRESH,
      "says": "between_two_streams_no_lesser_position_is_told"},
+    {"name": "MongoDB: a claim tells that there is nothing more",
+     "file": "lib/store_mongo_watch.c",
+     "old": "	} while (got && ret_news->kind == STORE_NEWS_NONE);\n",
+     "new": "	} while (false);\n",
+     "test": WATCH_MONGODB,
+     "says": "a_claim_does_not_hide_what_comes_behind_it"},
+    {"name": "MongoDB: only a checkpoint's first number is told",
+     "file": "lib/store_mongo_watch.c",
+     "old": "				       \"updateDescription.updatedFields.next\",\n",
+     "new": "				       \"updateDescription.next\",\n",
+     "test": WATCH_MONGODB,
+     "says": "a_checkpoint_is_told_behind_the_documents_that_it_covers"},
     {"name": "what a stream tells from before the picture is believed",
      "file": "queryapi/feed.c",
      "old": "	if (!feed->beyond)\n",

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a watch tells (lib/store_watch.h), on a real replica set: the double of
+ * the read side's own tests tells what this shows to be true.
+ */
+#include "lib/store_watch.h"
+#include "tests/support/mongo_fixture.h"
+
+#define DOCS  "stock.1"
+#define OTHER "stock.2" /* nobody watches it */
+
+/* Of one wait: long, since what is awaited ends it. */
+enum { WAIT_MS = 20000 };
+
+struct watched {
+	struct fixture *fx;
+	struct store_session *ses;
+	struct store_watch *watch;
+	struct store_news news;
+};
+
+static void
+watch_begin(struct watched *w, struct fixture *fx, int wait_ms)
+{
+	const char *names[] = {DOCS};
+
+	*w = (struct watched){.fx = fx, .ses = fixture_session(fx)};
+	OK(fx,
+	   store_watch_open(w->ses, names, 1, wait_ms, &w->watch, &fx->err));
+}
+
+static void
+watch_end(struct watched *w)
+{
+	store_watch_close(w->watch);
+	store_session_close(w->ses);
+}
+
+static const struct store_news *
+next_of(struct watched *w)
+{
+	OK(w->fx, store_watch_next(w->watch, &w->news, &w->fx->err));
+	return &w->news;
+}
+
+static void
+assert_document(const struct store_news *news, const char *key,
+		int64_t revision)
+{
+	assert_int_equal(news->kind, STORE_NEWS_DOCUMENT);
+	assert_string_equal(news->collection, DOCS);
+	assert_int_equal(news->key.len, strlen(key));
+	assert_memory_equal(news->key.ptr, key, news->key.len);
+	assert_int_equal(news->revision, revision);
+}
+
+/* A document of exactly so many bytes. */
+static bson_t *
+doc_of_bytes(struct pj_str key, unsigned token, size_t bytes)
+{
+	bson_t *bare = doc_new(key, token, 0, 0);
+	size_t padding = bytes - bare->len;
+	bson_t *doc;
+
+	bson_destroy(bare);
+	doc = doc_new(key, token, 0, padding);
+	assert_int_equal(doc->len, bytes);
+	return doc;
+}
+
+/* ---- Documents ---------------------------------------------------------- */
+
+static void
+assert_whole(const struct store_news *news, const bson_t *doc)
+{
+	assert_int_equal(news->bson.len, doc->len);
+	assert_memory_equal(news->bson.ptr, bson_get_data(doc), doc->len);
+}
+
+static void
+a_document_is_told_whole_when_inserted_and_when_replaced(void **state)
+{
+	struct fixture *fx = *state;
+	bson_t *first = doc_new(PJ_STR("a"), 1, 0, 100);
+	bson_t *second = doc_new(PJ_STR("a"), 2, 0, 200);
+	struct watched w;
+
+	watch_begin(&w, fx, WAIT_MS);
+	assert_int_equal(write_one(fx, insert_of(DOCS, PJ_STR("a"), first)),
+			 STORE_APPLIED);
+	assert_int_equal(
+		write_one(fx, replace_of(DOCS, PJ_STR("a"), 1, second)),
+		STORE_APPLIED);
+	assert_document(next_of(&w), "a", 1);
+	assert_whole(&w.news, first);
+	assert_document(next_of(&w), "a", 2);
+	assert_whole(&w.news, second);
+	watch_end(&w);
+	bson_destroy(first);
+	bson_destroy(second);
+}
+
+static void
+of_a_document_beyond_16_kib_the_revision_alone_is_told(void **state)
+{
+	struct fixture *fx = *state;
+	bson_t *most = doc_of_bytes(PJ_STR("a"), 1, 16 * 1024);
+	bson_t *more = doc_of_bytes(PJ_STR("b"), 2, 16 * 1024 + 1);
+	struct watched w;
+
+	watch_begin(&w, fx, WAIT_MS);
+	(void)write_one(fx, insert_of(DOCS, PJ_STR("a"), most));
+	(void)write_one(fx, insert_of(DOCS, PJ_STR("b"), more));
+	assert_document(next_of(&w), "a", 1);
+	assert_whole(&w.news, most);
+	assert_document(next_of(&w), "b", 2);
+	assert_null(w.news.bson.ptr);
+	watch_end(&w);
+	bson_destroy(most);
+	bson_destroy(more);
+}
+
+static void
+what_was_taken_away_is_told_without_a_revision(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_purge purge = {DOCS, PJ_STR("a"), token_of(1)};
+	struct store_batch batch = {.purges = &purge, .n_purges = 1};
+	struct watched w;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	watch_begin(&w, fx, WAIT_MS);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	assert_document(next_of(&w), "a", -1);
+	assert_null(w.news.bson.ptr);
+	watch_end(&w);
+}
+
+static void
+only_documents_that_are_watched_are_told(void **state)
+{
+	struct fixture *fx = *state;
+	struct watched w;
+
+	watch_begin(&w, fx, WAIT_MS);
+	assert_int_equal(put_new(fx, OTHER, PJ_STR("x"), 1), STORE_APPLIED);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 2), STORE_APPLIED);
+	assert_document(next_of(&w), "a", 2);
+	watch_end(&w);
+}
+
+/* ---- Checkpoints -------------------------------------------------------- */
+
+static void
+assert_checkpoint(const struct store_news *news, int32_t source, int64_t next)
+{
+	assert_int_equal(news->kind, STORE_NEWS_CHECKPOINT);
+	assert_string_equal(news->generation, DOCS);
+	assert_int_equal(news->source, source);
+	assert_int_equal(news->next, next);
+}
+
+static void
+a_checkpoint_is_told_behind_the_documents_that_it_covers(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_checkpoint cp = fixture_claim(fx, DOCS, 3);
+	struct watched w;
+
+	watch_begin(&w, fx, WAIT_MS);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	cp.next = 7;
+	assert_false(fixture_save(fx, &cp));
+	assert_int_equal(put_over(fx, DOCS, PJ_STR("a"), 1, 2), STORE_APPLIED);
+	cp.next = 8;
+	assert_false(fixture_save(fx, &cp));
+	assert_document(next_of(&w), "a", 1);
+	assert_checkpoint(next_of(&w), 3, 7);
+	assert_document(next_of(&w), "a", 2);
+	assert_checkpoint(next_of(&w), 3, 8);
+	watch_end(&w);
+}
+
+/* NONE would say that all before now has been told. */
+static void
+a_claim_does_not_hide_what_comes_behind_it(void **state)
+{
+	struct fixture *fx = *state;
+	struct watched w;
+
+	fixture_checkpoint(fx, DOCS, 3, 7);
+	watch_begin(&w, fx, WAIT_MS);
+	(void)fixture_claim(fx, DOCS, 3);
+	(void)fixture_claim(fx, DOCS, 3);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	assert_document(next_of(&w), "a", 1);
+	watch_end(&w);
+}
+
+static void
+nothing_is_told_when_nothing_moved(void **state)
+{
+	struct fixture *fx = *state;
+	struct watched w;
+
+	fixture_checkpoint(fx, DOCS, 3, 7);
+	watch_begin(&w, fx, 50);
+	assert_int_equal(next_of(&w)->kind, STORE_NEWS_NONE);
+	(void)fixture_claim(fx, DOCS, 3);
+	assert_int_equal(next_of(&w)->kind, STORE_NEWS_NONE);
+	watch_end(&w);
+}
+
+/* ---- All else ----------------------------------------------------------- */
+
+static void
+a_generations_record_and_the_live_pointer_are_news_of_the_catalog(void **state)
+{
+	struct fixture *fx = *state;
+	char reader[] = "{}";
+	struct store_generation gen = {.projection = "stock",
+				       .number = 1,
+				       .collection = DOCS,
+				       .reader_json = reader};
+	struct watched w;
+	bool done;
+
+	watch_begin(&w, fx, WAIT_MS);
+	OK(fx, store_generation_create(fx->ses, &gen, &done, &fx->err));
+	assert_true(done);
+	assert_int_equal(next_of(&w)->kind, STORE_NEWS_CATALOG);
+	OK(fx, store_live_move(fx->ses, "stock", 0, 1, &done, &fx->err));
+	assert_true(done);
+	assert_int_equal(next_of(&w)->kind, STORE_NEWS_CATALOG);
+	watch_end(&w);
+}
+
+static void
+a_dropped_collection_may_change_anything(void **state)
+{
+	struct fixture *fx = *state;
+	struct watched w;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	watch_begin(&w, fx, WAIT_MS);
+	bson_destroy(run_admin(fx, fx->database, "{\"drop\": \"" DOCS "\"}"));
+	assert_int_equal(next_of(&w)->kind, STORE_NEWS_ANYTHING);
+	watch_end(&w);
+}
+
+static void
+a_dropped_database_ends_the_watch(void **state)
+{
+	struct fixture *fx = *state;
+	struct watched w;
+	int rc;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	watch_begin(&w, fx, WAIT_MS);
+	fixture_drop_database(fx);
+	do
+		rc = store_watch_next(w.watch, &w.news, &fx->err);
+	while (rc == 0 && w.news.kind == STORE_NEWS_ANYTHING);
+	assert_int_equal(rc, -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_non_null(strstr(fx->err.text, "the database was dropped"));
+	watch_end(&w);
+}
+
+#define TEST(f)                                                                \
+	cmocka_unit_test_setup_teardown(f, fixture_setup_mongo, mongo_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_document_is_told_whole_when_inserted_and_when_replaced),
+		TEST(of_a_document_beyond_16_kib_the_revision_alone_is_told),
+		TEST(what_was_taken_away_is_told_without_a_revision),
+		TEST(only_documents_that_are_watched_are_told),
+		TEST(a_checkpoint_is_told_behind_the_documents_that_it_covers),
+		TEST(a_claim_does_not_hide_what_comes_behind_it),
+		TEST(nothing_is_told_when_nothing_moved),
+		TEST(a_generations_record_and_the_live_pointer_are_news_of_the_catalog),
+		TEST(a_dropped_collection_may_change_anything),
+		TEST(a_dropped_database_ends_the_watch),
+	};
+
+	if (!getenv(STORE_TEST_URI)) {
+		puts("store mongodb watch: NOT RUN: " STORE_TEST_URI
+		     " is not set");
+		return EXIT_SUCCESS;
+	}
+	return cmocka_run_group_tests_name("store mongodb watch", tests, NULL,
+					   NULL);
+}
