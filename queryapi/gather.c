@@ -17,6 +17,7 @@ gather_new(struct loop *lp, struct snapshot *snap, struct conditions *cond,
 		mem_calloc(1, sizeof(*gat) + n * sizeof(gat->slots[0]));
 
 	gat->loop = lp;
+	atomic_init(&gat->let_go, false);
 	gat->snap = snapshot_ref(snap);
 	conditions_keep(cond);
 	gat->cond = *cond;
@@ -73,6 +74,7 @@ gather_let_go(struct gather *gat)
 	if (!gat)
 		return;
 	gat->conn = NULL;
+	atomic_store(&gat->let_go, true);
 	leave_loads(gat);
 	if (gat->n_waiting)
 		return;
@@ -80,7 +82,10 @@ gather_let_go(struct gather *gat)
 	snapshot_unref(gat->snap);
 	conditions_release(&gat->cond);
 	free(gat->key_bytes);
-	free(gat->more);
+	if (gat->free_more)
+		gat->free_more(gat->more);
+	else
+		free(gat->more);
 	free(gat);
 }
 

@@ -15,6 +15,8 @@
 #ifndef QUERYAPI_GATHER_H
 #define QUERYAPI_GATHER_H
 
+#include <stdatomic.h>
+
 #include "queryapi/conditions.h"
 #include "queryapi/loads.h"
 #include "queryapi/snapshot.h"
@@ -33,11 +35,13 @@ struct gather_slot {
 struct gather {
 	struct loop *loop;
 	struct connection *conn; /* NULL: nobody waits */
+	atomic_bool let_go;	 /* the same, for workers */
 	struct snapshot *snap;	 /* a reference */
 	struct conditions cond;	 /* kept */
 	/* Answers: everything is there. */
 	void (*finish)(struct gather *gat, struct exchange *ex);
-	void *more; /* finish's own; freed by free() */
+	void *more;		       /* finish's own */
+	void (*free_more)(void *more); /* NULL: free() */
 	enum load_result worst;
 	int rounds;
 	struct trace_ids ids; /* the connection's, for gather_begin() */

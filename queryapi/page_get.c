@@ -142,21 +142,15 @@ static void
 answer_body(struct page *page, const char *tag, const char *gzip_tag)
 {
 	struct exchange *ex = page->ex;
-	bool gzip;
+	struct compress_tags tags = {tag, gzip_tag};
 
+	if (page->parts.late)
+		tags = (struct compress_tags){NULL, NULL};
 	page_write_body(&ex->res->body, page->gat);
-	/* A worker compresses, and none may be free of a store that hangs. */
-	gzip = page->gat->cond.gzip && !page->parts.late &&
-	       !page->gat->n_stale && !ex->store_away &&
-	       ex->res->body.len >= ex->gzip_min_bytes;
 	ex->res->status = 200;
 	ex->res->type = "application/json";
-	if (!page->parts.late)
-		http_response_field(ex->res, "ETag", "%s",
-				    gzip ? gzip_tag : tag);
 	write_fields(page);
-	if (gzip)
-		compress_response(ex);
+	compress_response(ex, page->gat, &tags);
 }
 
 static void

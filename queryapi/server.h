@@ -16,6 +16,7 @@
  *	              (answer.c, position.c); else gather.c brings the documents
  *	              together
  *	loads.c       one load per missing key, whoever waits for it
+ *	compress.c    has a worker gzip what was put together, if one is free
  *	view_list.c   what it may be asked by: list_query.c, cursor.c,
  *	              filters.c; makes a fetch
  *	field_sets.c  which parts of documents may be asked for, of all these

@@ -111,8 +111,7 @@ finish(struct gather *gat, struct exchange *ex)
 	write_fields(&ex->res->fields, gat, ex);
 	ex->res->status = 200;
 	ex->res->type = "application/json";
-	if (gat->cond.gzip && ex->res->body.len >= ex->gzip_min_bytes)
-		compress_response(ex);
+	compress_response(ex, gat, &(struct compress_tags){NULL, NULL});
 }
 
 /* The store is asked once for an id that is given twice. */

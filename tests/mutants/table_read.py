@@ -9,6 +9,7 @@ def python(file, test):
 
 
 FRESH = binary("tests/component/test_queryapi_fresh")
+CODING = binary("tests/component/test_queryapi_coding")
 FIELDS = binary("tests/component/test_queryapi_fields")
 STORE = binary("tests/component/test_queryapi_store")
 CACHE = binary("tests/unit/test_cache")
@@ -57,6 +58,18 @@ MUTANTS = [
             "				? offset : ent->positions[i].offset;\n",
      "test": ANSWER,
      "says": "what_was_told_of_an_entry_is_told_of_it_when_it_is_stale"},
+    {"name": "an answer that made do waits for a worker",
+     "file": "queryapi/compress.c",
+     "old": "ex->store_away || gat->n_waiting ||",
+     "new": "gat->n_waiting ||",
+     "test": CODING,
+     "says": "what_is_kept_is_served_uncompressed_while_the_store_hangs"},
+    {"name": "an answer waits behind a store that holds up all workers",
+     "file": "queryapi/compress.c",
+     "old": " || workers_are_late(sh)) {",
+     "new": ") {",
+     "test": CODING,
+     "says": "behind_what_waited_too_long_nothing_is_compressed"},
     {"name": "a load tells no more than the picture did",
      "file": "queryapi/loads.c",
      "old": "		row->next = served_next(taken->served, row->source);\n",
