@@ -268,7 +268,7 @@ def with_basic_store(test, *settings, **more):
 
 
 @contextlib.contextmanager
-def sample_served():
+def sample_served(config=None):
     """A server of the bundled views, projected from the sample's events."""
     with tempfile.TemporaryDirectory() as d:
         subprocess.run(
@@ -278,7 +278,7 @@ def sample_served():
              "-s", "projector.state_dir=" + d,
              "-s", "projector.admin_listen="],
             check=True, stderr=subprocess.DEVNULL)
-        with Server(d + "/store") as srv:
+        with Server(d + "/store", config=config) as srv:
             yield srv.ready()
 
 
