@@ -38,6 +38,8 @@ struct store_settings {
 	uint64_t map_bytes;    /* lmdb: the map's first size (0: 1 GiB); it
 				* grows by itself */
 	bool read_only;	       /* queryapi: never creates or changes anything */
+	uint32_t read_ms;      /* mongodb: how long the server may work on one
+				* read, then RETRY; 0: as long as it takes */
 	const char *app_name;  /* shown in the server's logs */
 };
 

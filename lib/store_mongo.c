@@ -264,6 +264,7 @@ mongo_store_new(const struct store_settings *settings)
 	store->base.name = mem_printf("store mongodb %s", settings->database);
 	store->database = mem_strdup(settings->database);
 	store->allow_standalone = settings->allow_standalone;
+	store->read_ms = settings->read_ms;
 	store->write_concern = mongoc_write_concern_new();
 	mongoc_write_concern_set_wmajority(store->write_concern,
 					   MONGO_WTIMEOUT_MS);

@@ -34,6 +34,7 @@ struct mongo_store {
 	struct store base;
 	char *database;
 	bool allow_standalone;
+	uint32_t read_ms;
 	mongoc_client_pool_t *pool;
 	mongoc_write_concern_t *write_concern;
 	mongoc_read_concern_t *read_concern;
@@ -99,9 +100,13 @@ mongo_error_set(struct pj_error *err, const struct store *store,
 /* ---- One command ------------------------------------------------------- */
 
 /*
- * Options of a call: session, and concerns as asked. Fails with RETRY while no
- * server can be reached. opts is initialised either way.
+ * Options of a read: session and concern. Fails with RETRY while no server can
+ * be reached. opts is initialised either way.
  */
+int
+mongo_open_opts(struct mongo_session *ses, bson_t *ret_opts,
+		struct pj_error *err) __attribute__((warn_unused_result));
+/* The same of one that ends by itself: within the store's read_ms. */
 int
 mongo_read_opts(struct mongo_session *ses, bson_t *ret_opts,
 		struct pj_error *err) __attribute__((warn_unused_result));

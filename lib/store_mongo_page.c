@@ -93,7 +93,7 @@ mongo_page(struct store_session *base, const struct store_query *query,
 	int ret = -1;
 
 	page_filter(&filter, query);
-	if (mongo_read_opts(ses, &opts, err))
+	if (mongo_open_opts(ses, &opts, err))
 		goto out;
 	page_opts(&opts, query);
 	coll = mongoc_client_get_collection(ses->client, store->database,

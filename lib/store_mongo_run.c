@@ -89,7 +89,7 @@ mongo_session_opts(struct mongo_session *ses, bson_t *ret_opts,
 /* ---- Reads ------------------------------------------------------------- */
 
 int
-mongo_read_opts(struct mongo_session *ses, bson_t *ret_opts,
+mongo_open_opts(struct mongo_session *ses, bson_t *ret_opts,
 		struct pj_error *err)
 {
 	struct mongo_store *store = mongo_store_of(&ses->base);
@@ -97,6 +97,21 @@ mongo_read_opts(struct mongo_session *ses, bson_t *ret_opts,
 	if (mongo_session_opts(ses, ret_opts, err))
 		return -1;
 	mongo_must(mongoc_read_concern_append(store->read_concern, ret_opts));
+	return 0;
+}
+
+/* Who waited may have given up: without this the server would go on. */
+int
+mongo_read_opts(struct mongo_session *ses, bson_t *ret_opts,
+		struct pj_error *err)
+{
+	uint32_t read_ms = mongo_store_of(&ses->base)->read_ms;
+
+	if (mongo_open_opts(ses, ret_opts, err))
+		return -1;
+	if (read_ms)
+		mongo_must(
+			bson_append_int64(ret_opts, "maxTimeMS", -1, read_ms));
 	return 0;
 }
 

@@ -100,7 +100,7 @@ mongo_watch_open(struct store_session *base, const char *const *collections,
 	bson_t opts, *pipeline = mongo_watch_pipeline(collections, n);
 	int ret = -1;
 
-	if (mongo_read_opts(ses, &opts, err))
+	if (mongo_open_opts(ses, &opts, err))
 		goto out;
 	mongo_must(bson_append_int64(&opts, "maxAwaitTimeMS", -1, wait_ms));
 	db = mongoc_client_get_database(ses->client, store->database);

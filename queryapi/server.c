@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/queue.h"
+#include "lib/store_page.h"
 #include "queryapi/admin.h"
 #include "queryapi/admission.h"
 #include "queryapi/cache.h"
@@ -148,6 +149,7 @@ start_all(struct server *srv, struct pj_error *err)
 			      set->queryapi.max_connections_per_address);
 	srv->shared.guard = guard_new(set);
 	srv->store = settings_store(set, true, "shopview-queryapi");
+	srv->store.read_ms = STORE_PAGE_MS;
 	srv->shared.catalog = catalog_new(&srv->store, set);
 	srv->shared.loads =
 		loads_new(srv->shared.cache, srv->shared.jobs,

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "lib/clock.h"
+#include "lib/store_page.h"
 #include "tests/support/mongo_fixture.h"
 
 #define DOCS "stock.1"
@@ -187,12 +188,13 @@ assert_of_a_majority(const bson_t *command, const char *verb)
 		fail_msg("%s does not ask for what was written before", verb);
 }
 
+static const char *const reads[] = {"find", "aggregate", "count", "distinct",
+				    NULL};
+
 /* A command as the server got it; false: none of documents or rows. */
 static bool
 check_command(const bson_iter_t *entry)
 {
-	static const char *const reads[] = {"find", "aggregate", "count",
-					    "distinct", NULL};
 	/* Of updates and deletes it notes each statement, no concern. */
 	static const char *const writes[] = {"insert", "findAndModify", NULL};
 	const uint8_t *data;
@@ -214,14 +216,16 @@ check_command(const bson_iter_t *entry)
 	return true;
 }
 
-/* Of this store's clients; how many were looked at. */
+/* Of these clients; how many were looked at. */
 static unsigned
-check_profile(const struct fixture *fx)
+check_profile(const struct fixture *fx, const char *app_name,
+	      bool (*check)(const bson_iter_t *entry))
 {
-	bson_t *reply = run_admin(fx, fx->database,
-				  "{\"find\": \"system.profile\", "
-				  "\"filter\": {\"appName\": \"store-test\"}, "
-				  "\"batchSize\": 1000}");
+	char *find = mem_printf("{\"find\": \"system.profile\", "
+				"\"filter\": {\"appName\": \"%s\"}, "
+				"\"batchSize\": 1000}",
+				app_name);
+	bson_t *reply = run_admin(fx, fx->database, find);
 	bson_iter_t it, batch, each, entry, at;
 	unsigned n = 0;
 
@@ -232,9 +236,10 @@ check_profile(const struct fixture *fx)
 	while (bson_iter_next(&each)) {
 		assert_true(bson_iter_recurse(&each, &entry));
 		if (bson_iter_find_descendant(&entry, "command", &at))
-			n += check_command(&at);
+			n += check(&at);
 	}
 	bson_destroy(reply);
+	free(find);
 	return n;
 }
 
@@ -270,7 +275,126 @@ each_command_says_how_new_and_how_durable_it_has_to_be(void **state)
 	OK(fx, store_parked_count(fx->ses, DOCS, &n, &fx->err));
 	bson_destroy(run_admin(fx, fx->database, "{\"profile\": 0}"));
 	/* An insert; two loads, rows, two scans, a count. */
-	assert_true(check_profile(fx) >= 7);
+	assert_true(check_profile(fx, "store-test", check_command) >= 7);
+}
+
+/* ---- Reads that nobody waits for any more ------------------------------- */
+
+enum { READ_MS = 300 };
+
+/* Another store on the same database, as a server of readers opens it. */
+static struct store_session *
+open_reader(struct fixture *fx, struct store **ret_store)
+{
+	struct store_settings settings = fx->settings;
+	struct store_session *ses;
+
+	settings.read_only = true;
+	settings.read_ms = READ_MS;
+	settings.app_name = "store-reader";
+	OK(fx, store_open(&settings, ret_store, &fx->err));
+	OK(fx, store_session_open(*ret_store, &ses, &fx->err));
+	return ses;
+}
+
+static bool
+check_limit(const bson_iter_t *entry)
+{
+	const uint8_t *data;
+	const char *verb;
+	bson_iter_t it;
+	uint32_t len;
+	bson_t command;
+
+	bson_iter_document(entry, &len, &data);
+	assert_true(bson_init_static(&command, data, len));
+	assert_true(bson_iter_init(&it, &command) && bson_iter_next(&it));
+	verb = bson_iter_key(&it);
+	if (!is_among(verb, reads))
+		return false;
+	if (!bson_iter_init_find(&it, &command, "maxTimeMS") ||
+	    bson_iter_as_int64(&it) != READ_MS)
+		fail_msg("%s of a reader goes on without it", verb);
+	return true;
+}
+
+static void
+each_read_of_a_reader_has_its_time(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_doc doc = {.key = PJ_STR("a")};
+	struct store_generation *generations;
+	struct store_checkpoint *checkpoints;
+	struct store_source_row *sources;
+	struct store_live *live;
+	struct store_session *reader;
+	struct store *store;
+	int64_t count;
+	bool has;
+	size_t n;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	reader = open_reader(fx, &store);
+	bson_destroy(run_admin(fx, fx->database, "{\"profile\": 2}"));
+	OK(fx, store_load(reader, DOCS, &doc, 1, &fx->err));
+	free(doc.bson);
+	OK(fx, store_live(reader, &live, &n, &fx->err));
+	free(live);
+	OK(fx, store_generations(reader, &generations, &n, &fx->err));
+	store_generations_free(generations, n);
+	OK(fx, store_sources(reader, &sources, &n, &fx->err));
+	free(sources);
+	OK(fx, store_checkpoints(reader, DOCS, &checkpoints, &n, &fx->err));
+	free(checkpoints);
+	OK(fx, store_parked_count(reader, DOCS, &count, &fx->err));
+	OK(fx, store_parked_has(reader, DOCS, PJ_STR("a"), &has, &fx->err));
+	bson_destroy(run_admin(fx, fx->database, "{\"profile\": 0}"));
+	assert_true(check_profile(fx, "store-reader", check_limit) >= 7);
+	store_session_close(reader);
+	store_close(store);
+}
+
+/* Finds of documents do not come to their end by themselves. */
+static void
+hold_finds(const struct fixture *fx, const char *mode)
+{
+	char *json = mem_printf("{\"configureFailPoint\": "
+				"\"waitInFindBeforeMakingBatch\", "
+				"\"mode\": \"%s\", \"data\": {"
+				"\"nss\": \"%s." DOCS "\", "
+				"\"shouldCheckForInterrupt\": true}}",
+				mode, fx->database);
+
+	bson_destroy(run_admin(fx, "admin", json));
+	free(json);
+}
+
+static void
+a_read_that_takes_too_long_is_ended_by_the_server(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_doc doc = {.key = PJ_STR("a")};
+	struct store_session *reader;
+	struct store *store;
+	int64_t begun;
+	int failed;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	reader = open_reader(fx, &store);
+	OK(fx, store_load(reader, DOCS, &doc, 1, &fx->err));
+	free(doc.bson);
+	doc.bson = NULL;
+	hold_finds(fx, "alwaysOn");
+	begun = clock_mono_ms();
+	failed = store_load(reader, DOCS, &doc, 1, &fx->err);
+	hold_finds(fx, "off");
+	assert_int_equal(failed, -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_int_equal(fx->err.code, STORE_PAGE_TOO_LONG);
+	/* Long before the socket's time is over. */
+	assert_true(clock_mono_ms() - begun < 5000);
+	store_session_close(reader);
+	store_close(store);
 }
 
 #define TEST(f)                                                                \
@@ -284,6 +408,8 @@ main(void)
 		TEST(a_checkpoint_is_read_as_a_majority_has_it),
 		TEST(a_load_waits_for_a_write_that_is_in_doubt),
 		TEST(each_command_says_how_new_and_how_durable_it_has_to_be),
+		TEST(each_read_of_a_reader_has_its_time),
+		TEST(a_read_that_takes_too_long_is_ended_by_the_server),
 	};
 
 	if (!getenv(STORE_TEST_URI)) {

@@ -280,6 +280,33 @@ class QueryapiMongodb(Tests):
             check(status == 410 and body["type"].endswith("deleted"), status,
                   body)
 
+    def admin(self, command):
+        return json.loads(sh(BUILD / "tests/support/mongo_admin", self.uri,
+                             "admin", json.dumps(command)))
+
+    def hold_finds(self, mode, collection):
+        self.admin({"configureFailPoint": "waitInFindBeforeMakingBatch",
+                    "mode": mode, "data": {"nss": f"sample.{collection}",
+                                           "shouldCheckForInterrupt": True}})
+
+    def finds(self):
+        got = self.admin({"currentOp": 1, "appName": "shopview-queryapi",
+                          "command.find": {"$exists": True}})
+        return [op["command"] for op in got["inprog"]]
+
+    def test_2_the_store_works_for_nobody_any_longer_than_two_seconds(self):
+        target = next(t for t in self.targets() if t.startswith("/v1/shop/"))
+        with self.api(request_timeout_ms=60000) as api:
+            self.hold_finds("alwaysOn", "shop.1")
+            try:
+                status, headers, body = api.get(target)
+                check(status == 503 and headers["Retry-After"] == "1", status)
+                check(body["type"].endswith("store-unavailable"), body)
+                check(not self.finds(), self.finds())
+            finally:
+                self.hold_finds("off", "shop.1")
+            check(api.get(target)[0] == 200)
+
     def test_4_a_rebuild_is_followed_without_restart(self):
         target = next(t for t in self.targets() if t.startswith("/v1/shop/"))
         with self.api() as api:
