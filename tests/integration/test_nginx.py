@@ -51,6 +51,9 @@ class Nginx:
                 ("listen 80;", f"listen 127.0.0.1:{self.port};"),
                 ("server 127.0.0.1:8080;", f"server 127.0.0.1:{api_port};"),
                 ("/var/cache/nginx/shopview", f"{place}/cache"),
+                # Whoever is held up by another one waits in vain.
+                ("proxy_cache_lock on;", "proxy_cache_lock on;\n"
+                 "proxy_cache_lock_timeout 1h; proxy_cache_lock_age 1h;"),
                 ("http {\n", "http {\naccess_log off;\n" + temps)):
             assert conf.count(old) == 1, old
             conf = conf.replace(old, new)
@@ -215,8 +218,25 @@ def test_what_is_asked_at_a_position_is_not_shared():
             for _ in range(2):
                 a = front.get("/v1/shop/a",
                               'Projection-Min-Position: "shop/0@5"')
-                assert how(a) == (200, "MISS"), how(a)
+                assert how(a) == (200, None), how(a)
                 assert "no-store" in a["Cache-Control"]
+    with_nginx(t)
+
+
+def test_who_waits_for_a_position_holds_up_nobody_else():
+    def t(setup, front):
+        target, at = "/v1/shop/b%2Fc", 'Projection-Min-Position: "shop/0@50"'
+        with setup.api() as srv, Client(front.address) as waits:
+            waits.send(request(target, at, "Prefer: wait=60"))
+            wait_for(lambda: srv.metric("shopview_watches") == 1, "the wait")
+            # Nobody has it yet, and one may ask for all.
+            a = front.get(target)
+            assert how(a) == (200, "MISS"), how(a)
+            assert waits.is_open()
+            setup.store.fill(checkpoint(0, 51))
+            a = waits.answer()
+            assert a.status == 200 and a.json()["name"] == "slash"
+            assert a["Preference-Applied"] == "wait=60"
     with_nginx(t)
 
 
