@@ -5,6 +5,8 @@ VARIANT ?= release
 B        = build/$(VARIANT)
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
+# systemd looks there, too, whatever LIBDIR is.
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 VERSION := $(shell cat VERSION)
 
@@ -197,19 +199,26 @@ stack: deps-test ## Start a real Kafka and MongoDB on loopback and print their a
 stack-down: ## Stop them
 	@BUILD=$(B) tests/support/stack.sh stop .stack
 
-install: all ## Install programs, modules, headers (DESTDIR, PREFIX, LIBDIR)
+UNITS = projector/shopview-projector.service queryapi/shopview-queryapi.service
+
+install: all ## Install programs, modules, headers, units (DESTDIR, PREFIX, LIBDIR, UNITDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/projector \
-		$(DESTDIR)$(LIBDIR)/shopview/projections
+		$(DESTDIR)$(LIBDIR)/shopview/projections $(DESTDIR)$(UNITDIR)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 include/projector/*.h $(DESTDIR)$(PREFIX)/include/projector
 	install -m 755 $(MODULES) $(DESTDIR)$(LIBDIR)/shopview/projections
+	install -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	sed -i 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' \
+		$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS)))
 
 uninstall: ## Remove exactly what install put there
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS))) \
+		$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS))) \
 		$(MODULES:$(B)/projections/%=$(DESTDIR)$(LIBDIR)/shopview/projections/%)
 	rm -rf $(DESTDIR)$(PREFIX)/include/projector
 	-rmdir $(DESTDIR)$(LIBDIR)/shopview/projections $(DESTDIR)$(LIBDIR)/shopview
-	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
+		$(DESTDIR)$(UNITDIR)
 
 # ---- For developers -----------------------------------------------------
 

@@ -39,6 +39,11 @@ def documents():
             yield path
 
 
+def units():
+    return [ROOT / p / f"shopview-{p}.service" for p in ("projector",
+                                                         "queryapi")]
+
+
 def name_of(path):
     return str(path.relative_to(ROOT))
 
@@ -160,6 +165,9 @@ def verbs_and_options_exist():
         for code in code_of(path.read_text(encoding="utf-8")):
             for line in code.splitlines():
                 yield from command_faults(name_of(path), line)
+    for path in units():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            yield from command_faults(name_of(path), line)
 
 
 def command_faults(where, line):
@@ -213,7 +221,7 @@ def settings_exist():
                   "SHOPVIEW_TEST_MONGODB"}
     # The same form, other things.
     others = events_of("projector") | events_of("queryapi") | protected()
-    files = list(documents()) + [ROOT / "docker" / "compose.yml"]
+    files = list(documents()) + [ROOT / "docker" / "compose.yml"] + units()
     for path in files:
         text = path.read_text(encoding="utf-8")
         for name in set(re.findall(r"\bSHOPVIEW_[A-Z_]+", text)) - variables:

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What `make install` installs works, a module compiles against it alone, and
-# `make uninstall` leaves nothing. BUILD: an up-to-date build (its objects are
+# What `make install` installs works, a module compiles against it alone, its
+# systemd units are good ones (said by systemd-analyze, where it is), and `make
+# uninstall` leaves nothing. BUILD: an up-to-date build (its objects are
 # used for the staged install; the one with a prefix of its own is built aside).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -45,6 +46,38 @@ loads_all() {
 			grep -q "^ok  *module $name " "$tmp/looked" || {
 			echo "$name was not loaded"
 			cat "$tmp/looked"
+			return 1
+		}
+	done
+}
+
+# units PREFIX: both are there, start what was installed, and are good units.
+units() {
+	for program in projector queryapi; do
+		file=$1/lib/systemd/system/shopview-$program.service
+		grep -qx "ExecStart=$1/bin/$program run -c /etc/shopview.conf" \
+			"$file" || {
+			echo "$file does not start $1/bin/$program"
+			return 1
+		}
+	done
+	command -v systemd-analyze >/dev/null || return 0
+	# It is quiet about good ones; about others its status may be 0.
+	systemd-analyze verify --man=no "$1"/lib/systemd/system/*.service \
+		>"$tmp/verified" 2>&1
+	status=$?
+	cat "$tmp/verified"
+	[ $status = 0 ] && ! grep -q shopview- "$tmp/verified"
+}
+
+# What makes the read API's unit more than a way to start it.
+is_confined() {
+	for line in DynamicUser=yes NoNewPrivileges=yes CapabilityBoundingSet= \
+		ProtectSystem=strict MemoryDenyWriteExecute=yes \
+		SystemCallFilter=@system-service Restart=on-failure \
+		"RestartPreventExitStatus=64 78"; do
+		grep -qx "$line" "$1" || {
+			echo "$1 does not say $line"
 			return 1
 		}
 	done
@@ -94,6 +127,9 @@ check "it builds and installs with a prefix" \
 check "the installed projector finds its modules by itself" \
 	folds "$prefix/bin/projector"
 check "and loads every bundled one" loads_all "$prefix/bin/projector"
+check "its units start it" units "$prefix"
+check "the read API's unit lets it do little" \
+	is_confined "$prefix/lib/systemd/system/shopview-queryapi.service"
 check "it uninstalls" quiet_make uninstall B="$tmp/build" PREFIX="$prefix"
 check "nothing is left under the prefix" no_files "$prefix"
 
