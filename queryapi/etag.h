@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Entity tags: "<generation>.<revision>", with -gzip inside the quotes for the
- * gzip coding. Both are strong: the same tag is the same bytes. Revisions
- * never go back within a generation and a generation number is never used
- * twice, so no tag comes again.
+ * gzip coding. Both are strong: the same tag is the same bytes. Of one store's
+ * history, that is: revisions never go back within a generation, and a
+ * generation's number is never used twice. A store that is put back to an older
+ * copy begins another one (docs/operations.md, "Backup").
  */
 #ifndef QUERYAPI_ETAG_H
 #define QUERYAPI_ETAG_H
