@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever clients do (tests/support/storm.py), on a real MongoDB, also while
+it does not answer for a while."""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from harness import BUILD, ROOT, SUPPORT, Tests, sh
+
+sys.path.insert(0, str(SUPPORT))
+import storm  # noqa: E402
+
+WORK = ROOT / "build" / "integration" / "storm"
+OUTAGES = 3
+LASTS_S, APART_S = 1.5, 1
+
+
+class Storm(Tests):
+    def __init__(self):
+        shutil.rmtree(WORK, ignore_errors=True)
+        WORK.mkdir(parents=True)
+        self.env = dict(os.environ, MONGO_ADMIN=str(
+            BUILD / "tests" / "support" / "mongo_admin"))
+
+    def start(self):
+        self.uri = sh(SUPPORT / "mongo.sh", "start", WORK / "mongo",
+                      env=self.env, timeout=400).strip()
+        self.mongod = int((WORK / "mongo" / "mongod.pid").read_text())
+
+    def stop(self):
+        subprocess.run([SUPPORT / "mongo.sh", "stop", WORK / "mongo"],
+                       env=self.env, timeout=60, check=False)
+
+    def world(self, name):
+        os.environ["FILL_DATABASE"] = name
+        return storm.World("mongodb", self.uri), (
+            "store.type=mongodb", "store.uri=" + self.uri,
+            "store.database=" + name)
+
+    def test_whatever_clients_do(self):
+        world, settings = self.world("calm")
+        visitors = storm.storm(world, *settings)
+        assert not any(v.refused for v in visitors)
+
+    def test_whatever_clients_do_while_it_goes_away_and_comes_back(self):
+        world, settings = self.world("outages")
+
+        def goes_away():
+            for _ in range(OUTAGES):
+                time.sleep(APART_S)
+                world.away += 1
+                os.kill(self.mongod, signal.SIGSTOP)
+                time.sleep(LASTS_S)
+                os.kill(self.mongod, signal.SIGCONT)
+                time.sleep(APART_S)
+                world.away += 1
+
+        visitors = storm.storm(world, *settings, beside=goes_away)
+        assert any(v.refused for v in visitors), "nobody noticed"
+
+
+def main():
+    tests = Storm()
+    try:
+        tests.start()
+        return tests.run()
+    finally:
+        tests.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
