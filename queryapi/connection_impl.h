@@ -151,6 +151,9 @@ connection_stream_look(struct connection *c);
 /* Sends what the loop's buffer has of it. */
 void
 connection_stream_send(struct connection *c);
+/* It is too much now, next to what others do not read: later. */
+void
+connection_stream_put_off(struct connection *c);
 /* Until there is something to do; then connection_stream_beat(), which is false
  * for a client that has stopped reading. */
 int64_t

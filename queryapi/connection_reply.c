@@ -107,19 +107,27 @@ own(struct connection *c)
 	http_head_own(&c->loop->out, applied);
 }
 
+static bool
+is_too_much(const struct loop *lp)
+{
+	return lp->unsent_bytes && lp->out.len > HARDLY_BYTES &&
+	       lp->unsent_bytes + lp->out.len > UNSENT_MAX_BYTES;
+}
+
 void
 connection_send(struct connection *c, int status)
 {
 	struct loop *lp = c->loop;
-	bool more = c->stream && c->stream->begun;
 	size_t sent;
 
-	if (more) {
-		connection_stream_send(c);
+	if (c->stream && c->stream->begun) {
+		if (is_too_much(lp))
+			connection_stream_put_off(c);
+		else
+			connection_stream_send(c);
 		return;
 	}
-	if (lp->unsent_bytes && lp->out.len > HARDLY_BYTES &&
-	    lp->unsent_bytes + lp->out.len > UNSENT_MAX_BYTES) {
+	if (is_too_much(lp)) {
 		connection_problem(c, PROBLEM_OVERLOADED,
 				   "too much is waiting to be read by slow "
 				   "clients");

@@ -133,16 +133,18 @@ connection_stream_send(struct connection *c)
 	st->begun = true;
 	if (out->len == 0)
 		return;
-	if (lp->unsent_bytes + out->len > UNSENT_MAX_BYTES) {
-		/* Of what was not sent nothing is at the client. */
-		st->last[0] = '\0';
-		st->dirty = st->failed = true;
-		return;
-	}
 	metrics_count(&lp->met->stream_writes);
 	connection_put(c, out->data, out->len);
 	st->quiet_until_mono_ms = clock_mono_ms() + PAUSE_MS;
 	beat_later(c);
+}
+
+void
+connection_stream_put_off(struct connection *c)
+{
+	/* Of what was not sent nothing is at the client. */
+	c->stream->last[0] = '\0';
+	connection_stream_failed(c);
 }
 
 void

@@ -5,6 +5,7 @@
 BUILD names the build directory (default build/release); the last line is
 "N passed, N failed". Arguments: names of tests to run; all without.
 """
+import contextlib
 import hashlib
 import json
 import os
@@ -181,6 +182,72 @@ def test_who_does_not_read_gets_the_newest_later():
             while last[1]["n"] != 59:
                 last = s.event()
     with_basic_store(t, "queryapi.stream_heartbeat_ms=10m")
+
+
+# ---- Next to clients that do not read ----------------------------------------
+
+class Unread:
+    """Holds a loop's answers up, to within a line of what it may keep."""
+
+    def __init__(self, srv):
+        self.srv = srv
+        self.clients = []
+        for target in ["/v1/shop/huge", "/v1/shop/large"]:
+            while self.take(target):
+                pass
+        # The rest in answers that are never too much.
+        while srv.get("/v1/shop/page").status == 200:
+            self.flood("/v1/shop/line")
+
+    def client(self):
+        self.clients.append(Client(self.srv.data, rcvbuf=4096))
+        return self.clients[-1]
+
+    def take(self, target):
+        c = self.client()
+        c.send(request(target))
+        return c.answer(head=True).status == 200
+
+    def flood(self, target):
+        c = self.client()
+        c.sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                c.send(request(target) * 100)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        for c in self.clients:
+            c.reset()
+
+
+def test_a_stream_has_its_head_however_much_others_do_not_read():
+    def t(srv, store):
+        # The answer to the second is just too long to be always let through,
+        # what a stream of it begins with is not.
+        store.fill(document("huge", 1, name="x" * 15000000),
+                   document("large", 1, name="x" * 4000000),
+                   document("page", 1, name="x" * 3760),
+                   document("line", 1, name="x" * 3600))
+        with Stream(srv, "/v1/shop/big/events") as before:
+            assert before.event()[1]["name"] == BIG
+            with Unread(srv):
+                with Stream(srv, "/v1/shop/page/events") as s:
+                    assert s.head.status == 200
+                    assert s.event()[1]["id"] == "page"
+                refused = srv.get("/v1/shop/huge/events")
+                assert refused.status == 503
+                assert refused.json()["type"].endswith(":overloaded")
+                store.fill(document("big", 5, name="y" * 6000))
+                wait_for(lambda: before.client.more() and
+                         before.client.rest.count(b":\n\n") >= 3, "beats")
+                assert b"data" not in before.client.rest
+            # What was too much then comes when there is room.
+            assert before.event()[1]["name"] == "y" * 6000
+    with_basic_store(t, "queryapi.loops=1", "queryapi.request_timeout_ms=60s",
+                     "queryapi.stream_heartbeat_ms=200")
 
 
 # ---- Life --------------------------------------------------------------------

@@ -224,6 +224,7 @@ class Client:
     def answer(self, head=False):
         while b"\r\n\r\n" not in self.rest:
             assert self.more(), "closed instead of an answer: %r" % self.rest
+            assert self.rest[:5] == b"HTTP/"[:len(self.rest)], self.rest[:99]
         top, self.rest = self.rest.split(b"\r\n\r\n", 1)
         a = Answer(top)
         length = int(a["Content-Length"] or 0)
