@@ -39,8 +39,8 @@ answer_is_unchanged(const struct entry *ent, const struct conditions *cond,
 enum { ANSWER_MAX_BYTES = 32 << 20 };
 
 /*
- * Makes *res (empty before) the problem that is the answer about these entries:
- * none, gone, or not at the tag that was asked for. False: as above.
+ * Makes *res the problem that is the answer about these entries: none, gone, or
+ * not at the tag that was asked for. False: as above.
  */
 bool
 answer_problem(struct http_response *res, struct entry *const *entries,

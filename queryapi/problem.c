@@ -67,6 +67,8 @@ problem_write(struct http_response *res, enum problem kind,
 
 	res->status = status;
 	res->type = "application/problem+json";
+	buf_clear(&res->fields);
+	buf_clear(&res->body);
 	buf_printf(&res->body,
 		   "{\"type\":\"urn:shopview:problem:%s\",\"title\":\"%s\","
 		   "\"status\":%d,\"detail\":",

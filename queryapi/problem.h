@@ -44,9 +44,9 @@ enum problem
 problem_of_status(int status);
 
 /*
- * Makes *res (empty before) this problem. request_id may be NULL. The detail
- * is a sentence for a person; valid UTF-8. 503 gets Retry-After; everything
- * but 404 and 410 gets Cache-Control: no-store.
+ * Makes *res this problem, whatever it was before. request_id may be NULL. The
+ * detail is a sentence for a person; valid UTF-8. 503 gets Retry-After;
+ * everything but 404 and 410 gets Cache-Control: no-store.
  */
 void
 problem_write(struct http_response *res, enum problem kind,

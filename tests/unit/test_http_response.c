@@ -120,6 +120,27 @@ every_problem_is_json_with_its_status(void **state)
 	}
 }
 
+static void
+a_problem_takes_the_place_of_what_was_there(void **state)
+{
+	struct http_response res = HTTP_RESPONSE_INIT;
+	struct http_response alone = HTTP_RESPONSE_INIT;
+
+	(void)state;
+	res.status = 200;
+	res.type = "application/json";
+	http_response_field(&res, "Content-Encoding", "gzip");
+	buf_addstr(&res.body, "{}");
+	problem_write(&res, PROBLEM_TIMEOUT, "id1", "too late");
+	problem_write(&alone, PROBLEM_TIMEOUT, "id1", "too late");
+	assert_int_equal(res.status, 503);
+	assert_string_equal(res.type, alone.type);
+	assert_string_equal(res.fields.data, alone.fields.data);
+	assert_string_equal(res.body.data, alone.body.data);
+	http_response_release(&res);
+	http_response_release(&alone);
+}
+
 static const char *
 match(const char *list, bool gzip, bool strong)
 {
@@ -243,6 +264,7 @@ main(void)
 		cmocka_unit_test(head_requests_get_the_length_without_the_body),
 		cmocka_unit_test(not_modified_has_neither_body_nor_length),
 		cmocka_unit_test(every_problem_is_json_with_its_status),
+		cmocka_unit_test(a_problem_takes_the_place_of_what_was_there),
 		cmocka_unit_test(either_coding_of_a_tag_matches),
 		cmocka_unit_test(other_and_malformed_tags_match_nothing),
 		cmocka_unit_test(gzip_is_sent_to_those_who_prefer_it),
