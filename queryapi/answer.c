@@ -67,8 +67,8 @@ form_of(const struct entry *ent, const struct conditions *cond, size_t set)
 	const struct etag *tag = &ent->tag;
 	struct form form = {gzip ? ent->gzip_head : ent->json_head,
 			    gzip ? ent->gzip : ent->json,
-			    cond->gzip ? tag->gzip : tag->identity,
-			    cond->gzip ? tag->identity : tag->gzip};
+			    gzip ? tag->gzip : tag->identity,
+			    gzip ? tag->identity : tag->gzip};
 
 	if (set) {
 		const struct entry_set *part = &ent->sets[set - 1];

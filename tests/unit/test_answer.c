@@ -110,6 +110,54 @@ that_there_is_none_is_never_served_stale(void **state)
 	}
 }
 
+/* ---- Preconditions ------------------------------------------------------ */
+
+static void
+assert_unchanged(struct entry *ent, const char *tags, const char *tag)
+{
+	struct snapshot_view view = {.cache_control = "no-cache"};
+	struct conditions cond = {.gzip = true,
+				  .if_none_match = {tags, strlen(tags)}};
+	struct http_reply how = {.date = "D"};
+	struct answer ans = {.view = &view, .cond = &cond, .how = &how};
+	struct buf out = BUF_INIT, want = BUF_INIT;
+	bool current;
+
+	assert_true(answer_is_unchanged(ent, &cond, 0));
+	assert_int_equal(answer_entry(&out, ent, &ans, &current), 304);
+	buf_printf(&want, "\r\nETag: %s\r\n", tag);
+	assert_non_null(strstr(out.data, want.data));
+	buf_release(&out);
+	buf_release(&want);
+}
+
+static void
+whatever_there_is_has_the_tag_that_a_200_of_it_would_have(void **state)
+{
+	struct entry *small = make(ENTRY_DOCUMENT, 1, 0);
+	struct entry *large = entry_new(&(struct entry_parts){
+		.served = gen,
+		.key = {"b", 1},
+		.state = ENTRY_DOCUMENT,
+		.revision = 7,
+		.generation = 1,
+		.json = {"{}", 2},
+		.gzip = {"gzipped", 7},
+		.coded = true,
+		.since = 1,
+	});
+
+	(void)state;
+	assert_unchanged(small, "*", "\"1.7\"");
+	assert_unchanged(small, "\"1.7-gzip\", \"1.7\"", "\"1.7\"");
+	assert_unchanged(large, "*", "\"1.7-gzip\"");
+	assert_unchanged(large, "\"1.7\", \"1.7-gzip\"", "\"1.7-gzip\"");
+	/* Both are of it, so either will do. */
+	assert_unchanged(large, "\"1.7\"", "\"1.7\"");
+	entry_unref(small);
+	entry_unref(large);
+}
+
 /* ---- A change in the middle of an answer ------------------------------- */
 
 static struct entry *shown[ENTRIES];
@@ -216,6 +264,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SERVED(a_document_is_served_stale_for_as_long_as_its_view_allows),
 		SERVED(that_there_is_none_is_never_served_stale),
+		SERVED(whatever_there_is_has_the_tag_that_a_200_of_it_would_have),
 		SERVED(what_a_change_takes_out_meanwhile_is_told_no_newer_position),
 		SERVED(what_was_told_of_an_entry_is_told_of_it_when_it_is_stale),
 	};
