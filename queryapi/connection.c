@@ -322,6 +322,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	    pending_output(c)) {
 		struct evbuffer *in = bufferevent_get_input(c->bev);
 
+		(void)connection_let_go(c);
 		c->closing = true;
 		c->drop_input = false;
 		(void)evbuffer_drain(in, evbuffer_get_length(in));

@@ -7,12 +7,13 @@ BUILD names the build directory (default build/release); the last line is
 """
 import os
 import signal
+import socket
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
-from queryapi import (checkpoint, document, generation, live, main, request,
-                      wait_for, with_basic_store)  # noqa: E402
+from queryapi import (Client, checkpoint, document, generation, live, main,
+                      request, wait_for, with_basic_store)  # noqa: E402
 
 
 def at_least(*positions):
@@ -186,6 +187,35 @@ def test_whoever_hangs_up_waits_no_more():
         is_parked(srv, 0)
         wait_for(lambda: srv.metric("shopview_http_connections") == 0,
                  "the last connection's end")
+    with_basic_store(t)
+
+
+def test_who_ends_its_side_gets_what_was_answered_and_waits_no_more():
+    def t(srv, store):
+        store.fill(document("large", 1, name="x" * 20000))
+        made = 'shopview_http_requests_total{route="/v1/{view}/{key}",' \
+               'status="200"}'
+        large = request("/v1/shop/large")
+
+        def is_steady(seen=[]):
+            seen.append(srv.metric(made))
+            return len(seen) > 50 and len(set(seen[-50:])) == 1
+
+        # So many answers does nobody read until no more are made.
+        with Client(srv.data, rcvbuf=4096) as c:
+            c.send(large * 350)
+            wait_for(is_steady, "all that is answered unread")
+            n = int(srv.metric(made)) - 6
+        with Client(srv.data, rcvbuf=4096) as c:
+            c.send(large * n +
+                   request("/v1/shop/large?wait=60", 'If-None-Match: "1.1"'))
+            while srv.metric("shopview_watches") != 1:
+                c.more()
+            c.sock.shutdown(socket.SHUT_WR)
+            is_parked(srv, 0)
+            for _ in range(n):
+                assert c.answer().status == 200
+            assert c.closed()
     with_basic_store(t)
 
 
