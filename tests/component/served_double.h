@@ -47,9 +47,10 @@ prepare(void)
 		   dbl.away = dbl.hangs = dbl.looks_hang = dbl.damaged = false;
 		   dbl.opening_hangs = false; dbl.let = 0;
 		   dbl.move_on_load = dbl.meager = false; dbl.live = 1;
-		   dbl.next = 10; dbl.next_on_load = 0; dbl.loads = 0;
-		   dbl.loaded[0] = '\0'; dbl.revision = 7;
-		   dbl.revision_after = 0; dbl.watches = 0; dbl.cache = "");
+		   dbl.next = 10; dbl.next_on_load = 0;
+		   dbl.loads = dbl.most = 0; dbl.loaded[0] = '\0';
+		   dbl.revision = 7; dbl.revision_after = 0; dbl.watches = 0;
+		   dbl.cache = "");
 }
 
 static inline int

@@ -28,6 +28,7 @@ static struct {
 	bool looks_hang;   /* so does the catalog */
 	int waiting;	   /* loads that do */
 	int loads;	   /* that went through */
+	int most;	   /* keys of one of them */
 	bool damaged;	   /* documents are no BSON */
 	bool meager;	   /* a load gives one and leaves out the rest */
 	bool move_on_load; /* generation 1 is dropped under the next load */
@@ -42,6 +43,7 @@ static struct {
 	struct store_news news;
 	bool stream_breaks;
 	bool opening_hangs; /* of another one */
+	int openings;	    /* of streams, tried so far */
 	int watches;	    /* streams opened so far */
 	int asked;	    /* how often a stream was asked for what is next */
 	void (*on_checkpoints)(void); /* NULL, or called as they are read */
@@ -169,6 +171,8 @@ store_load(struct store_session *ses, const char *collection,
 	if (double_enter(err) < 0)
 		return -1;
 	dbl.loads++;
+	if ((int)n_docs > dbl.most)
+		dbl.most = (int)n_docs;
 	if (dbl.move_on_load)
 		dbl.live = 2;
 	if (dbl.next_on_load)
@@ -327,6 +331,7 @@ store_watch_open(struct store_session *ses, const char *const *collections,
 	(void)n;
 	(void)wait_ms;
 	(void)pthread_mutex_lock(&dbl.lock);
+	dbl.openings++;
 	while (dbl.opening_hangs)
 		(void)pthread_cond_wait(&dbl.changed, &dbl.lock);
 	(void)pthread_mutex_unlock(&dbl.lock);
