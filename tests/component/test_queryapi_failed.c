@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the log says of a read that failed leads to the request. */
+/* What the log says of what failed: of a read, whose it was. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,18 +41,32 @@ stop_logging(void **state)
 	return rc;
 }
 
-/* The last such line, or NULL. */
 static const char *
-last_failed(void)
+whole_log(void)
 {
 	static char text[65536];
 	ssize_t n = pread(log_fd, text, sizeof(text) - 1, 0);
-	const char *found = NULL, *at = text;
 
 	text[n < 0 ? 0 : n] = '\0';
-	while ((at = strstr(at, "event=read.failed ")))
-		found = at++;
+	return text;
+}
+
+/* The last line of that event ("name "), from there on, or NULL. */
+static const char *
+last_of(const char *event)
+{
+	const char *found = NULL, *at = whole_log();
+
+	while ((at = strstr(at, "event=")))
+		if (strncmp(at += strlen("event="), event, strlen(event)) == 0)
+			found = at;
 	return found;
+}
+
+static const char *
+last_failed(void)
+{
+	return last_of("read.failed ");
 }
 
 static void
@@ -112,6 +126,55 @@ a_list_that_fails_names_its_request(void **state)
 	fetch_free(fetch);
 }
 
+static int
+count_of(const char *event)
+{
+	int n = 0;
+
+	for (const char *at = whole_log(); (at = strstr(at, event)); at++)
+		n++;
+	return n;
+}
+
+static void
+a_stream_that_breaks_is_said_once_until_there_is_another(void **state)
+{
+	const char *line;
+	int before;
+
+	(void)state;
+	WAIT_FOR(is_following());
+	assert_null(last_of("feed.lost "));
+	DOUBLE_SET(dbl.stream_breaks = true);
+	WAIT_FOR(last_of("feed.lost "));
+	line = last_of("feed.lost ");
+	assert_memory_equal(line, "feed.lost text=\"double: broken\" ", 32);
+	assert_non_null(strstr(line, " do=\"every read asks the store"));
+	WAIT_FOR(strstr(last_of("feed.lost "), "event=feed.following views=1"));
+	/* However often it is tried. */
+	DOUBLE_SET(dbl.away = true; before = dbl.openings);
+	WAIT_FOR(double_get(&dbl.openings) >= before + 3);
+	DOUBLE_SET(dbl.away = false);
+	WAIT_FOR(is_following());
+	assert_int_equal(count_of("event=feed.lost "), 2);
+	assert_int_equal(count_of("event=feed.following "), 3);
+}
+
+static void
+a_stream_that_is_behind_the_store_is_said(void **state)
+{
+	(void)state;
+	WAIT_FOR(is_following());
+	/* The store moves on, the stream tells nothing. */
+	DOUBLE_SET(dbl.next = 50);
+	WAIT_FOR(last_of("feed.late "));
+	assert_true(atoi(last_of("feed.late ms=") + strlen("feed.late ms=")) >
+		    1000);
+	assert_non_null(strstr(last_of("feed.late "),
+			       " text=\"the stream of changes is behind the "
+			       "store"));
+}
+
 #define SERVED(test)                                                           \
 	cmocka_unit_test_setup_teardown(test, start_logging, stop_logging)
 
@@ -122,6 +185,8 @@ main(void)
 		SERVED(a_load_that_fails_names_who_asked_first),
 		SERVED(a_store_that_goes_away_is_told_with_a_request),
 		SERVED(a_list_that_fails_names_its_request),
+		SERVED(a_stream_that_breaks_is_said_once_until_there_is_another),
+		SERVED(a_stream_that_is_behind_the_store_is_said),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
