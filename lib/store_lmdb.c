@@ -25,20 +25,31 @@ lmdb_session_close(struct store_session *ses)
 	free(ses);
 }
 
+static int
+lmdb_open_late(struct lmdb_store *store, struct lmdb_env **ret_env,
+	       struct pj_error *err)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&store->lock);
+	*ret_env = atomic_load(&store->env);
+	if (!*ret_env)
+		ret = lmdb_env_open(store->path, store->map_bytes,
+				    store->base.read_only, ret_env, err);
+	if (ret == 0)
+		atomic_store(&store->env, *ret_env);
+	pthread_mutex_unlock(&store->lock);
+	return ret;
+}
+
 int
 lmdb_session_env(struct store_session *ses, struct lmdb_env **ret_env,
 		 struct pj_error *err)
 {
 	struct lmdb_store *store = (struct lmdb_store *)ses->store;
-	int ret = 0;
 
-	pthread_mutex_lock(&store->lock);
-	if (!store->env)
-		ret = lmdb_env_open(store->path, store->map_bytes,
-				    store->base.read_only, &store->env, err);
-	*ret_env = store->env;
-	pthread_mutex_unlock(&store->lock);
-	return ret;
+	*ret_env = atomic_load(&store->env);
+	return *ret_env ? 0 : lmdb_open_late(store, ret_env, err);
 }
 
 static int
@@ -60,9 +71,10 @@ static void
 lmdb_close(struct store *base)
 {
 	struct lmdb_store *store = (struct lmdb_store *)base;
+	struct lmdb_env *env = atomic_load(&store->env);
 
-	if (store->env)
-		lmdb_env_close(store->env);
+	if (env)
+		lmdb_env_close(env);
 	pthread_mutex_destroy(&store->lock);
 	free(store->path);
 	free(store->base.name);
@@ -96,6 +108,7 @@ int
 store_lmdb_open(const struct store_settings *settings, struct store **ret_store,
 		struct pj_error *err)
 {
+	struct lmdb_env *env = NULL;
 	struct lmdb_store *store;
 
 	if (!settings->path || !settings->path[0])
@@ -109,11 +122,12 @@ store_lmdb_open(const struct store_settings *settings, struct store **ret_store,
 	store->map_bytes = settings->map_bytes;
 	pthread_mutex_init(&store->lock, NULL);
 	/* A reader may be there before the writer has made anything. */
-	if (!settings->read_only && lmdb_env_open(store->path, store->map_bytes,
-						  false, &store->env, err)) {
+	if (!settings->read_only &&
+	    lmdb_env_open(store->path, store->map_bytes, false, &env, err)) {
 		lmdb_close(&store->base);
 		return -1;
 	}
+	atomic_store(&store->env, env);
 	*ret_store = &store->base;
 	return 0;
 }

@@ -17,6 +17,7 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "lib/bsonread.h"
 #include "lib/store_impl.h"
@@ -34,8 +35,9 @@ struct lmdb_store {
 	struct store base;
 	char *path;
 	uint64_t map_bytes;
-	pthread_mutex_t lock; /* env: read-only stores open it late */
-	struct lmdb_env *env;
+	pthread_mutex_t lock; /* who opens env: read-only stores do it late */
+	/* NULL until it is open; then the same until the store is closed. */
+	struct lmdb_env *_Atomic env;
 };
 
 /*
