@@ -98,16 +98,6 @@ new_gather(struct exchange *ex, const struct gather *of,
 	return gat;
 }
 
-/* As connection_submit() has it of what cannot be answered without a worker. */
-static bool
-workers_are_late(const struct loop_shared *sh)
-{
-	uint32_t wait_ms = sh->set->queryapi.queue_wait_ms;
-
-	return queue_len(sh->jobs) >= sh->set->queryapi.queue_depth ||
-	       (wait_ms && queue_waited_ms(sh->jobs) >= wait_ms);
-}
-
 void
 compress_response(struct exchange *ex, const struct gather *gat,
 		  const struct compress_tags *tags)
@@ -117,7 +107,8 @@ compress_response(struct exchange *ex, const struct gather *gat,
 
 	/* What did not come in time is still waited for. */
 	if (!gat->cond.gzip || ex->store_away || gat->n_waiting ||
-	    ex->res->body.len < ex->gzip_min_bytes || workers_are_late(sh)) {
+	    ex->res->body.len < ex->gzip_min_bytes ||
+	    loop_workers_are_full(sh)) {
 		add_tag(ex->res, tags->plain);
 		return;
 	}

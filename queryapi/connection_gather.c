@@ -54,7 +54,7 @@ void
 connection_make_do(struct connection *c, struct gather *gat)
 {
 	/* What is kept cannot be shown to have a position. */
-	if (!c->cur.minimum && gather_stale(gat))
+	if (gather_is_whole(gat) || (!c->cur.minimum && gather_stale(gat)))
 		make_do(c, gat, true);
 	else
 		give_up(c, gat, PROBLEM_STORE, "the store is not reachable");

@@ -246,17 +246,6 @@ begin(struct connection *c, const struct http_request *req)
 		take_request_id(c, req);
 }
 
-/* Also when it would have to wait for too long: told at once, a client can do
- * something else with the time. */
-static bool
-is_full(struct loop_shared *sh)
-{
-	uint32_t wait_ms = sh->set->queryapi.queue_wait_ms;
-
-	return queue_len(sh->jobs) >= sh->set->queryapi.queue_depth ||
-	       (wait_ms && queue_waited_ms(sh->jobs) >= wait_ms);
-}
-
 void
 connection_submit(struct connection *c, struct fetch *fetch)
 {
@@ -269,7 +258,8 @@ connection_submit(struct connection *c, struct fetch *fetch)
 		clock_mono_ms() + sh->set->queryapi.request_timeout_ms;
 	/* From here on a worker may have it: set before, not after. */
 	c->fetch = fetch;
-	if (!is_full(sh) && queue_try_push(sh->jobs, &fetch->job)) {
+	if (!loop_workers_are_full(sh) &&
+	    queue_try_push(sh->jobs, &fetch->job)) {
 		metrics_move(&c->loop->met->in_flight, 1);
 		/* A deadline of its own, also right behind a gather. */
 		c->phase = PHASE_IDLE;

@@ -142,6 +142,15 @@ is_empty(const struct gather_slot *slot)
 	return slot->view >= 0 && !slot->entry;
 }
 
+bool
+gather_is_whole(const struct gather *gat)
+{
+	for (size_t i = 0; i < gat->n; i++)
+		if (is_empty(&gat->slots[i]))
+			return false;
+	return true;
+}
+
 /* What is in the cache, without the loads' lock. */
 static void
 take_cached(struct gather *gat)

@@ -92,6 +92,9 @@ gather_restart(struct gather *gat, struct snapshot *snap);
 
 bool
 gather_lost_set(const struct gather *gat);
+/* All of it is there: what is waited for is how it will be sent. */
+bool
+gather_is_whole(const struct gather *gat);
 
 /* A load came back; the gather when it was its last and somebody waits. */
 struct gather *

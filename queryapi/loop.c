@@ -28,6 +28,15 @@ enum { REFUSED_MAX = 64 };
 /* Taken in by a loop that stops, from a queue of that many. */
 enum { LAST_ACCEPTS_MAX = 1024 };
 
+bool
+loop_workers_are_full(const struct loop_shared *sh)
+{
+	uint32_t wait_ms = sh->set->queryapi.queue_wait_ms;
+
+	return queue_len(sh->jobs) >= sh->set->queryapi.queue_depth ||
+	       (wait_ms && queue_waited_ms(sh->jobs) >= wait_ms);
+}
+
 const char *
 loop_date(struct loop *lp)
 {

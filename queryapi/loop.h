@@ -88,6 +88,11 @@ struct loop {
 	struct load_wait *arrived;
 };
 
+/* What would be put into the workers' queue would wait for too long there: told
+ * at once, a client can do something else with the time. */
+bool
+loop_workers_are_full(const struct loop_shared *sh);
+
 /* listen_fd is duplicated. */
 int
 loop_init(struct loop *lp, struct loop_shared *shared, size_t index,

@@ -187,6 +187,22 @@ what_waits_for_a_worker_goes_out_as_it_is_when_the_store_hangs(void **state)
 	assert_false(has("-gzip"));
 }
 
+/* It was read for whoever asked: nothing that is kept takes its place. */
+static void
+what_waits_for_a_worker_has_the_position_that_was_asked_for(void **state)
+{
+	int held = hold_worker("/v1/shop/held"), own;
+
+	(void)state;
+	own = ask_with(server_data_address(srv), batch,
+		       "Accept-Encoding: gzip\r\n"
+		       "Projection-Min-Position: \"shop/0@9\"\r\n");
+	WAIT_FOR(is_queued(1));
+	DOUBLE_SET(dbl.looks_hang = true);
+	assert_int_equal(read_answer(held), 503);
+	assert_plain(own);
+}
+
 static void
 behind_what_waited_too_long_nothing_is_compressed(void **state)
 {
@@ -264,6 +280,8 @@ main(void)
 		WITH(what_is_kept_is_served_uncompressed_while_the_store_hangs,
 		     start_one_worker),
 		WITH(what_waits_for_a_worker_goes_out_as_it_is_when_the_store_hangs,
+		     start_one_worker),
+		WITH(what_waits_for_a_worker_has_the_position_that_was_asked_for,
 		     start_one_worker),
 		WITH(behind_what_waited_too_long_nothing_is_compressed,
 		     start_in_a_hurry),

@@ -66,7 +66,7 @@ MUTANTS = [
      "says": "what_is_kept_is_served_uncompressed_while_the_store_hangs"},
     {"name": "an answer waits behind a store that holds up all workers",
      "file": "queryapi/compress.c",
-     "old": " || workers_are_late(sh)) {",
+     "old": " ||\n	    loop_workers_are_full(sh)) {",
      "new": ") {",
      "test": CODING,
      "says": "behind_what_waited_too_long_nothing_is_compressed"},
