@@ -14,6 +14,7 @@ from harness import BUILD, ROOT, SUPPORT, Tests, sh
 
 sys.path.insert(0, str(SUPPORT))
 import storm  # noqa: E402
+from queryapi import wait_for  # noqa: E402
 
 WORK = ROOT / "build" / "integration" / "storm"
 OUTAGES = 3
@@ -50,13 +51,15 @@ class Storm(Tests):
     def test_whatever_clients_do_while_it_goes_away_and_comes_back(self):
         world, settings = self.world("outages")
 
-        def goes_away():
+        def goes_away(srv):
             for _ in range(OUTAGES):
                 time.sleep(APART_S)
                 world.away += 1
                 os.kill(self.mongod, signal.SIGSTOP)
                 time.sleep(LASTS_S)
                 os.kill(self.mongod, signal.SIGCONT)
+                wait_for(lambda: srv.metric("shopview_store_up") == 1,
+                         "the store is back")
                 time.sleep(APART_S)
                 world.away += 1
 
