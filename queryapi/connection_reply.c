@@ -274,7 +274,7 @@ connection_submit(struct connection *c, struct fetch *fetch)
 bool
 connection_body_is_due(const struct connection *c)
 {
-	return c->body_end &&
+	return !c->closing && c->body_end &&
 	       evbuffer_get_length(bufferevent_get_input(c->bev)) < c->body_end;
 }
 
