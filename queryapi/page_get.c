@@ -157,8 +157,8 @@ static void
 finish(struct gather *gat, struct exchange *ex)
 {
 	char tag[PAGE_TAG_MAX], gzip_tag[PAGE_TAG_MAX];
-	bool gzip = gat->cond.gzip;
 	struct page page;
+	bool gzip;
 
 	look_at(&page, gat, ex);
 	if (page.parts.late)
@@ -169,6 +169,7 @@ finish(struct gather *gat, struct exchange *ex)
 	}
 	page_tag(tag, gat, false);
 	page_tag(gzip_tag, gat, true);
+	gzip = gat->cond.gzip && bytes_of(&page) >= ex->gzip_min_bytes;
 	if (answer_conditions(&page, gzip ? gzip_tag : tag,
 			      gzip ? tag : gzip_tag))
 		return;

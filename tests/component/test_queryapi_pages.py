@@ -208,6 +208,17 @@ def test_conditions():
     with_pages(t)
 
 
+def test_a_page_that_is_not_compressed_has_no_tag_of_that():
+    def t(srv, store):
+        def ask(*headers):
+            return srv.get("/v1/pages/front/a", "Accept-Encoding: gzip",
+                           *headers)
+        full = ask()
+        assert full["Content-Encoding"] is None
+        assert ask("If-None-Match: *")["ETag"] == full["ETag"]
+    with_pages(t)
+
+
 def test_a_tag_is_not_that_of_other_parts():
     def t(srv, store):
         one, other = (srv.get("/v1/pages/%s/none1" % p)["ETag"]
