@@ -3,6 +3,9 @@
 #include "lib/readmodel.h"
 #include "lib/store_mongo.h"
 
+/* The server's MaxTimeMSExpired. */
+enum { MONGO_MAX_TIME_EXPIRED = 50 };
+
 static void
 page_put_filter(bson_t *filter, const struct store_filter *f)
 {
@@ -102,11 +105,15 @@ mongo_page(struct store_session *base, const struct store_query *query,
 						  store->read_prefs);
 	page_take(cursor, query, page);
 	mongo_note_time(ses);
-	if (mongoc_cursor_error_document(cursor, &error, &reply))
+	if (mongoc_cursor_error_document(cursor, &error, &reply)) {
 		mongo_error_set(err, &store->base, query->collection, &error,
 				reply);
-	else
+		/* Other reads have their time, too, and no filters. */
+		if (err->code == MONGO_MAX_TIME_EXPIRED)
+			err->code = STORE_PAGE_TOO_LONG;
+	} else {
 		ret = 0;
+	}
 out:
 	if (cursor)
 		mongoc_cursor_destroy(cursor);

@@ -26,8 +26,8 @@ enum {
 	STORE_PAGE_LOOKS = 10000,
 	/* mongodb: how long the server may look for one. */
 	STORE_PAGE_MS = 2000,
-	/* err->code of a RETRY: it looked longer. */
-	STORE_PAGE_TOO_LONG = 50,
+	/* err->code of a RETRY, and no server's: it looked longer. */
+	STORE_PAGE_TOO_LONG = -50,
 };
 
 /*
