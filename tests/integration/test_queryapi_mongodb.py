@@ -289,9 +289,9 @@ class QueryapiMongodb(Tests):
                     "mode": mode, "data": {"nss": f"sample.{collection}",
                                            "shouldCheckForInterrupt": True}})
 
-    def finds(self):
+    def finds(self, collection):
         got = self.admin({"currentOp": 1, "appName": "shopview-queryapi",
-                          "command.find": {"$exists": True}})
+                          "command.find": collection})
         return [op["command"] for op in got["inprog"]]
 
     def test_2_the_store_works_for_nobody_any_longer_than_two_seconds(self):
@@ -302,7 +302,9 @@ class QueryapiMongodb(Tests):
                 status, headers, body = api.get(target)
                 check(status == 503 and headers["Retry-After"] == "1", status)
                 check(body["type"].endswith("store-unavailable"), body)
-                check(not self.finds(), self.finds())
+                # Of the catalog's own reads there may be one at any time.
+                found = self.finds("shop.1")
+                check(not found, found)
             finally:
                 self.hold_finds("off", "shop.1")
             check(api.get(target)[0] == 200)
