@@ -5,7 +5,8 @@ VARIANT ?= release
 B        = build/$(VARIANT)
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
-# systemd looks there, too, whatever LIBDIR is.
+# systemd looks there when PREFIX is /usr or /usr/local, whatever LIBDIR is; with
+# another, set UNITDIR to where it does look.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 VERSION := $(shell cat VERSION)
@@ -218,7 +219,8 @@ uninstall: ## Remove exactly what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/include/projector
 	-rmdir $(DESTDIR)$(LIBDIR)/shopview/projections $(DESTDIR)$(LIBDIR)/shopview
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
-		$(DESTDIR)$(UNITDIR)
+		$(DESTDIR)$(UNITDIR) \
+		$(patsubst %/system,$(DESTDIR)%,$(filter $(PREFIX)/lib/systemd/system,$(UNITDIR)))
 
 # ---- For developers -----------------------------------------------------
 
