@@ -8,10 +8,9 @@
 /* Modules call these by name. */
 #pragma GCC visibility push(default)
 #include <projector/document.h>
-
-#include "lib/str.h"
 #pragma GCC visibility pop
 
+#include "lib/str.h"
 #include "projector/node.h"
 
 /* An integer's text: sign and digits without leading zeros. */
