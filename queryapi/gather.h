@@ -8,8 +8,11 @@
  * One with patience is answered with what is there when that is over, or when
  * the store is away; its other slots stay empty.
  *
+ * An answer that is being compressed is a gather, too (compress.c): of one slot
+ * without a view, whose wait is the coding's instead of a load's.
+ *
  * Ownership: the connection's that waits for it (`conn`); when that is gone, of
- * the loads that still bring something. gather_let_go() sees to it.
+ * the loads, or the coding, that come back yet. gather_let_go() sees to it.
  * Thread: the loop.
  */
 #ifndef QUERYAPI_GATHER_H
@@ -73,7 +76,7 @@ gather_new(struct loop *lp, struct snapshot *snap, struct conditions *cond,
 /* Of documents of that view only this set of fields; 0: all of them. */
 void
 gather_ask_set(struct gather *gat, int view, size_t set);
-/* Nobody waits any more; frees it now or when its last load is back. */
+/* Nobody waits any more; frees it now or when its last wait is back. */
 void
 gather_let_go(struct gather *gat);
 
@@ -96,7 +99,8 @@ gather_lost_set(const struct gather *gat);
 bool
 gather_is_whole(const struct gather *gat);
 
-/* A load came back; the gather when it was its last and somebody waits. */
+/* A load or a coding came back; the gather when it was its last wait and
+ * somebody waits for the answer. */
 struct gather *
 gather_arrive(struct load_wait *wait);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One event-loop thread: accepts, owns its connections from first to last
- * byte, gets their fetches back.
+ * byte, gets back their fetches and what their gathers wait for.
  *
  * All loops watch the one listening socket (each through a descriptor of its
  * own) and take one connection per wake-up: a loop that is busy leaves the
@@ -115,7 +115,7 @@ loop_release(struct loop *lp);
 void
 loop_complete(struct fetch *fetch);
 
-/* Any thread: a load is done with this wait. */
+/* Any thread: a load or a coding (compress.c) is done with this wait. */
 void
 loop_arrive(struct load_wait *wait);
 
