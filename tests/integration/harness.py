@@ -47,6 +47,14 @@ def sh(*args, **kw):
     return got.stdout
 
 
+def mongo(verb, directory, **env):
+    """mongo.sh with the server in that directory; what it says."""
+    env = dict(os.environ, MONGO_ADMIN=str(
+        BUILD / "tests" / "support" / "mongo_admin"), **env)
+    return sh(SUPPORT / "mongo.sh", verb, directory, env=env,
+              timeout=400).strip()
+
+
 class Stack:
     """One Kafka and one MongoDB, with data in a directory of their own."""
 

@@ -8,13 +8,12 @@ Run one test: test_claim_looks.py NAME_PART. Logs are kept in
 build/integration/looks.
 """
 import json
-import os
 import shutil
 import subprocess
 import sys
 import time
 
-from harness import BUILD, ROOT, SUPPORT, Program, Tests, sh, wait_until
+from harness import BUILD, ROOT, Program, Tests, mongo, wait_until
 
 WORK = ROOT / "build" / "integration" / "looks"
 ADMIN = BUILD / "tests" / "support" / "mongo_admin"
@@ -28,9 +27,7 @@ class ClaimLooks(Tests):
         self.written = 0
 
     def mongo(self, verb):
-        env = dict(os.environ, MONGO_ADMIN=str(ADMIN))
-        return sh(SUPPORT / "mongo.sh", verb, WORK / "mongo", env=env,
-                  timeout=400).strip()
+        return mongo(verb, WORK / "mongo")
 
     def command(self, database, text):
         done = subprocess.run([ADMIN, self.uri, database, json.dumps(text)],

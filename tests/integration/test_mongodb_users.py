@@ -14,8 +14,8 @@ import shutil
 import subprocess
 import sys
 
-from harness import (BUILD, ROOT, SUPPORT, Api, Program, Tests, read_ndjson,
-                     sh, wait_until)
+from harness import (BUILD, ROOT, Api, Program, Tests, mongo, read_ndjson,
+                     wait_until)
 
 WORK = ROOT / "build" / "integration" / "users"
 SAMPLE = ROOT / "tests" / "sample"
@@ -30,9 +30,7 @@ class MongodbUsers(Tests):
         self.logs = itertools.count()
 
     def mongo(self, verb):
-        env = dict(os.environ, MONGO_ADMIN=str(ADMIN), MONGO_AUTH="1")
-        return sh(SUPPORT / "mongo.sh", verb, WORK / "mongo", env=env,
-                  timeout=400).strip()
+        return mongo(verb, WORK / "mongo", MONGO_AUTH="1")
 
     def uri(self, user, password=None):
         word = (password or PASSWORDS[user]).replace(":", "%3A")

@@ -22,7 +22,7 @@ import time
 import urllib.parse
 
 from harness import (BUILD, ROOT, SUPPORT, Api, Program, Tests, differences,
-                     read_ndjson, sh, wait_until)
+                     mongo, read_ndjson, sh, wait_until)
 
 WORK = ROOT / "build" / "integration" / "queryapi"
 SAMPLE = ROOT / "tests" / "sample"
@@ -117,10 +117,7 @@ class QueryapiMongodb(Tests):
     # ---- servers and programs -----------------------------------------
 
     def mongo(self, verb):
-        env = dict(os.environ, MONGO_ADMIN=str(
-            BUILD / "tests" / "support" / "mongo_admin"))
-        return sh(SUPPORT / "mongo.sh", verb, WORK / "mongo", env=env,
-                  timeout=400).strip()
+        return mongo(verb, WORK / "mongo")
 
     def mongod(self):
         return int((WORK / "mongo" / "mongod.pid").read_text())

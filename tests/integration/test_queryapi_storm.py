@@ -3,14 +3,12 @@
 """Whatever clients do (tests/support/storm.py), on a real MongoDB, also while
 it does not answer for a while."""
 import os
-import pathlib
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
-from harness import BUILD, ROOT, SUPPORT, Tests, sh
+from harness import ROOT, SUPPORT, Tests, mongo
 
 sys.path.insert(0, str(SUPPORT))
 import storm  # noqa: E402
@@ -25,17 +23,13 @@ class Storm(Tests):
     def __init__(self):
         shutil.rmtree(WORK, ignore_errors=True)
         WORK.mkdir(parents=True)
-        self.env = dict(os.environ, MONGO_ADMIN=str(
-            BUILD / "tests" / "support" / "mongo_admin"))
 
     def start(self):
-        self.uri = sh(SUPPORT / "mongo.sh", "start", WORK / "mongo",
-                      env=self.env, timeout=400).strip()
+        self.uri = mongo("start", WORK / "mongo")
         self.mongod = int((WORK / "mongo" / "mongod.pid").read_text())
 
     def stop(self):
-        subprocess.run([SUPPORT / "mongo.sh", "stop", WORK / "mongo"],
-                       env=self.env, timeout=60, check=False)
+        mongo("stop", WORK / "mongo")
 
     def world(self, name):
         os.environ["FILL_DATABASE"] = name

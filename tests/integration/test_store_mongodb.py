@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-from harness import BUILD, ROOT, SUPPORT, Program, Tests, sh, wait_until
+from harness import BUILD, ROOT, Program, Tests, mongo, sh, wait_until
 
 WORK = ROOT / "build" / "integration" / "store"
 CASES = ("test_store", "test_store_mongo", "test_store_mongo_check")
@@ -94,16 +94,12 @@ class StoreMongodb(Tests):
     def __init__(self):
         shutil.rmtree(WORK, ignore_errors=True)
         WORK.mkdir(parents=True)
-        self.env = dict(os.environ, MONGO_ADMIN=str(
-            BUILD / "tests" / "support" / "mongo_admin"))
 
     def start(self):
-        self.uri = sh(SUPPORT / "mongo.sh", "start", WORK / "mongo",
-                      env=self.env, timeout=400).strip()
+        self.uri = mongo("start", WORK / "mongo")
 
     def stop(self):
-        subprocess.run([SUPPORT / "mongo.sh", "stop", WORK / "mongo"],
-                       env=self.env, timeout=60, check=False)
+        mongo("stop", WORK / "mongo")
 
     def contract(self, build, cases=CASES):
         env = dict(os.environ, SHOPVIEW_TEST_MONGODB=self.uri)
