@@ -127,9 +127,10 @@ mongo_sync(struct store_session *ses, struct pj_error *err);
 
 /* What the reply to a write command proves. */
 struct mongo_result {
-	bool clean;   /* ok: 1, no writeErrors, no writeConcernError */
-	bool durable; /* ok: 1, no writeConcernError */
-	int64_t n;    /* matched, inserted and upserted */
+	bool clean;	  /* ok: 1, no writeErrors, no writeConcernError */
+	bool durable;	  /* ok: 1, no writeConcernError */
+	int64_t n;	  /* matched, inserted and upserted */
+	int64_t modified; /* of those matched */
 	bool upserted;
 	int32_t code;	/* of the first write error */
 	char text[160]; /* what made it unclean */

@@ -25,24 +25,53 @@ command_insert(struct mongo_command *cmd, const uint8_t *bson, size_t len)
 		   bson_append_document(&cmd->array, at, -1, &doc));
 }
 
-/* Replaces the document that holds the base token, and only that. */
+/* {$cond: [{$eq: ["$_m.w", base]}, {$literal: the document}, "$$ROOT"]} */
+static bool
+command_condition(bson_t *stage, const struct store_write *w, const bson_t *doc)
+{
+	bson_t choice, parts, is, pair, literal;
+
+	return bson_append_document_begin(stage, "$replaceWith", -1, &choice) &&
+	       bson_append_array_begin(&choice, "$cond", -1, &parts) &&
+	       bson_append_document_begin(&parts, "0", -1, &is) &&
+	       bson_append_array_begin(&is, "$eq", -1, &pair) &&
+	       bson_append_utf8(&pair, "0", -1, "$" READMODEL_META ".w", -1) &&
+	       bson_append_binary(&pair, "1", -1, BSON_SUBTYPE_BINARY,
+				  w->base.bytes, STORE_TOKEN_BYTES) &&
+	       bson_append_array_end(&is, &pair) &&
+	       bson_append_document_end(&parts, &is) &&
+	       bson_append_document_begin(&parts, "1", -1, &literal) &&
+	       bson_append_document(&literal, "$literal", -1, doc) &&
+	       bson_append_document_end(&parts, &literal) &&
+	       bson_append_utf8(&parts, "2", -1, "$$ROOT", -1) &&
+	       bson_append_array_end(&choice, &parts) &&
+	       bson_append_document_end(stage, &choice);
+}
+
+/*
+ * Replaces the document that holds the base token, and only that: another one
+ * becomes what it is, and is not counted as modified. By its _id alone it is
+ * found without a query plan, and what the server logs of a pipeline is what
+ * has changed, not the whole.
+ */
 static void
 command_replace(struct mongo_command *cmd, const struct store_write *w)
 {
 	char name[16];
 	const char *at = mongo_command_next(cmd, w->len, name);
-	bson_t doc, stmt, q;
+	bson_t doc, stmt, q, stages, stage;
 
 	mongo_must(bson_init_static(&doc, w->bson, w->len) &&
 		   bson_append_document_begin(&cmd->array, at, -1, &stmt) &&
 		   bson_append_document_begin(&stmt, "q", -1, &q) &&
 		   bson_append_utf8(&q, READMODEL_ID, -1, w->key.ptr,
 				    (int)w->key.len) &&
-		   bson_append_binary(&q, READMODEL_META ".w", -1,
-				      BSON_SUBTYPE_BINARY, w->base.bytes,
-				      STORE_TOKEN_BYTES) &&
 		   bson_append_document_end(&stmt, &q) &&
-		   bson_append_document(&stmt, "u", -1, &doc) &&
+		   bson_append_array_begin(&stmt, "u", -1, &stages) &&
+		   bson_append_document_begin(&stages, "0", -1, &stage) &&
+		   command_condition(&stage, w, &doc) &&
+		   bson_append_document_end(&stages, &stage) &&
+		   bson_append_array_end(&stmt, &stages) &&
 		   bson_append_bool(&stmt, "upsert", -1, false) &&
 		   bson_append_document_end(&cmd->array, &stmt));
 }
@@ -114,7 +143,8 @@ chunk_send(struct mongo_session *ses, const struct mongo_chunk *chunk,
 	mongo_command_end(cmd);
 	if (mongo_write(ses, &cmd->bson, chunk->collection, &res, err))
 		goto out;
-	if (res.clean && res.n == (int64_t)chunk->n) {
+	if (res.clean &&
+	    (chunk->insert ? res.n : res.modified) == (int64_t)chunk->n) {
 		chunk_set(chunk, writes, STORE_APPLIED);
 	} else {
 		chunk_set(chunk, writes, STORE_UNKNOWN);

@@ -238,6 +238,9 @@ mongo_result_read(struct mongo_result *res)
 	if (bson_iter_init_find(&it, &res->reply, "n") &&
 	    BSON_ITER_HOLDS_NUMBER(&it))
 		res->n = bson_iter_as_int64(&it);
+	if (bson_iter_init_find(&it, &res->reply, "nModified") &&
+	    BSON_ITER_HOLDS_NUMBER(&it))
+		res->modified = bson_iter_as_int64(&it);
 	if (bson_iter_init_find(&it, &res->reply, "upserted"))
 		res->upserted = true;
 	if (bson_iter_init_find(&it, &res->reply, "writeErrors")) {

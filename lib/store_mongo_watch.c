@@ -102,7 +102,9 @@ mongo_watch_open(struct store_session *base, const char *const *collections,
 
 	if (mongo_open_opts(ses, &opts, err))
 		goto out;
-	mongo_must(bson_append_int64(&opts, "maxAwaitTimeMS", -1, wait_ms));
+	mongo_must(bson_append_int64(&opts, "maxAwaitTimeMS", -1, wait_ms) &&
+		   bson_append_utf8(&opts, "fullDocument", -1, "updateLookup",
+				    -1));
 	db = mongoc_client_get_database(ses->client, store->database);
 	stream = mongoc_database_watch(db, pipeline, &opts);
 	mongo_note_time(ses);
@@ -176,6 +178,25 @@ mongo_news_checkpoint(struct pj_str id, struct store_news *news)
 	return true;
 }
 
+/*
+ * The number that this very change has set; a claim alone moves none. What the
+ * server looks up for an update may be newer, and would tell of a checkpoint
+ * before the documents that it covers.
+ */
+static bool
+mongo_news_next(const bson_t *event, int64_t *ret_next)
+{
+	struct pj_str type;
+	bool updated = mongo_news_text(event, "operationType", &type) &&
+		       str_is(type, "update");
+
+	return mongo_news_number(
+		event,
+		updated ? "updateDescription.updatedFields.next"
+			: "fullDocument.next",
+		ret_next);
+}
+
 /* Of a large one there is its revision alone, without an _id. */
 static void
 mongo_news_document(const bson_t *event, struct pj_str *ret_bson)
@@ -207,13 +228,8 @@ mongo_news_of(const bson_t *event, struct store_news *news)
 		return;
 	}
 	if (str_is(coll, READMODEL_CHECKPOINTS)) {
-		/* A claim alone moves none. */
 		if (mongo_news_checkpoint(id, news) &&
-		    (mongo_news_number(event, "fullDocument.next",
-				       &news->next) ||
-		     mongo_news_number(event,
-				       "updateDescription.updatedFields.next",
-				       &news->next)))
+		    mongo_news_next(event, &news->next))
 			news->kind = STORE_NEWS_CHECKPOINT;
 		return;
 	}

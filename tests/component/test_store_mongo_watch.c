@@ -100,6 +100,36 @@ a_document_is_told_whole_when_inserted_and_when_replaced(void **state)
 	bson_destroy(second);
 }
 
+/* The server looks it up when it tells; between two versions it may be ahead.
+ */
+static void
+an_overtaken_replace_tells_a_newer_document_or_that_it_is_gone(void **state)
+{
+	struct fixture *fx = *state;
+	bson_t *last = doc_new(PJ_STR("a"), 3, 0, 200);
+	struct store_purge purge = {DOCS, PJ_STR("b"), token_of(2)};
+	struct store_batch batch = {.purges = &purge, .n_purges = 1};
+	struct watched w;
+
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
+	assert_int_equal(put_new(fx, DOCS, PJ_STR("b"), 1), STORE_APPLIED);
+	watch_begin(&w, fx, WAIT_MS);
+	assert_int_equal(put_over(fx, DOCS, PJ_STR("a"), 1, 2), STORE_APPLIED);
+	assert_int_equal(put_over(fx, DOCS, PJ_STR("b"), 1, 2), STORE_APPLIED);
+	assert_int_equal(write_one(fx, replace_of(DOCS, PJ_STR("a"), 2, last)),
+			 STORE_APPLIED);
+	OK(fx, store_apply(fx->ses, &batch, &fx->err));
+	assert_document(next_of(&w), "a", 3);
+	assert_whole(&w.news, last);
+	assert_document(next_of(&w), "b", -1);
+	assert_null(w.news.bson.ptr);
+	assert_document(next_of(&w), "a", 3);
+	assert_whole(&w.news, last);
+	assert_document(next_of(&w), "b", -1);
+	watch_end(&w);
+	bson_destroy(last);
+}
+
 static void
 of_a_document_beyond_16_kib_the_revision_alone_is_told(void **state)
 {
@@ -275,6 +305,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_document_is_told_whole_when_inserted_and_when_replaced),
+		TEST(an_overtaken_replace_tells_a_newer_document_or_that_it_is_gone),
 		TEST(of_a_document_beyond_16_kib_the_revision_alone_is_told),
 		TEST(what_was_taken_away_is_told_without_a_revision),
 		TEST(only_documents_that_are_watched_are_told),

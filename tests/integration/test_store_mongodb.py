@@ -14,7 +14,8 @@ import sys
 from harness import BUILD, ROOT, Program, Tests, mongo, sh, wait_until
 
 WORK = ROOT / "build" / "integration" / "store"
-CASES = ("test_store", "test_store_mongo", "test_store_mongo_check")
+CASES = ("test_store", "test_store_mongo", "test_store_mongo_check",
+         "test_store_mongo_replace")
 WATCH = ("test_store_mongo_watch",)
 READS = ("test_store_mongo_reads",)
 

@@ -28,7 +28,8 @@ def mongodb(cases, test):
 
 
 STORE_MONGODB = mongodb(["test_store", "test_store_mongo",
-                         "test_store_mongo_check"], "contract_in_release")
+                         "test_store_mongo_check",
+                         "test_store_mongo_replace"], "contract_in_release")
 READS_MONGODB = mongodb(["test_store_mongo_reads"], "reads_in_release")
 WATCH_MONGODB = mongodb(["test_store_mongo_watch"], "watch_in_release")
 
@@ -36,12 +37,23 @@ MUTANTS = [
     # ---- Compare-and-set (rule 3) ----------------------------------------
     {"name": "MongoDB: a replace without the token it was made from",
      "file": "lib/store_mongo_apply.c",
-     "old": """		   bson_append_binary(&q, READMODEL_META ".w", -1,
-				      BSON_SUBTYPE_BINARY, w->base.bytes,
-				      STORE_TOKEN_BYTES) &&
-""",
-     "new": "",
+     "old": "bson_append_utf8(&pair, \"0\", -1, \"$\" READMODEL_META "
+            "\".w\", -1) &&",
+     "new": "bson_append_binary(&pair, \"0\", -1, BSON_SUBTYPE_BINARY, "
+            "w->base.bytes, STORE_TOKEN_BYTES) &&",
      "test": STORE_MONGODB, "says": "a_replace_needs_the_base_token"},
+    {"name": "MongoDB: what is found counts as replaced",
+     "file": "lib/store_mongo_apply.c",
+     "old": "chunk->insert ? res.n : res.modified",
+     "new": "res.n",
+     "test": STORE_MONGODB,
+     "says": "one_that_is_not_replaced_makes_its_batch_unknown"},
+    {"name": "MongoDB: a document is an expression of the pipeline",
+     "file": "lib/store_mongo_apply.c",
+     "old": "\"$literal\"",
+     "new": "\"$mergeObjects\"",
+     "test": STORE_MONGODB,
+     "says": "what_replaces_is_stored_as_it_was_sent"},
     {"name": "LMDB: a replace without the token it was made from",
      "file": "lib/store_lmdb_docs.c",
      "old": "memcmp(token.bytes, w->base.bytes, STORE_TOKEN_BYTES) != 0)",
