@@ -145,31 +145,6 @@ the_largest_document_is_replaced_by_the_largest(void **state)
 	bson_destroy(second);
 }
 
-/* ---- What is told of it -------------------------------------------------- */
-
-static void
-one_that_is_not_replaced_makes_its_batch_unknown(void **state)
-{
-	struct fixture *fx = *state;
-	bson_t *a = doc_new(PJ_STR("a"), 3, 0, 8);
-	bson_t *b = doc_new(PJ_STR("b"), 3, 0, 8);
-	struct store_write writes[2] = {
-		replace_of(DOCS, PJ_STR("a"), 1, a),
-		replace_of(DOCS, PJ_STR("b"), 2, b),
-	};
-	struct store_batch batch = {.writes = writes, .n_writes = 2};
-
-	assert_int_equal(put_new(fx, DOCS, PJ_STR("a"), 1), STORE_APPLIED);
-	assert_int_equal(put_new(fx, DOCS, PJ_STR("b"), 1), STORE_APPLIED);
-	OK(fx, store_apply(fx->ses, &batch, &fx->err));
-	assert_int_equal(writes[0].outcome, STORE_UNKNOWN);
-	assert_int_equal(writes[1].outcome, STORE_UNKNOWN);
-	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("a")), 3);
-	assert_int_equal(stored_token(fx, fx->ses, DOCS, PJ_STR("b")), 1);
-	bson_destroy(a);
-	bson_destroy(b);
-}
-
 /* ---- What is logged ------------------------------------------------------ */
 
 /* Bytes of the last update of the collection in the log of operations. */
@@ -220,7 +195,6 @@ main(void)
 		TEST(what_replaces_is_stored_as_it_was_sent),
 		TEST(a_change_far_below_is_stored),
 		TEST(the_largest_document_is_replaced_by_the_largest),
-		TEST(one_that_is_not_replaced_makes_its_batch_unknown),
 		TEST(what_is_logged_is_what_has_changed),
 	};
 

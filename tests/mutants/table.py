@@ -47,7 +47,7 @@ MUTANTS = [
      "old": "chunk->insert ? res.n : res.modified",
      "new": "res.n",
      "test": STORE_MONGODB,
-     "says": "one_that_is_not_replaced_makes_its_batch_unknown"},
+     "says": "misses_in_a_bulk_are_never_applied_and_hits_always_stored"},
     {"name": "MongoDB: a document is an expression of the pipeline",
      "file": "lib/store_mongo_apply.c",
      "old": "\"$literal\"",
