@@ -47,9 +47,9 @@ core_free(struct core *core)
 
 int64_t
 core_assign(struct core *core, struct partition *part,
-	    const struct store_checkpoint *starts, bool anchors)
+	    const struct store_checkpoint *starts, const bool *waived)
 {
-	return offsets_assign(core->offsets, part, starts, anchors);
+	return offsets_assign(core->offsets, part, starts, waived);
 }
 
 int

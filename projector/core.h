@@ -111,11 +111,12 @@ core_free(struct core *core);
 /*
  * Takes a partition on: starts[lane index] is the lane's checkpoint, as
  * claimed. Returns the position reading has to start at (offsets_assign()).
- * anchors false: a person has said that they need not be there.
+ * waived[lane index]: a person has said that its anchor need not be there;
+ * NULL: of none.
  */
 int64_t
 core_assign(struct core *core, struct partition *part,
-	    const struct store_checkpoint *starts, bool anchors);
+	    const struct store_checkpoint *starts, const bool *waived);
 /*
  * A parking unit of an assigned partition, as the store holds it: all of them,
  * before the first record is fed. Errors: FATAL.
@@ -140,8 +141,12 @@ core_reached(struct core *core, const struct partition *part, int64_t end);
 void
 core_stop_lane(struct core *core, struct lane *lane,
 	       const struct pj_error *why);
-/* The same for all lanes that read the partition's topic. */
-void
+/*
+ * Reading the partition has stopped: so do the lanes that stand there. Whether
+ * those that are further on can be read, the log says when it is read from
+ * their place: true when there are any.
+ */
+bool
 core_stop_partition(struct core *core, const struct partition *part,
 		    const struct pj_error *why);
 

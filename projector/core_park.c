@@ -24,13 +24,25 @@ core_stop_lane(struct core *core, struct lane *lane, const struct pj_error *why)
 		core->hooks.lane_stopped(core->hooks.arg, lane);
 }
 
-void
+bool
 core_stop_partition(struct core *core, const struct partition *part,
 		    const struct pj_error *why)
 {
+	bool last[LANES_MAX], left = false;
+
+	/* All at once: who stops is not the last any more. */
 	for (unsigned i = 0; i < core->lanes->n; i++)
-		if (module_reads_topic(core->lanes->lane[i].mod, part->topic))
-			core_stop_lane(core, &core->lanes->lane[i], why);
+		last[i] = offsets_is_last(core->offsets, part,
+					  &core->lanes->lane[i]);
+	for (unsigned i = 0; i < core->lanes->n; i++) {
+		struct lane *lane = &core->lanes->lane[i];
+
+		if (last[i])
+			core_stop_lane(core, lane, why);
+		left = left || (!lane_rests(lane) &&
+				module_reads_topic(lane->mod, part->topic));
+	}
+	return left;
 }
 
 /*

@@ -74,7 +74,7 @@ offsets_clear(struct offsets *off)
 static void
 progress_lane_init(struct progress *pro, unsigned index,
 		   const struct lane *lane,
-		   const struct store_checkpoint *start, bool anchors)
+		   const struct store_checkpoint *start, bool waived)
 {
 	struct progress_lane *pl = &pro->lane[index];
 
@@ -88,14 +88,14 @@ progress_lane_init(struct progress *pro, unsigned index,
 		.anchor_timestamp_ms = start->anchor_timestamp_ms,
 		.anchor_crc = start->anchor_crc,
 	};
-	pl->anchor_open = anchors && pl->reads && !lane_rests(lane) &&
+	pl->anchor_open = !waived && pl->reads && !lane_rests(lane) &&
 			  start->next >= 0 && start->anchor_offset >= 0;
 	pro->n_anchors_open += pl->anchor_open;
 }
 
 int64_t
 offsets_assign(struct offsets *off, struct partition *part,
-	       const struct store_checkpoint *starts, bool anchors)
+	       const struct store_checkpoint *starts, const bool *waived)
 {
 	struct progress *pro = mem_calloc(1, sizeof(*pro));
 	int64_t lowest = INT64_MAX, from = INT64_MAX;
@@ -107,7 +107,7 @@ offsets_assign(struct offsets *off, struct partition *part,
 		int64_t at;
 
 		progress_lane_init(pro, i, &off->lanes->lane[i], &starts[i],
-				   anchors);
+				   waived && waived[i]);
 		if (!pl->reads || lane_rests(&off->lanes->lane[i]))
 			continue;
 		at = pl->anchor_open ? pl->anchor_offset : pl->start;
@@ -189,6 +189,33 @@ offsets_lost_anchor(struct offsets *off, const struct partition *part,
 			return &off->lanes->lane[i];
 	}
 	return NULL;
+}
+
+int64_t
+offsets_place(const struct partition *part, const struct lane *lane)
+{
+	const struct progress *pro = part->pipeline;
+	const struct progress_lane *pl = &pro->lane[lane->index];
+
+	if (pl->anchor_open)
+		return pl->anchor_offset;
+	return pl->start > pro->fed ? pl->start : pro->fed;
+}
+
+bool
+offsets_is_last(const struct offsets *off, const struct partition *part,
+		const struct lane *lane)
+{
+	const struct progress *pro = part->pipeline;
+
+	if (lane_rests(lane) || !pro->lane[lane->index].reads)
+		return false;
+	for (unsigned i = 0; i < off->lanes->n; i++)
+		if (pro->lane[i].reads && !lane_rests(&off->lanes->lane[i]) &&
+		    offsets_place(part, &off->lanes->lane[i]) <
+			    offsets_place(part, lane))
+			return false;
+	return true;
 }
 
 bool

@@ -62,12 +62,12 @@ offsets_free(struct offsets *off);
  * Takes on a partition. starts[lane index] is the lane's checkpoint, as
  * claimed. Returns the position reading has to start at: the lowest anchor (or
  * position, of a lane that has none) of the lanes that read the topic and are
- * not stopped, -1 = the first record there is. anchors false: they are not
- * asked for, a person has said so.
+ * not stopped, -1 = the first record there is. waived[lane index]: its anchor
+ * is not asked for, a person has said so; NULL: all are.
  */
 int64_t
 offsets_assign(struct offsets *off, struct partition *part,
-	       const struct store_checkpoint *starts, bool anchors);
+	       const struct store_checkpoint *starts, const bool *waived);
 /* Forgets all partitions and releases their records. */
 void
 offsets_clear(struct offsets *off);
@@ -90,6 +90,20 @@ offsets_wants(const struct offsets *off, const struct record *rec,
 struct lane *
 offsets_lost_anchor(struct offsets *off, const struct partition *part,
 		    const struct record *rec, int64_t end, int64_t *ret_anchor);
+
+/*
+ * The next record of the partition that the lane has to see: its anchor, as
+ * long as that is open. -1: the first there is.
+ */
+int64_t
+offsets_place(const struct partition *part, const struct lane *lane);
+/*
+ * No lane that reads the partition, and is not stopped, stands further back:
+ * reading it goes on from this one's place.
+ */
+bool
+offsets_is_last(const struct offsets *off, const struct partition *part,
+		const struct lane *lane);
 
 /* All records of the lane below the offset have been handed over. */
 bool

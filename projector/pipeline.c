@@ -20,7 +20,6 @@ enum {
 	OUTAGE_WAIT_MS = 200, /* between looks at a log that is away */
 	STOP_FLUSH_MS = 4000,
 	FULL_WAIT_MS = 1000, /* then membership needs a poll again */
-	WATERMARK_MS = 2000,
 };
 
 struct core *
@@ -157,55 +156,6 @@ log_is_away(struct pipeline *pipe, struct pj_error *err)
 	return turn_store(pipe, OUTAGE_WAIT_MS, err);
 }
 
-/*
- * What was applied last has left the log, all behind it is there: nothing is
- * missing, but nobody can tell whether the topic is still the same one.
- */
-static bool
-is_unverifiable(struct pipeline *pipe, const struct partition *part,
-		struct pj_error *why)
-{
-	const struct progress *pro = offsets_of(core_offsets(pipe->core), part);
-	int64_t low, high;
-	struct pj_error err;
-
-	if (!pro || pro->n_anchors_open == 0 ||
-	    source_watermarks(pipe->set.source, part, WATERMARK_MS, &low, &high,
-			      &err) ||
-	    low > pro->next || pro->next > high)
-		return false;
-	(void)pj_error_set(
-		why, PJ_ERROR_STOP,
-		"%.100s/%" PRId32 ": the record applied last, below %" PRId64
-		", has left the log (first %" PRId64 ", next %" PRId64
-		"); nothing behind it is missing, but whether the "
-		"topic is the same nobody can tell: when it is, start "
-		"once with source.lost_anchor=accept",
-		part->topic, part->number, pro->next, low, high);
-	return true;
-}
-
-static void
-partition_stopped(struct pipeline *pipe, struct partition *part,
-		  struct pj_error *why)
-{
-	size_t p = 0;
-
-	if (!pipe->reading)
-		return;
-	while (p < pipe->n_parts && pipe->parts[p] != part)
-		p++;
-	if (p < pipe->n_parts && is_unverifiable(pipe, part, why) &&
-	    strcmp(pipe->set.set->source.lost_anchor, "accept") == 0) {
-		log_warn("anchor.accepted", "topic=%s partition=%" PRId32,
-			 part->topic, part->number);
-		pipe->waived[p] = true;
-		pipeline_stop_reading(pipe);
-		return;
-	}
-	core_stop_partition(pipe->core, part, why);
-}
-
 static int
 turn_source(struct pipeline *pipe, struct pj_error *err)
 {
@@ -231,7 +181,7 @@ turn_source(struct pipeline *pipe, struct pj_error *err)
 	case SOURCE_REVOKED:
 		return pipeline_revoked(pipe, err);
 	case SOURCE_STOPPED:
-		partition_stopped(pipe, event.stopped, &event.why);
+		pipeline_partition_stopped(pipe, event.stopped, &event.why);
 		break;
 	}
 	return 0;

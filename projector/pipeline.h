@@ -19,6 +19,7 @@
  *	pipeline.c          the loop
  *	pipeline_begin.c    assignments: positions, units, what ends them
  *	pipeline_claims.c   what the store says we may feed
+ *	pipeline_stops.c    partitions that cannot be read on
  *	pipeline_second.c   projections that lag, fed by catchup.c meanwhile
  *	pipeline_chores.c   once a tick: what operators ask of parked queues,
  *	                    purges

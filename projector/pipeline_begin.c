@@ -192,7 +192,9 @@ assign(struct pipeline *pipe, struct pj_error *err)
 			pipe, p,
 			core_assign(pipe->core, pipe->parts[p],
 				    pipe->starts + p * LANES_MAX,
-				    !pipe->waived[p]));
+				    pipe->waived + p * LANES_MAX));
+		/* Once: the next anchor is another record. */
+		memset(pipe->waived + p * LANES_MAX, 0, LANES_MAX);
 		if (pipe->set.until_end)
 			rc = goals_check_start(
 				&pipe->goals, p,
@@ -307,7 +309,7 @@ pipeline_assigned(struct pipeline *pipe, const struct source_event *event)
 	forget_partitions(pipe);
 	pipe->parts = mem_calloc(n, sizeof(*pipe->parts));
 	pipe->starts = mem_calloc(n * LANES_MAX, sizeof(*pipe->starts));
-	pipe->waived = mem_calloc(n, sizeof(*pipe->waived));
+	pipe->waived = mem_calloc(n * LANES_MAX, sizeof(*pipe->waived));
 	pipe->n_parts = n;
 	if (n)
 		memcpy(pipe->parts, event->partitions,

@@ -35,7 +35,7 @@ struct pipeline {
 	 * What is read again under the same claim is compared with them.
 	 */
 	struct store_checkpoint *starts;
-	bool *waived;  /* by partition: its anchors need not be there */
+	bool *waived;  /* like starts: its anchor need not be there, once */
 	bool assigned; /* parts are ours */
 	bool reading;  /* and are being read, from positions of the store */
 	bool checked;  /* the store is fit */
@@ -124,6 +124,13 @@ pipeline_look_at_claims(struct pipeline *pipe, bool *ret_may,
 int
 pipeline_check_claims(struct pipeline *pipe, struct pj_error *err)
 	__attribute__((warn_unused_result));
+/* ---- pipeline_stops.c: partitions that cannot be read on --------------------
+ */
+
+/* Stops whom it concerns; the others begin anew. */
+void
+pipeline_partition_stopped(struct pipeline *pipe, const struct partition *part,
+			   const struct pj_error *why);
 /* ---- pipeline_second.c: the second reader --------------------------------
  */
 

@@ -230,7 +230,7 @@ stage_claim(struct stage *st, int i)
 	for (unsigned l = 0; l < st->lanes.n; l++)
 		starts[l] = scripted_claim(st->lanes.lane[l].generation,
 					   st->parts[i].source_index);
-	st->from[i] = core_assign(st->core, &st->parts[i], starts, true);
+	st->from[i] = core_assign(st->core, &st->parts[i], starts, NULL);
 }
 
 static inline void

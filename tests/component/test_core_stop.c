@@ -390,7 +390,7 @@ a_partition_that_is_another_one_stops_those_that_read_its_topic(void **state)
 	words = stage_lane(st, &projection);
 	stage_begin(st);
 	(void)pj_error_set(&why, PJ_ERROR_STOP, "steps/1: more partitions");
-	core_stop_partition(st->core, &st->parts[STEPS_1], &why);
+	assert_false(core_stop_partition(st->core, &st->parts[STEPS_1], &why));
 	assert_true(lane_is_stopped(keyed));
 	assert_true(lane_is_stopped(calm));
 	assert_false(lane_is_stopped(words));
@@ -509,6 +509,55 @@ a_sibling_that_is_not_as_far_reads_what_there_is(void **state)
 	assert_int_equal(checkpoint(keyed, STEPS), 3);
 }
 
+/*
+ * Records that it has yet to read were removed. Those that are further on read
+ * what there is, once they have seen what they applied last.
+ */
+static void
+records_that_were_removed_stop_only_who_had_them_to_read(void **state)
+{
+	struct stage *st = *state;
+	struct store_checkpoint before;
+	struct pj_error why;
+
+	stage_begin(st);
+	feed(st, STEPS, 499, "a", 1, "");
+	settle(st);
+	before = *scripted_point("calm.1", FIRST_SOURCE);
+	feed(st, STEPS, 999, "a", 2, "");
+	settle(st);
+	before.epoch = scripted_point("calm.1", FIRST_SOURCE)->epoch;
+	*scripted_point("calm.1", FIRST_SOURCE) = before;
+	stage_begin(st);
+	assert_int_equal(st->from[STEPS], 499);
+	(void)pj_error_set(&why, PJ_ERROR_STOP, "499 is outside the log");
+	assert_true(core_stop_partition(st->core, &st->parts[STEPS], &why));
+	assert_stopped(st, calm, "499", "outside");
+	assert_false(lane_is_stopped(keyed));
+	core_drop(st->core);
+	stage_take_on(st);
+	assert_int_equal(st->from[STEPS], 999);
+	replay(st);
+	feed(st, STEPS, 1000, "a", 3, "");
+	settle(st);
+	assert_false(lane_is_stopped(keyed));
+	assert_int_equal(stored(keyed, "a", "_steps"), 123);
+	assert_int_equal(checkpoint(keyed, STEPS), 1001);
+	assert_int_equal(stored(calm, "a", "count"), 2);
+	assert_int_equal(checkpoint(calm, STEPS), 500);
+	assert_int_equal(st->told_stopped, 1);
+	/* That it goes on is no reason to believe that the log is the same. */
+	stage_begin(st);
+	calm->stop = why;
+	core_drop(st->core);
+	stage_take_on(st);
+	assert_int_equal(st->from[STEPS], 1000);
+	feed(st, STEPS, 1001, "a", 4, "");
+	settle(st);
+	assert_stopped(st, keyed, "at 1000", "gone");
+	assert_int_equal(checkpoint(keyed, STEPS), 1001);
+}
+
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
 
@@ -532,6 +581,7 @@ main(void)
 		TEST(a_last_record_that_is_gone_stops),
 		TEST(a_log_that_ends_before_the_last_record_stops),
 		TEST(a_sibling_that_is_not_as_far_reads_what_there_is),
+		TEST(records_that_were_removed_stop_only_who_had_them_to_read),
 	};
 
 	return cmocka_run_group_tests_name("core_stop", tests, NULL, NULL);

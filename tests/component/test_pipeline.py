@@ -142,11 +142,11 @@ class Place:
 
     # ---- Expectations --------------------------------------------------
 
-    def differences(self, names=None):
+    def differences(self, names=None, events=None):
         """Views that are not as the archive says, with the first difference."""
         found = {}
         for name in names or sorted(VIEWS):
-            view, _ = fold_lines(name, whole_lines(self.events))
+            view, _ = fold_lines(name, whole_lines(events or self.events))
             want = [to_json(document) for document in view.output(False)]
             done = self.run("dump", name, status=None)
             got = done.stdout.splitlines()
@@ -487,6 +487,73 @@ def an_emptied_file_is_a_named_stop_even_with_nothing_to_read(place):
     n = len(file.read_bytes().splitlines())
     file.write_bytes(b"")
     stops(place, f"review/{file.stem}", str(n))
+
+
+def lines_of(place, topic):
+    """Of each of its files, by path, those that are ended."""
+    return {
+        file: file.read_bytes().splitlines(keepends=True)
+        for file in (place.events / topic).glob("*.ndjson")
+    }
+
+
+def coupon_goes_ahead_of_member_coupons(place):
+    """How many lines of each file either has read; all are there then."""
+    place.generate(3000, partitions=1)
+    place.append(limit=0.5)
+    place.run("run", "--until-end")
+    behind = {f: whole(lines) for f, lines in lines_of(place, "coupon").items()}
+    alone = place.directory / "alone.conf"
+    alone.write_text('projection "coupon" { }\n')
+    place.append(limit=0.8)
+    place.run("run", "--until-end", "-c", alone)
+    ahead = {f: whole(lines) for f, lines in lines_of(place, "coupon").items()}
+    place.append()
+    expect(all(1 < behind[f] < ahead[f] for f in behind), behind, ahead)
+    return behind, ahead
+
+
+def whole(lines):
+    return sum(line.endswith(b"\n") for line in lines)
+
+
+def remove_before(place, first):
+    for file, lines in lines_of(place, "coupon").items():
+        file.write_bytes(b"".join(lines[first[file]:]))
+
+
+def stopped_by_name(text):
+    return set(re.findall(r"event=projection.stopped projection=(\w+)", text))
+
+
+@test
+def lines_that_were_removed_stop_only_who_had_them_to_read(place):
+    _, ahead = coupon_goes_ahead_of_member_coupons(place)
+    before = place.run("dump", "member_coupons").stdout
+    remove_before(place, {file: n - 1 for file, n in ahead.items()})
+    done = place.run("run", "--until-end", status=65)
+    expect(stopped_by_name(done.stderr) == {"member_coupons"}, done.stderr)
+    expect("outside the archive" in done.stderr, done.stderr)
+    expect(place.run("dump", "member_coupons").stdout == before)
+    found = place.differences(["coupon", "stock"], place.staged)
+    expect(not found, found)
+
+
+@test
+def a_last_line_that_was_removed_stops_only_who_applied_it(place):
+    behind, _ = coupon_goes_ahead_of_member_coupons(place)
+    remove_before(place, behind)
+    done = place.run("run", "--until-end", status=65)
+    expect(stopped_by_name(done.stderr) == {"member_coupons"}, done.stderr)
+    expect("nothing behind it is missing" in done.stderr, done.stderr)
+    found = place.differences(["coupon", "stock"], place.staged)
+    expect(not found, found)
+    done = place.run("run", "--until-end", "-s", "source.lost_anchor=accept")
+    accepted = re.findall(r"event=anchor.accepted .*generation=(\w+)",
+                          done.stderr)
+    expect(set(accepted) == {"member_coupons"}, done.stderr)
+    found = place.differences(["coupon", "member_coupons"], place.staged)
+    expect(not found, found)
 
 
 @test

@@ -154,7 +154,7 @@ take(struct world *w, struct owner *o, size_t l)
 
 	for (unsigned i = 0; i < o->lanes.n; i++)
 		o->offered[l][i] = o->claimed[l][i].next;
-	next = core_assign(o->core, &o->parts[l], o->claimed[l], true);
+	next = core_assign(o->core, &o->parts[l], o->claimed[l], NULL);
 	o->at[l] = 0;
 	while (o->at[l] < w->logs[l].n &&
 	       w->logs[l].events[o->at[l]].offset < next)

@@ -124,7 +124,7 @@ bench_assign(struct bench *b, size_t n, int64_t start)
 		(void)snprintf(part->topic, sizeof(part->topic), "stock");
 		part->number = (int32_t)i;
 		part->end_seen = -1;
-		(void)core_assign(b->core, part, starts, true);
+		(void)core_assign(b->core, part, starts, NULL);
 	}
 }
 

@@ -88,7 +88,7 @@ assign(struct log *log, struct partition *part, int64_t stock, int64_t product)
 		{.next = product, .epoch = 8, .anchor_offset = -1},
 	};
 
-	return offsets_assign(log->off, part, starts, true);
+	return offsets_assign(log->off, part, starts, NULL);
 }
 
 /* A record that `pending` things wait for. */

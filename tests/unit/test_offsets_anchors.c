@@ -126,7 +126,7 @@ begins(struct log *log, unsigned lane, int64_t next, int64_t anchor)
 static int64_t
 assign(struct log *log, struct partition *part)
 {
-	return offsets_assign(log->off, part, log->starts, true);
+	return offsets_assign(log->off, part, log->starts, NULL);
 }
 
 static void
@@ -320,14 +320,78 @@ a_lane_without_an_anchor_loses_none(void **state)
 static void
 anchors_are_not_asked_for_when_a_person_said_so(void **state)
 {
+	const bool all[LANES_MAX] = {true, true, true};
 	struct log *log = *state;
 
 	for (unsigned i = 0; i < LANES; i++)
 		begins(log, i, 41, 40);
 	assert_int_equal(
-		offsets_assign(log->off, &log->stock, log->starts, false), 41);
+		offsets_assign(log->off, &log->stock, log->starts, all), 41);
 	assert_int_equal(lost_at(log, 60), 0);
 	assert_int_equal(lost(log, &log->stock, NULL, 10), 0);
+}
+
+static void
+who_was_not_meant_has_its_anchor_asked_for(void **state)
+{
+	const bool waived[LANES_MAX] = {[PRODUCT] = true};
+	struct log *log = *state;
+
+	begins(log, STOCK, 90, 89);
+	begins(log, PRODUCT, 41, 30);
+	begins(log, CARDS, 90, 89);
+	assert_int_equal(
+		offsets_assign(log->off, &log->stock, log->starts, waived), 41);
+	assert_int_equal(lost_at(log, 41), 0);
+	assert_int_equal(lost_at(log, 90), 1u << STOCK | 1u << CARDS);
+}
+
+/* ---- Where reading stands ------------------------------------------------ */
+
+static unsigned
+last(const struct log *log)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < LANES; i++)
+		if (offsets_is_last(log->off, &log->stock, &log->lanes.lane[i]))
+			found |= 1u << i;
+	return found;
+}
+
+static void
+reading_stands_where_the_last_lane_does(void **state)
+{
+	struct log *log = *state;
+
+	begins(log, STOCK, 41, 40);
+	begins(log, PRODUCT, 90, 40);
+	begins(log, CARDS, 90, 89);
+	(void)assign(log, &log->stock);
+	assert_int_equal(last(log), 1u << STOCK | 1u << PRODUCT);
+	assert_int_equal(offsets_place(&log->stock, &log->lanes.lane[CARDS]),
+			 89);
+	/* Behind their anchors one has all to see, the other what is new. */
+	assert_int_equal(lost_at(log, 40), 0);
+	assert_int_equal(last(log), 1u << STOCK);
+	offsets_reached(log->off, &log->stock, 60);
+	assert_int_equal(offsets_place(&log->stock, &log->lanes.lane[STOCK]),
+			 60);
+	assert_int_equal(last(log), 1u << STOCK);
+	stop(log, STOCK);
+	assert_int_equal(last(log), 1u << CARDS);
+}
+
+static void
+who_begins_with_the_first_record_stands_before_all_others(void **state)
+{
+	struct log *log = *state;
+
+	begins(log, STOCK, -1, -1);
+	begins(log, PRODUCT, 41, 40);
+	begins(log, CARDS, 0, -1);
+	(void)assign(log, &log->stock);
+	assert_int_equal(last(log), 1u << STOCK);
 }
 
 /* ---- Where reading starts ------------------------------------------------ */
@@ -509,6 +573,9 @@ main(void)
 		TEST(partitions_have_anchors_of_their_own),
 		TEST(a_lane_without_an_anchor_loses_none),
 		TEST(anchors_are_not_asked_for_when_a_person_said_so),
+		TEST(who_was_not_meant_has_its_anchor_asked_for),
+		TEST(reading_stands_where_the_last_lane_does),
+		TEST(who_begins_with_the_first_record_stands_before_all_others),
 		TEST(reading_starts_at_the_lowest_anchor_or_position),
 		TEST(an_anchor_that_is_read_again_takes_no_position_back),
 		TEST(a_stopped_lane_holds_nobody_back),
