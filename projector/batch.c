@@ -387,8 +387,7 @@ batch_drop_lane(struct batch *bat, const struct lane *lane)
 			give_back(bat, &e->flight->recs);
 		flight_free(e->flight);
 		e->flight = NULL;
-		if (e->rows == 0)
-			workset_move(&bat->work, e, LIST_NONE);
+		workset_move(&bat->work, e, e->rows ? LIST_ROWS : LIST_NONE);
 		batch_count_unit(bat, e);
 	}
 }

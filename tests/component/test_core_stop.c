@@ -53,6 +53,13 @@ assert_stopped(const struct stage *st, const struct lane *lane,
 		fail_msg("%s", lane->stop.text);
 }
 
+static const struct pj_error *
+stopped(struct pj_error *why)
+{
+	(void)pj_error_set(why, PJ_ERROR_STOP, "stopped");
+	return why;
+}
+
 /* ---- Limits ----------------------------------------------------------------
  */
 
@@ -347,6 +354,35 @@ a_stop_at_any_moment_loses_nothing(void **state)
 	}
 }
 
+/* A record is parked while it is not known what became of a write. */
+static void
+a_stop_with_a_row_and_a_write_to_send_again_comes_to_rest(void **state)
+{
+	struct stage *st = *state;
+	struct pj_error why;
+	struct job *job;
+
+	refuse_number(5);
+	stage_begin(st);
+	core_stop_lane(st->core, calm, stopped(&why));
+	feed(st, STEPS, 0, "a", 1, "");
+	job = next_apply(st);
+	assert_true(writes(job, "a"));
+	finish(st, job, IN_VAIN);
+	job = next(st);
+	assert_int_equal(job->kind, JOB_LOAD);
+	feed(st, STEPS, 1, "a", 5, "");
+	finish(st, job, FINE);
+	core_stop_lane(st->core, keyed, stopped(&why));
+	settle(st);
+	assert_true(core_is_saved(st->core));
+	stage_begin(st);
+	replay(st);
+	settle(st);
+	assert_int_equal(stored(keyed, "a", "_steps"), 1);
+	assert_queue("keyed.1", "a", STEPS, 1, 1, 1);
+}
+
 static void
 a_stopped_projection_is_given_nothing_and_writes_nothing(void **state)
 {
@@ -574,6 +610,7 @@ main(void)
 		TEST(where_the_store_takes_not_even_a_marker_the_projection_stops),
 		TEST(where_the_store_does_not_take_a_unit_the_projection_stops),
 		TEST(a_stop_at_any_moment_loses_nothing),
+		TEST(a_stop_with_a_row_and_a_write_to_send_again_comes_to_rest),
 		TEST(a_stopped_projection_is_given_nothing_and_writes_nothing),
 		TEST(a_partition_that_is_another_one_stops_those_that_read_its_topic),
 		TEST(a_log_that_goes_on_as_it_was_is_read_on),
