@@ -17,6 +17,7 @@ batch_init(struct batch *bat, const struct batch_settings *set,
 	bat->set = *set;
 	bat->offsets = offsets;
 	TAILQ_INIT(&bat->queued);
+	TAILQ_INIT(&bat->open_units);
 	workset_init(&bat->work, set->token_random);
 }
 
@@ -33,7 +34,7 @@ batch_drop(struct batch *bat)
 		TAILQ_REMOVE(&bat->queued, q, link);
 		queued_free(q);
 	}
-	memset(bat->n_open_units, 0, sizeof(bat->n_open_units));
+	TAILQ_INIT(&bat->open_units);
 	bat->n_parked = bat->n_unparks = 0;
 	bat->n_ready = bat->n_settled = bat->n_drained = bat->n_stuck = 0;
 	bat->in_vain = bat->fenced = bat->reread = false;
@@ -108,13 +109,17 @@ batch_add_unit(struct batch *bat, struct lane *lane, struct pj_str key,
 bool
 batch_can_fold(const struct entry *e)
 {
-	/* Waiting for rows it takes no more: else it would wait for ever. */
+	/*
+	 * Waiting for rows, or for units, it takes no more: else it would wait
+	 * for ever. Nor does a unit that others may wait for.
+	 */
 	return e->doc && e->backlog.n == 0 && !e->careful &&
-	       e->list != LIST_ROWS;
+	       e->list != LIST_ROWS && e->list != LIST_UNITS &&
+	       !(e->unit && e->list == LIST_DIRTY);
 }
 
 void
-batch_count_unit(struct batch *bat, struct entry *e)
+batch_track_unit(struct batch *bat, struct entry *e)
 {
 	bool open = e->changed.n || e->backlog.n || e->flight || e->rows;
 
@@ -122,16 +127,16 @@ batch_count_unit(struct batch *bat, struct entry *e)
 		return;
 	e->open = open;
 	if (open)
-		bat->n_open_units[e->lane->index]++;
+		TAILQ_INSERT_TAIL(&bat->open_units, e, open_link);
 	else
-		bat->n_open_units[e->lane->index]--;
+		TAILQ_REMOVE(&bat->open_units, e, open_link);
 }
 
 void
 batch_defer(struct batch *bat, struct entry *e, struct record *rec)
 {
 	records_add(&e->backlog, rec);
-	batch_count_unit(bat, e);
+	batch_track_unit(bat, e);
 }
 
 void
@@ -142,7 +147,7 @@ batch_changed(struct batch *bat, struct entry *e, struct record *rec)
 	if (e->list == LIST_NONE)
 		workset_move(&bat->work, e,
 			     e->rows ? LIST_ROWS : batch_dirty_list(bat, e));
-	batch_count_unit(bat, e);
+	batch_track_unit(bat, e);
 }
 
 bool
@@ -188,9 +193,9 @@ batch_park_take(struct batch *bat, struct parked_row *row, struct entry *e)
 	e->rows++;
 	if (e->list == LIST_NONE || e->list == LIST_DIRTY ||
 	    e->list == LIST_URGENT || e->list == LIST_HELD ||
-	    e->list == LIST_DRAIN)
+	    e->list == LIST_UNITS || e->list == LIST_DRAIN)
 		workset_move(&bat->work, e, LIST_ROWS);
-	batch_count_unit(bat, e);
+	batch_track_unit(bat, e);
 }
 
 /* ---- Shared documents (rule 7) --------------------------------------------
@@ -388,7 +393,7 @@ batch_drop_lane(struct batch *bat, const struct lane *lane)
 		flight_free(e->flight);
 		e->flight = NULL;
 		workset_move(&bat->work, e, e->rows ? LIST_ROWS : LIST_NONE);
-		batch_count_unit(bat, e);
+		batch_track_unit(bat, e);
 	}
 }
 

@@ -66,11 +66,13 @@ struct batch {
 	bool reread;
 	int64_t now_mono_ms, now_at_ms; /* handed in by the core */
 	/*
-	 * Units being written, by lane. No document of that lane is sent
-	 * meanwhile: its position could pass a record that waits in the unit,
-	 * and after a crash nobody would look at it again.
+	 * Units with records that are not durable in them. No document of that
+	 * lane is sent with a record that was taken on later than one of those:
+	 * its position would pass that one, and after a crash nobody would look
+	 * at it again.
 	 */
-	unsigned n_open_units[LANES_MAX];
+	struct entries open_units;
+	uint64_t oldest_open[LANES_MAX]; /* of their records; UINT64_MAX */
 	/* Entries whose document is here and whose backlog may be folded. */
 	struct entry **ready;
 	size_t n_ready, ready_cap;

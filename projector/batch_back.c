@@ -47,7 +47,7 @@ settle_drain(struct batch *bat, struct entry *e)
 void
 batch_settle(struct batch *bat, struct entry *e)
 {
-	batch_count_unit(bat, e);
+	batch_track_unit(bat, e);
 	if (settle_drain(bat, e))
 		return;
 	workset_move(&bat->work, e,
@@ -185,7 +185,7 @@ abandon(struct batch *bat, struct entry *e)
 	flight_free(e->flight);
 	e->flight = NULL;
 	workset_move(&bat->work, e, e->rows ? LIST_ROWS : LIST_NONE);
-	batch_count_unit(bat, e);
+	batch_track_unit(bat, e);
 }
 
 static int

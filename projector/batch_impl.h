@@ -8,9 +8,9 @@
 /* The list a document with changes belongs to. */
 enum entry_list
 batch_dirty_list(const struct batch *bat, const struct entry *e);
-/* Counts the unit in or out of n_open_units, as it stands. */
+/* Takes the unit into open_units, or out of them, as it stands. */
 void
-batch_count_unit(struct batch *bat, struct entry *e);
+batch_track_unit(struct batch *bat, struct entry *e);
 /* Its backlog may be folded. */
 void
 batch_mark_ready(struct batch *bat, struct entry *e);

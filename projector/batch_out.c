@@ -233,11 +233,48 @@ fly_on(struct batch *bat, struct entry *e)
 	return NULL;
 }
 
-/* A unit of its lane is open: what is behind that may not pass it. */
-static bool
-is_blocked(const struct batch *bat, const struct entry *e)
+/* The first of the unit's records that are not durable in it. */
+static uint64_t
+oldest_of(const struct entry *unit)
 {
-	return !e->unit && bat->n_open_units[e->lane->index] > 0;
+	const struct records *recs = &unit->backlog;
+
+	if (unit->changed.n)
+		recs = &unit->changed;
+	if (unit->flight && unit->flight->recs.n)
+		recs = &unit->flight->recs;
+	return recs->n ? recs->recs[0]->serial : UINT64_MAX;
+}
+
+/* It may not pass what was taken on before its last record. */
+static bool
+is_behind_unit(const struct batch *bat, const struct entry *e)
+{
+	return !e->unit && e->changed.n > 0 &&
+	       e->changed.recs[e->changed.n - 1]->serial >
+		       bat->oldest_open[e->lane->index];
+}
+
+/* Documents whose units have been written. */
+static void
+release_behind_units(struct batch *bat)
+{
+	struct entry *e, *next;
+
+	for (unsigned i = 0; i < LANES_MAX; i++)
+		bat->oldest_open[i] = UINT64_MAX;
+	TAILQ_FOREACH(e, &bat->open_units, open_link)
+	{
+		uint64_t *oldest = &bat->oldest_open[e->lane->index];
+		uint64_t first = oldest_of(e);
+
+		*oldest = first < *oldest ? first : *oldest;
+	}
+	for (e = TAILQ_FIRST(&bat->work.lists[LIST_UNITS]); e; e = next) {
+		next = TAILQ_NEXT(e, link);
+		if (!is_behind_unit(bat, e))
+			workset_move(&bat->work, e, batch_dirty_list(bat, e));
+	}
 }
 
 static void
@@ -252,10 +289,12 @@ apply_job_take(struct batch *bat, struct job *job, enum entry_list list,
 		struct flight *flight;
 
 		next = TAILQ_NEXT(e, link);
-		if (list == LIST_RESEND)
-			flight = fly_on(bat, e);
-		else
-			flight = is_blocked(bat, e) ? NULL : take_off(bat, e);
+		if (list != LIST_RESEND && is_behind_unit(bat, e)) {
+			workset_move(&bat->work, e, LIST_UNITS);
+			continue;
+		}
+		flight =
+			list == LIST_RESEND ? fly_on(bat, e) : take_off(bat, e);
 		if (!flight)
 			continue;
 		*bytes += flight->len;
@@ -414,6 +453,7 @@ batch_apply_job(struct batch *bat, bool checkpoints)
 	struct job *job;
 	size_t rows = checkpoints ? offsets_rows_due(bat->offsets) : 0;
 
+	release_behind_units(bat);
 	batch_unhold(bat);
 	if (!rows && bat->n_parked == 0 && bat->n_unparks == 0 &&
 	    bat->work.n_in_list[LIST_DIRTY] == 0 &&

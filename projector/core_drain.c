@@ -366,6 +366,7 @@ start_queued(struct core *core, struct queued *q)
 		batch_end_queued(&core->batch, q, false);
 		return;
 	}
+	q->rec.serial = ++core->serial;
 	q->rec.pending = 1;
 	core_read(core, &q->rec, &rd);
 	if (!home->unit) {
@@ -392,6 +393,7 @@ settled(struct core *core, struct queued *q)
 	if (home->unit && q->stage == QUEUED_FOLDING && !drain->refused) {
 		q->stage = QUEUED_CLEARING;
 		q->counts = true;
+		q->rec.serial = ++core->serial;
 		core_fold_or_defer(core, home, &q->rec, NULL);
 		return;
 	}

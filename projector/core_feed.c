@@ -242,7 +242,7 @@ core_fold_backlog(struct core *core, struct entry *e)
 	if (!e->changed.n)
 		e->careful = false;
 	workset_count(&core->batch.work, e);
-	batch_count_unit(&core->batch, e);
+	batch_track_unit(&core->batch, e);
 	/* A drain that waited for these goes on. */
 	if (e->drain && e->list == LIST_NONE && e->backlog.n == 0)
 		batch_settle(&core->batch, e);
@@ -383,6 +383,7 @@ core_feed(struct core *core, struct record *rec, int64_t now_mono_ms,
 	core->batch.now_at_ms = now_at_ms;
 	core->counts.consumed++;
 	check_anchors(core, rec->partition, rec, -1);
+	rec->serial = ++core->serial;
 	offsets_add(core->offsets, rec);
 	core_read(core, rec, &rd);
 	switch (rd.result) {

@@ -21,6 +21,7 @@ struct core {
 	int64_t backoff_ms;
 	int64_t checkpoint_mono_ms; /* last sent */
 	uint64_t jitter;
+	uint64_t serial;	     /* of the record taken on last */
 	struct buf key;		     /* of a unit being looked for */
 	const struct record *routed; /* within core_route() */
 	struct core_answer *answers;

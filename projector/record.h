@@ -51,6 +51,8 @@ struct record {
 	const struct record_header *headers;
 	size_t n_headers;
 
+	/* Grows with every record taken on, be it out of a queue; core's. */
+	uint64_t serial;
 	uint32_t pending; /* documents and rows not yet durable */
 	bool folded;	  /* every stage has seen it */
 	/* It comes out of a parked queue, not from the log; NULL otherwise. */

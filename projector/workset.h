@@ -72,6 +72,7 @@ enum entry_list {
 	LIST_DIRTY,    /* has changes that may be sent */
 	LIST_URGENT,   /* the same, and lost to another owner: alone, first */
 	LIST_HELD,     /* the same, and has to let other owners have a turn */
+	LIST_UNITS,    /* the same, and has to let units go before it */
 	LIST_RESEND,   /* its flight has to be sent again as it is */
 	LIST_SENT,     /* its flight is in an apply job */
 	LIST_DRAIN,    /* waits for the next rows of its parked queue */
@@ -141,7 +142,8 @@ struct entry {
 	 * and after a crash nobody would look at them again.
 	 */
 	unsigned rows;
-	bool open; /* a unit that counts in the batch's n_open_units */
+	bool open; /* a unit that is one of the batch's open_units */
+	TAILQ_ENTRY(entry) open_link;
 	struct lane_tally
 		tally; /* of doc and not yet sent: a reload forgets it */
 	/*

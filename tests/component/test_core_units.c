@@ -187,75 +187,8 @@ an_event_of_a_known_and_an_unknown_document_waits_for_both(void **state)
 	assert_int_equal(scripted.n_rows, 1);
 }
 
-/* ---- The barrier -----------------------------------------------------------
+/* ---- Crashes ---------------------------------------------------------------
  */
-
-static void
-no_document_of_the_lane_goes_while_a_unit_is_written(void **state)
-{
-	struct stage *st = *state;
-	struct job *row, *unit;
-	const char *id;
-
-	stage_begin(st);
-	feed_to(st, STEPS, 0, "o", "x", 1);
-	settle(st);
-	undecodable(st, 1);
-	feed_to(st, STEPS, 1, "k", "x", 2);
-	feed_to(st, STEPS, 2, "o", "x", 3);
-	feed_to(st, STEPS, 3, "p", "y", 4);
-	row = next_apply(st);
-	assert_int_equal(row->batch.n_parked, 1);
-	assert_int_equal(row->batch.n_writes, 0);
-	run(row, FINE);
-	/* y is loaded, and no more than that. */
-	assert_null(next_apply(st));
-	st->now += 60000;
-	assert_null(next(st));
-	back(st, row);
-	id = unit_id(spread, STEPS, "k");
-	unit = next_apply(st);
-	assert_true(writes(unit, id));
-	assert_int_equal(unit->batch.n_writes, 1);
-	assert_null(next(st));
-	run(unit, LOST);
-	back(st, unit);
-	assert_null(next(st));
-	assert_int_equal(stored(spread, "x", "sum"), 1);
-	assert_int_equal(checkpoint(spread, STEPS), 1);
-	settle(st);
-	assert_int_equal(stored(spread, "x", "sum"), 4);
-	assert_int_equal(stored(spread, "y", "sum"), 4);
-	assert_int_equal(checkpoint(spread, STEPS), 4);
-	assert_queue(READMODEL_UNITS, id, STEPS, 1, 1, 1);
-}
-
-static void
-another_lane_does_not_wait_for_the_unit(void **state)
-{
-	struct stage *st = *state;
-	struct lane *keyed = stage_lane(st, &keyed_projection);
-	struct job *row;
-
-	stage_begin(st);
-	feed(st, STEPS, 1, "k", 1, ""); /* unknown to spread alone */
-	feed_to(st, STEPS, 2, "o", "x", 2);
-	row = next_apply(st);
-	while (row && row->batch.n_parked == 0) {
-		finish(st, row, FINE);
-		row = next_apply(st);
-	}
-	assert_non_null(row);
-	run(row, FINE);
-	rest(st);
-	/* The unit's row is out: keyed is written, spread is not. */
-	assert_int_equal(stored(keyed, "k", "sum"), 1);
-	assert_int_equal(stored(keyed, "o", "sum"), 2);
-	assert_int_equal(stored(spread, "x", "sum"), -1);
-	back(st, row);
-	settle(st);
-	assert_int_equal(stored(spread, "x", "sum"), 2);
-}
 
 /* A crash with the unit not yet written: nothing may have passed it. */
 static void
@@ -443,8 +376,6 @@ main(void)
 		TEST(a_document_key_that_is_too_long_waits_alone),
 		TEST(a_key_in_quotes_is_the_same_key),
 		TEST(an_event_of_a_known_and_an_unknown_document_waits_for_both),
-		TEST(no_document_of_the_lane_goes_while_a_unit_is_written),
-		TEST(another_lane_does_not_wait_for_the_unit),
 		TEST(what_a_crash_leaves_of_a_unit_is_done_again),
 		TEST(a_unit_goes_on_where_the_last_owner_left_it),
 		TEST(a_unit_is_known_however_little_memory_there_is),

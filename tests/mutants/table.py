@@ -195,18 +195,24 @@ MUTANTS = [
      "says": "bad_records_are_parked_and_the_rest_flows"},
     {"name": "a marker is sent before its rows are durable",
      "file": "projector/batch.c",
-     "old": "	    e->list == LIST_DRAIN)\n"
+     "old": " || e->list == LIST_DRAIN)\n"
             "		workset_move(&bat->work, e, LIST_ROWS);\n",
-     "new": "	    e->list == LIST_DRAIN)\n"
+     "new": " || e->list == LIST_DRAIN)\n"
             "		workset_move(&bat->work, e, LIST_DIRTY);\n",
      "test": binary("tests/component/test_core_park"),
      "says": "a_record_is_durable_in_its_row_before_its_document_says_so"},
     {"name": "documents pass a unit that is being written",
      "file": "projector/batch_out.c",
-     "old": "	return !e->unit && bat->n_open_units[e->lane->index] > 0;\n",
-     "new": "	return !e->unit && bat->n_open_units[e->lane->index] > 99;\n",
-     "test": binary("tests/component/test_core_units"),
+     "old": "		if (list != LIST_RESEND && is_behind_unit(bat, e)) {\n",
+     "new": "		if (list == LIST_HELD && is_behind_unit(bat, e)) {\n",
+     "test": binary("tests/component/test_core_units_wait"),
      "says": "no_document_of_the_lane_goes_while_a_unit_is_written"},
+    {"name": "a document that waits for a unit takes more",
+     "file": "projector/batch.c",
+     "old": "	       e->list != LIST_ROWS && e->list != LIST_UNITS &&\n",
+     "new": "	       e->list != LIST_ROWS &&\n",
+     "test": binary("tests/component/test_core_units_wait"),
+     "says": "a_document_that_waits_for_a_unit_is_written_however_much_comes"},
     {"name": "what waited in a unit is judged by positions",
      "file": "projector/fold.c",
      "old": "	if (doc_has_late(doc, source, rec->offset))\n"
@@ -227,7 +233,7 @@ MUTANTS = [
      "says": "a_look_from_before_the_queue_began_says_nothing_of_it"},
     {"name": "a queue is drained before all of its rows are durable",
      "file": "projector/batch.c",
-     "old": " ||\n	    e->list == LIST_DRAIN)\n",
+     "old": " || e->list == LIST_DRAIN)\n",
      "new": ")\n",
      "test": binary("tests/component/test_core_drain_again"),
      "says": "rows_are_looked_for_when_all_of_them_are_durable"},
