@@ -223,33 +223,56 @@ core_park_lone(struct core *core, struct lane *lane, struct record *rec,
  * -------------------------------------------------------------------
  */
 
+/* The unit whose key has been put together, or NULL. */
+static struct entry *
+find_unit(struct core *core, const struct lane *lane)
+{
+	return workset_find(&core->batch.work, lane, true,
+			    (struct pj_str){core->key.data, core->key.len});
+}
+
+/* The record waits in it already, has left it, or has to queue in it. */
+static bool
+captures(const struct entry *unit, const struct record *rec)
+{
+	int32_t source = rec->partition->source_index;
+	const struct doc_queue *queue;
+
+	if (!unit)
+		return false;
+	if (unit->backlog.n)
+		return true;
+	queue = doc_queue(unit->doc, source);
+	return doc_has_late(unit->doc, source, rec->offset) ||
+	       (queue && rec->offset >= queue->first);
+}
+
 bool
 core_captured(struct core *core, struct lane *lane, struct record *rec,
 	      const struct reading *rd)
 {
-	const struct doc_queue *queue;
+	int32_t source = rec->partition->source_index;
+	struct entry *e = NULL;
 	struct pj_str key;
-	struct entry *e;
 
 	if (core->batch.work.n_units[lane->index] == 0)
 		return false;
 	key = decode_key(core->decoder, rec->key);
-	if (key.len == 0)
-		return false;
 	buf_clear(&core->key);
-	readmodel_unit_key(&core->key, lane->generation,
-			   rec->partition->source_index, "key", key);
-	e = workset_find(&core->batch.work, lane, true,
-			 (struct pj_str){core->key.data, core->key.len});
-	if (!e)
-		return false;
-	if (e->backlog.n == 0) {
-		queue = doc_queue(e->doc, rec->partition->source_index);
-		if (!doc_has_late(e->doc, rec->partition->source_index,
-				  rec->offset) &&
-		    (!queue || rec->offset < queue->first))
-			return false;
+	if (key.len) {
+		readmodel_unit_key(&core->key, lane->generation, source, "key",
+				   key);
+		e = find_unit(core, lane);
 	}
+	if (!captures(e, rec)) {
+		/* Parked alone before, by code that found no place for it. */
+		buf_clear(&core->key);
+		readmodel_lone_key(&core->key, lane->generation, source,
+				   rec->offset);
+		e = find_unit(core, lane);
+	}
+	if (!captures(e, rec))
+		return false;
 	core_fold_or_defer(core, e, rec, rd);
 	return true;
 }

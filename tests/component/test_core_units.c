@@ -228,6 +228,15 @@ what_a_crash_leaves_of_a_unit_is_done_again(void **state)
 /* ---- Under one owner after the other ----------------------------------------
  */
 
+/* The position of a lane as if none had ever been written: it may be that old.
+ */
+static void
+forget_position(void)
+{
+	scripted_point("spread.1", FIRST_SOURCE)->next = -1;
+	scripted_point("spread.1", FIRST_SOURCE)->anchor_offset = -1;
+}
+
 static void
 a_unit_goes_on_where_the_last_owner_left_it(void **state)
 {
@@ -247,8 +256,7 @@ a_unit_goes_on_where_the_last_owner_left_it(void **state)
 	assert_int_equal(stored(spread, "x", "sum"), -1);
 	assert_int_equal(spread->n_units_parked, 1);
 	/* And with no position written, from the start. */
-	scripted_point("spread.1", FIRST_SOURCE)->next = -1;
-	scripted_point("spread.1", FIRST_SOURCE)->anchor_offset = -1;
+	forget_position();
 	stage_begin(st);
 	replay(st);
 	settle(st);
@@ -256,6 +264,37 @@ a_unit_goes_on_where_the_last_owner_left_it(void **state)
 		     2);
 	assert_int_equal(stored(spread, "x", "sum"), -1);
 	assert_int_equal(scripted.n_rows, 2);
+}
+
+/* Other code was adopted before its position was written: it has a key now. */
+static void
+a_lone_record_that_has_a_key_by_now_stays_where_it_waits(void **state)
+{
+	struct stage *st = *state;
+
+	undecodable(st, 100);
+	stage_begin(st);
+	feed_raw(st, STEPS, 100, NULL,
+		 "{\"eventType\":\"Step\",\"data\":{\"n\":7,\"to\":\"x\"}}");
+	settle(st);
+	assert_queue(READMODEL_UNITS, lone_id(spread, STEPS, 100), STEPS, 100,
+		     100, 1);
+	forget_position();
+	st->n_undecodable = 0;
+	stage_begin(st);
+	replay(st);
+	settle(st);
+	assert_int_equal(stored(spread, "x", "sum"), -1);
+	assert_true(request(st, spread, STEPS, "retry", "record", "", 100));
+	settle(st);
+	(void)answer(st, STORE_REQ_DONE);
+	assert_int_equal(stored(spread, "x", "sum"), 7);
+	/* Nor is it applied once more when it has left. */
+	forget_position();
+	stage_begin(st);
+	replay(st);
+	settle(st);
+	assert_int_equal(stored(spread, "x", "sum"), 7);
 }
 
 /* Nothing stays in memory but what has to, and units do. */
@@ -378,6 +417,7 @@ main(void)
 		TEST(an_event_of_a_known_and_an_unknown_document_waits_for_both),
 		TEST(what_a_crash_leaves_of_a_unit_is_done_again),
 		TEST(a_unit_goes_on_where_the_last_owner_left_it),
+		TEST(a_lone_record_that_has_a_key_by_now_stays_where_it_waits),
 		TEST(a_unit_is_known_however_little_memory_there_is),
 		TEST(a_unit_that_somebody_else_wrote_means_reading_again),
 		TEST(a_unit_that_could_not_be_written_for_long_means_reading_again),

@@ -213,6 +213,17 @@ MUTANTS = [
      "new": "	       e->list != LIST_ROWS &&\n",
      "test": binary("tests/component/test_core_units_wait"),
      "says": "a_document_that_waits_for_a_unit_is_written_however_much_comes"},
+    {"name": "a record that waits alone is not looked for when it comes again",
+     "file": "projector/core_park.c",
+     "old": "		e = find_unit(core, lane);\n"
+            "	}\n"
+            "	if (!captures(e, rec))\n"
+            "		return false;\n",
+     "new": "	}\n"
+            "	if (!captures(e, rec))\n"
+            "		return false;\n",
+     "test": binary("tests/component/test_core_units"),
+     "says": "a_lone_record_that_has_a_key_by_now_stays_where_it_waits"},
     {"name": "what waited in a unit is judged by positions",
      "file": "projector/fold.c",
      "old": "	if (doc_has_late(doc, source, rec->offset))\n"
