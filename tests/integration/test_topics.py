@@ -135,9 +135,41 @@ class Topics(Tests):
         self.check(place, 0, "warning topic shop: retention.ms is 3600000",
                    "warning topic shop: unclean.leader.election.enable")
 
+    def publish_skipped(self, name, topic, first, end):
+        """Records that nobody reads; positions move over them."""
+        archive = WORK / f"{name}-{first}" / topic
+        archive.mkdir(parents=True)
+        (archive / "0.ndjson").write_text("".join(json.dumps(
+            {"topic": topic, "partition": 0, "offset": n - first,
+             "timestamp": 1700000000000 + n, "key": f"k-{n}", "headers": {},
+             "value": json.dumps({"eventType": "Nothing", "data": {}})}) + "\n"
+            for n in range(first, end)))
+        sh(BUILD / "tests/support/publish", self.brokers, archive.parent,
+           "--prefix", f"{name}.")
+
+    def test_4_removed_records_stop_only_who_had_them_to_read(self):
+        self.admin("create-topic", "removed.coupon", 1)
+        self.publish_skipped("removed", "coupon", 0, 10)
+        alone = self.place("removed", "coupon")
+        self.run_to_end(alone, 0)
+        both = self.place("removed", "coupon", "member_coupons")
+        self.run_to_end(both, 0)
+        alone = self.place("removed", "coupon")
+        self.publish_skipped("removed", "coupon", 10, 15)
+        self.run_to_end(alone, 0)
+        self.publish_skipped("removed", "coupon", 15, 20)
+        self.admin("delete-records", "removed.coupon", 0, 12)
+        both = self.place("removed", "coupon", "member_coupons")
+        self.run_to_end(both, STOP, "event=projection.stopped",
+                        "projection=member_coupons", "outside the log")
+        # The other one has come to the end: its last record is there.
+        self.admin("delete-records", "removed.coupon", 0, 19)
+        alone = self.place("removed", "coupon")
+        self.run_to_end(alone, 0)
+
     # ---- Dead letters -----------------------------------------------------
 
-    def test_4_a_parked_record_is_copied_once_it_is_kept(self):
+    def test_5_a_parked_record_is_copied_once_it_is_kept(self):
         archive = WORK / "broken" / "shop"
         archive.mkdir(parents=True)
         broken = base64.b64encode(b"{broken").decode()
