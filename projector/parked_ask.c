@@ -72,6 +72,14 @@ random_id(char out[33], struct pj_error *err)
 	return 0;
 }
 
+/* What is alone is a queue of its own, though others alone have its unit. */
+static bool
+is_for_the_queue(const struct ask *ask, const struct ask_wish *wish)
+{
+	return strcmp(wish->action, "retry") == 0 &&
+	       strcmp(ask->unit_type, "record") != 0;
+}
+
 /*
  * A discard names one record: one of another head is another wish. A retry is
  * for the queue, whatever is at its head by now.
@@ -87,8 +95,7 @@ is_same_wish(const struct store_request *req, const struct ask *ask,
 	       memcmp(req->unit, ask->unit, ask->unit_len) == 0 &&
 	       req->partition == ask->partition &&
 	       strcmp(req->topic, ask->topic) == 0 &&
-	       (req->offset == ask->offset ||
-		strcmp(wish->action, "retry") == 0);
+	       (req->offset == ask->offset || is_for_the_queue(ask, wish));
 }
 
 static const struct store_request *

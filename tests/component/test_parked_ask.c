@@ -30,6 +30,20 @@ add(struct asks *asks, const char *unit, int32_t partition, int64_t offset)
 					      .cause = "missing field"});
 }
 
+/* A record without a key, alone. */
+static void
+add_lone(struct asks *asks, int64_t offset)
+{
+	asks_add(asks, &(struct parked_queue){.unit_type = "record",
+					      .unit = str(""),
+					      .topic = "stock",
+					      .partition = 0,
+					      .offset = offset,
+					      .n = 1,
+					      .type = "",
+					      .cause = "no JSON"});
+}
+
 static void
 ask_for(struct fixture *fx, struct asks *asks, const struct ask_wish *wish)
 {
@@ -141,6 +155,29 @@ asking_again_waits_for_what_was_asked(void **state)
 }
 
 static void
+records_alone_are_asked_for_one_by_one(void **state)
+{
+	static const struct ask_wish *const wishes[] = {&retry, &discard};
+	struct fixture *fx = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct asks first = {NULL, 0, 0}, second = {NULL, 0, 0};
+
+		add_lone(&first, 10);
+		ask_for(fx, &first, wishes[i]);
+		add_lone(&second, 10);
+		add_lone(&second, 20);
+		ask_for(fx, &second, wishes[i]);
+		assert_string_equal(first.ask[0].id, second.ask[0].id);
+		assert_string_not_equal(first.ask[0].id, second.ask[1].id);
+		assert_int_equal(count_requests(fx, STORE_REQ_NEW),
+				 2 * (i + 1));
+		asks_release(&first);
+		asks_release(&second);
+	}
+}
+
+static void
 each_end_is_told_once_with_its_result(void **state)
 {
 	struct fixture *fx = *state;
@@ -212,6 +249,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(a_request_says_what_is_wanted_of_which_queue),
 		STORE_TEST(asking_again_waits_for_what_was_asked),
+		STORE_TEST(records_alone_are_asked_for_one_by_one),
 		STORE_TEST(each_end_is_told_once_with_its_result),
 		STORE_TEST(what_has_ended_days_ago_is_taken_away),
 	};
