@@ -35,7 +35,7 @@ batch_drop(struct batch *bat)
 		queued_free(q);
 	}
 	TAILQ_INIT(&bat->open_units);
-	bat->n_parked = bat->n_unparks = 0;
+	bat->n_parked = bat->n_unparks = bat->n_unparks_out = 0;
 	bat->n_ready = bat->n_settled = bat->n_drained = bat->n_stuck = 0;
 	bat->in_vain = bat->fenced = bat->reread = false;
 	bat->era++;
@@ -403,5 +403,6 @@ batch_is_idle(const struct batch *bat)
 	for (int i = LIST_NONE + 1; i < LIST_MAX; i++)
 		if (bat->work.n_in_list[i])
 			return false;
-	return bat->n_parked == 0 && bat->n_unparks == 0;
+	return bat->n_parked == 0 && bat->n_unparks == 0 &&
+	       bat->n_unparks_out == 0;
 }

@@ -54,6 +54,7 @@ struct batch {
 	size_t n_parked, parked_cap;
 	struct queued **unparks; /* whose rows go or change; not yet sent */
 	size_t n_unparks, unparks_cap;
+	size_t n_unparks_out;  /* sent: a drain waits for them */
 	struct queueds queued; /* all that are in entries' lists */
 	uint64_t n_writes, n_conflicts, n_verified;
 	uint64_t n_rows_parked, n_rows_queued; /* in a queue, durably */

@@ -240,6 +240,7 @@ apply_rows_done(struct batch *bat, struct job *job)
 			batch_queue_row(bat, job->parked[i]);
 		else
 			row_landed(bat, job->parked[i]);
+	bat->n_unparks_out -= job->n_unparks;
 	for (size_t i = 0; i < job->n_unparks; i++)
 		if (job->rc)
 			batch_queue_unpark(bat, job->unparks[i]);

@@ -417,6 +417,7 @@ apply_job_unparks(struct batch *bat, struct job *job)
 
 	job->n_unparks = bat->n_unparks;
 	job->unparks = bat->unparks;
+	bat->n_unparks_out += bat->n_unparks;
 	bat->unparks = NULL;
 	bat->n_unparks = bat->unparks_cap = 0;
 	rows = mem_calloc(job->n_unparks, sizeof(*rows));

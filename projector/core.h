@@ -177,7 +177,10 @@ core_must_reread(const struct core *core);
 /* No more records should be fed until jobs came back. */
 bool
 core_is_full(const struct core *core);
-/* Everything fed is durable, checkpoints included. */
+/*
+ * Everything fed is durable, checkpoints included, and so is what requests have
+ * come to: core_take_answer() has their answers.
+ */
 bool
 core_is_saved(const struct core *core);
 /* Jobs that are out. */

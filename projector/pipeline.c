@@ -307,7 +307,8 @@ pipeline_loop(struct pipeline *pipe, struct pj_error *err)
 			return -1;
 	}
 	pipeline_stop_second(pipe); /* both flush at once */
-	if (pipeline_flush(pipe, STOP_FLUSH_MS, err))
+	if (pipeline_flush(pipe, STOP_FLUSH_MS, err) ||
+	    pipeline_answer(pipe, err))
 		return -1;
 	if (!core_is_saved(pipe->core))
 		log_warn("stop.unsaved",

@@ -331,6 +331,8 @@ pipeline_revoked(struct pipeline *pipe, struct pj_error *err)
 			return -1;
 		pipeline_mirror(pipe);
 	}
+	if (pipeline_answer(pipe, err))
+		return -1;
 	log_info("revoked", "partitions=%zu", pipe->n_parts);
 	forget_partitions(pipe);
 	return source_unassign(pipe->set.source, err);

@@ -89,6 +89,16 @@ store_answers(struct pipeline *pipe, struct pj_error *err)
 }
 
 int
+pipeline_answer(struct pipeline *pipe, struct pj_error *err)
+{
+	take_answers(pipe);
+	if (pipe->n_answers == 0)
+		return 0;
+	return pipeline_outage(pipe, "store.away", store_answers(pipe, err),
+			       err);
+}
+
+int
 pipeline_requests(struct pipeline *pipe, struct pj_error *err)
 {
 	struct store_request *rows;

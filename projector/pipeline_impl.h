@@ -166,12 +166,19 @@ int
 pipeline_end_second(struct pipeline *pipe, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
-/* ---- pipeline_request.c: what operators ask of parked queues ---------------
+/* ---- pipeline_chores.c: beside the records ---------------------------------
  */
 
 /* New requests into the core, answers into the store; once a tick. */
 int
 pipeline_requests(struct pipeline *pipe, struct pj_error *err)
+	__attribute__((warn_unused_result));
+/*
+ * Answers alone, an outage is said; before partitions are given back, where
+ * their next owner would find the request, and nothing parked.
+ */
+int
+pipeline_answer(struct pipeline *pipe, struct pj_error *err)
 	__attribute__((warn_unused_result));
 /* Says which partitions an open transaction holds back; once a tick. */
 void

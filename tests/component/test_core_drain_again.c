@@ -261,6 +261,41 @@ a_lane_that_stops_during_a_drain_leaves_it_whole(void **state)
 	}
 }
 
+/* Whoever gives a partition back waits for that, and then has the answer. */
+static void
+nothing_is_saved_before_the_rows_of_a_drain_have_gone(void **state)
+{
+	struct stage *st = *state;
+	struct job *job;
+
+	for (int drop = 0; drop < 2; drop++) {
+		stage_begin(st);
+		park_three(st);
+		mend();
+		assert_true(retry(st));
+		while ((job = next(st)) && !job->n_unparks)
+			finish(st, job, FINE);
+		assert_non_null(job);
+		assert_int_equal(job->batch.n_writes, 0);
+		assert_null(next(st));
+		run(job, FINE);
+		assert_false(core_is_saved(st->core));
+		assert_no_answer(st);
+		if (drop) { /* too late for it: nothing is waited for */
+			core_drop(st->core);
+			assert_true(core_is_saved(st->core));
+		}
+		back(st, job);
+		assert_true(core_is_saved(st->core));
+		if (!drop)
+			assert_string_equal(
+				answer(st, STORE_REQ_DONE),
+				"applied 3, discarded 0, nothing is left");
+		(void)close_stage(state);
+		(void)open_stage(state);
+	}
+}
+
 /* A refusal writes nothing that could meet the other's write (rule 1). */
 static void
 a_retry_is_tried_on_what_the_store_holds_now(void **state)
@@ -410,6 +445,7 @@ main(void)
 		TEST(rows_that_a_crash_left_behind_are_kept_in_the_audit_and_go),
 		TEST(rows_that_a_crash_left_behind_are_not_those_that_wait_now),
 		TEST(a_discard_that_a_crash_cut_short_goes_on_with_the_rest),
+		TEST(nothing_is_saved_before_the_rows_of_a_drain_have_gone),
 		TEST(a_retry_in_a_stopped_lane_fails_and_says_why),
 		TEST(a_lane_that_stops_during_a_drain_leaves_it_whole),
 	};

@@ -256,6 +256,22 @@ MUTANTS = [
      "says": "a_key_is_drained_only_when_all_before_its_last_has_been_"
              "handed_in"},
 
+    {"name": "a partition is given back before the rows of a drain have gone",
+     "file": "projector/batch.c",
+     "old": "	return bat->n_parked == 0 && bat->n_unparks == 0 &&\n"
+            "	       bat->n_unparks_out == 0;\n",
+     "new": "	return bat->n_parked == 0 && bat->n_unparks == 0;\n",
+     "test": binary("tests/component/test_core_drain_again"),
+     "says": "nothing_is_saved_before_the_rows_of_a_drain_have_gone"},
+
+    {"name": "a partition is given back before its requests are answered",
+     "file": "projector/pipeline_begin.c",
+     "old": "	if (pipeline_answer(pipe, err))\n"
+            "		return -1;\n",
+     "new": "",
+     "test": binary("tests/component/test_pipeline_requests"),
+     "says": "a_retry_that_is_done_is_answered_before_its_partition_goes"},
+
     {"name": "rows that no marker names are taken for parked",
      "file": "projector/parked_marker.c",
      "old": "			has && item->offset >= first && "
