@@ -192,8 +192,8 @@ core_jobs_out(const struct core *core);
 
 /*
  * Takes a request for a queue of `part`, which is assigned; the lane is the
- * request's generation. False: not now (another one for it is under way), ask
- * again later.
+ * request's generation. False: not now (another one for it is under way, or the
+ * lane is not fed here), ask again later.
  */
 bool
 core_request(struct core *core, struct lane *lane, struct partition *part,

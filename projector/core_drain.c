@@ -106,10 +106,13 @@ core_request(struct core *core, struct lane *lane, struct partition *part,
 {
 	struct entry *e;
 
-	if (lane_rests(lane)) {
+	if (lane_is_stopped(lane)) {
 		answer(core, req->id, STORE_REQ_FAILED, lane->stop.text);
 		return true;
 	}
+	/* It is another reader's, or nobody knows yet whose it will be. */
+	if (lane_rests(lane))
+		return false;
 	e = request_entry(core, lane, part, req);
 	if (!e) {
 		answer(core, req->id, STORE_REQ_FAILED, "nothing is parked");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is done once a tick beside the records: requests, answers, purges. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,9 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "projector/pipeline_impl.h"
+
+/* ---- Requests --------------------------------------------------------------
+ */
 
 static struct lane *
 find_lane(const struct pipeline *pipe, const char *generation)
@@ -40,19 +44,26 @@ is_answered(const struct pipeline *pipe, const char *id)
 	return false;
 }
 
-/* Only the owner of the queue's source does it (protocol rule 11). */
-static void
+/*
+ * Only the owner of the queue's source does it (protocol rule 11). Returns how
+ * many are for generations that are not fed here.
+ */
+static size_t
 take_requests(struct pipeline *pipe, const struct store_request *rows, size_t n)
 {
+	size_t n_strange = 0;
+
 	for (size_t i = 0; i < n; i++) {
 		struct partition *part =
 			find_partition(pipe, rows[i].topic, rows[i].partition);
 		struct lane *lane = find_lane(pipe, rows[i].generation);
 
+		n_strange += part && !lane;
 		if (part && lane && !lane->elsewhere &&
 		    !is_answered(pipe, rows[i].id))
 			(void)core_request(pipe->core, lane, part, &rows[i]);
 	}
+	return n_strange;
 }
 
 static void
@@ -98,10 +109,92 @@ pipeline_answer(struct pipeline *pipe, struct pj_error *err)
 			       err);
 }
 
+/* ---- What was live before --------------------------------------------------
+ */
+
+/* This pipeline feeds the generation's projection. */
+static bool
+feeds_projection(const struct pipeline *pipe,
+		 const struct store_generation *gen)
+{
+	for (unsigned i = 0; i < pipe->set.lanes->n; i++) {
+		const struct lane *lane = &pipe->set.lanes->lane[i];
+
+		if (!lane->elsewhere &&
+		    strcmp(lane->mod->desc->name, gen->projection) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct store_generation *
+find_generation(const struct store_generation *gens, size_t n, const char *id)
+{
+	char other[READMODEL_GENERATION_ID_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		readmodel_generation_id(other, gens[i].projection,
+					gens[i].number);
+		if (strcmp(other, id) == 0)
+			return &gens[i];
+	}
+	return NULL;
+}
+
+static void
+refuse(struct pipeline *pipe, const struct store_request *req)
+{
+	struct core_answer *a;
+
+	MEM_GROW(pipe->answers, pipe->n_answers, pipe->answers_cap);
+	a = &pipe->answers[pipe->n_answers++];
+	(void)snprintf(a->request, sizeof(a->request), "%s", req->id);
+	(void)snprintf(a->text, sizeof(a->text),
+		       "generation %s is not live any more: ask again for what "
+		       "is parked in the one that is",
+		       req->generation);
+	a->state = STORE_REQ_FAILED;
+}
+
+/*
+ * Of a generation that readers have left nobody would do it, until it is live
+ * once more and nobody expects it. One that is being built has its own feeder.
+ */
+static int
+refuse_outdated(struct pipeline *pipe, const struct store_request *rows,
+		size_t n, struct pj_error *err)
+{
+	struct store_generation *gens;
+	struct store_live *live;
+	size_t n_gens, n_live;
+
+	if (store_generations(pipe->set.session, &gens, &n_gens, err))
+		return -1;
+	if (store_live(pipe->set.session, &live, &n_live, err)) {
+		store_generations_free(gens, n_gens);
+		return -1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct store_generation *gen =
+			find_generation(gens, n_gens, rows[i].generation);
+
+		if (gen && gen->state != STORE_GEN_BUILDING &&
+		    !store_is_live(live, n_live, gen) &&
+		    !find_lane(pipe, rows[i].generation) &&
+		    feeds_projection(pipe, gen) &&
+		    find_partition(pipe, rows[i].topic, rows[i].partition))
+			refuse(pipe, &rows[i]);
+	}
+	store_generations_free(gens, n_gens);
+	free(live);
+	return 0;
+}
+
 int
 pipeline_requests(struct pipeline *pipe, struct pj_error *err)
 {
 	struct store_request *rows;
+	int rc = 0;
 	size_t n;
 
 	take_answers(pipe);
@@ -111,9 +204,10 @@ pipeline_requests(struct pipeline *pipe, struct pj_error *err)
 		return 0;
 	if (store_requests(pipe->set.session, STORE_REQ_NEW, &rows, &n, err))
 		return -1;
-	take_requests(pipe, rows, n);
+	if (take_requests(pipe, rows, n) && pipe->set.follow_live)
+		rc = refuse_outdated(pipe, rows, n, err);
 	store_requests_free(rows, n);
-	return 0;
+	return rc;
 }
 
 /* ---- Open transactions -----------------------------------------------------

@@ -318,6 +318,35 @@ what_is_not_there_is_said_to_be_not_there(void **state)
 	assert_string_equal(answer(st, STORE_REQ_FAILED), "nothing is parked");
 }
 
+/* A promotion, or another owner, has claimed one of two generations. */
+static void
+a_generation_that_was_let_go_of_answers_nothing(void **state)
+{
+	static const struct pj_reads words_only[] = {
+		{&words_topic, PJ_BIT(STEP)}, {NULL, 0}};
+	struct stage *st = *state;
+	struct pj_projection projection = keyed_projection;
+	struct lane *words;
+
+	projection.name = "words";
+	projection.reads = words_only;
+	words = stage_lane(st, &projection);
+	stage_begin(st);
+	park_three(st);
+	mend();
+	keyed->let_go = true;
+	assert_false(retry(st));
+	assert_true(request(st, words, WORDS, "retry", "document", "a", 1));
+	settle(st);
+	assert_string_equal(answer(st, STORE_REQ_FAILED), "nothing is parked");
+	/* It is live still: the request is there still. */
+	keyed->let_go = false;
+	assert_true(retry(st));
+	settle(st);
+	assert_string_equal(answer(st, STORE_REQ_DONE),
+			    "applied 3, discarded 0, nothing is left");
+}
+
 static void
 rows_that_are_gone_are_told_and_the_queue_stays(void **state)
 {
@@ -512,6 +541,7 @@ main(void)
 		TEST(what_would_make_the_document_too_large_stays_with_what_is_behind),
 		TEST(what_the_store_refuses_is_found_before_what_the_module_refused),
 		TEST(what_is_not_there_is_said_to_be_not_there),
+		TEST(a_generation_that_was_let_go_of_answers_nothing),
 		TEST(rows_that_are_gone_are_told_and_the_queue_stays),
 		TEST(one_request_for_a_queue_at_a_time),
 		TEST(a_discarded_head_is_passed_and_the_rest_is_applied),

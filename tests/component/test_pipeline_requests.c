@@ -275,6 +275,57 @@ a_retry_that_is_done_is_answered_before_its_partition_goes(void **state)
 	assert_int_equal(sh->stop, 1);
 }
 
+/* The next generation, of the same code. */
+static void
+begin_next(struct shop *sh)
+{
+	struct lane lane = {.mod = NULL};
+	int32_t live;
+	bool resumed;
+
+	OK(sh, generation_attach_candidate(sh->ses, sh->set, sh->mod, 5, &lane,
+					   &live, &resumed, &sh->err));
+	assert_string_equal(lane.generation, "keyed.2");
+}
+
+static void
+switch_to_next(struct shop *sh)
+{
+	bool moved;
+
+	OK(sh, store_live_move(sh->ses, "keyed", 1, 2, &moved, &sh->err));
+	assert_true(moved);
+}
+
+static void
+a_request_that_a_switch_has_left_behind_ends_and_says_why(void **state)
+{
+	struct shop *sh = *state;
+
+	park_two(sh);
+	begin_next(sh);
+	ask(sh, 1, "keyed.1");
+	switch_to_next(sh);
+	run(sh, stop_when_reading);
+	expect(sh, 1, STORE_REQ_FAILED,
+	       "generation keyed.1 is not live any more: ask again for what "
+	       "is parked in the one that is");
+}
+
+static void
+a_request_for_what_is_being_built_waits_for_who_builds_it(void **state)
+{
+	struct shop *sh = *state;
+
+	park_two(sh);
+	begin_next(sh);
+	ask(sh, 1, "keyed.2");
+	ask(sh, 2, "other.1"); /* whose projection nobody runs here */
+	run(sh, stop_when_reading);
+	expect(sh, 1, STORE_REQ_NEW, "");
+	expect(sh, 2, STORE_REQ_NEW, "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int
@@ -283,6 +334,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_retry_that_is_done_while_the_process_ends_is_answered),
 		TEST(a_retry_that_is_done_is_answered_before_its_partition_goes),
+		TEST(a_request_that_a_switch_has_left_behind_ends_and_says_why),
+		TEST(a_request_for_what_is_being_built_waits_for_who_builds_it),
 	};
 
 	log_setup("test", LOG_ERROR, LOG_LOGFMT);
