@@ -414,11 +414,20 @@ int
 store_requests(struct store_session *ses, int state,
 	       struct store_request **ret_rows, size_t *ret_n,
 	       struct pj_error *err) __attribute__((warn_unused_result));
-/* Only a new one is ended; *ret_ended false: it is not there or ended. */
+
+/* What became of one. */
+struct store_ending {
+	const char *id;
+	enum store_request_state state;
+	const char *result;
+};
+/*
+ * All of them in one write. Only new ones are ended; *ret_ended: how many of
+ * them were.
+ */
 int
-store_request_end(struct store_session *ses, const char *id,
-		  enum store_request_state state, const char *result,
-		  bool *ret_ended, struct pj_error *err)
+store_requests_end(struct store_session *ses, const struct store_ending *ends,
+		   size_t n, size_t *ret_ended, struct pj_error *err)
 	__attribute__((warn_unused_result));
 /* Of one that has ended, when nobody asks for it any more. */
 int

@@ -113,20 +113,26 @@ store_request_add(struct store_session *ses, const struct store_request *req,
 }
 
 int
-store_request_end(struct store_session *ses, const char *id,
-		  enum store_request_state state, const char *result,
-		  bool *ret_ended, struct pj_error *err)
+store_requests_end(struct store_session *ses, const struct store_ending *ends,
+		   size_t n, size_t *ret_ended, struct pj_error *err)
 {
-	struct store_row row = {0};
+	struct store_rows rows = {0};
+	int ret;
 
 	if (store_must_write(ses, err))
 		return -1;
-	row.id = mem_strdup(id);
-	row_if(&row, "state", STORE_REQ_NEW);
-	row_set_int32(&row, "state", (int32_t)state);
-	row_set_text(&row, "result", result);
-	return store_row_write_take(ses, READMODEL_REQUESTS, &row, ret_ended,
-				    err);
+	for (size_t i = 0; i < n; i++) {
+		struct store_row *row = store_rows_add(&rows);
+
+		row->id = mem_strdup(ends[i].id);
+		row_if(row, "state", STORE_REQ_NEW);
+		row_set_int32(row, "state", (int32_t)ends[i].state);
+		row_set_text(row, "result", ends[i].result);
+	}
+	ret = ses->store->ops->rows_write(ses, READMODEL_REQUESTS, &rows,
+					  ret_ended, err);
+	store_rows_release(&rows);
+	return ret;
 }
 
 int

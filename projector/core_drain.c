@@ -37,11 +37,11 @@ answer(struct core *core, const char *request, enum store_request_state state,
 bool
 core_take_answer(struct core *core, struct core_answer *ret_answer)
 {
-	if (core->n_answers == 0)
+	if (core->answers_taken == core->n_answers) {
+		core->answers_taken = core->n_answers = 0;
 		return false;
-	*ret_answer = core->answers[0];
-	memmove(core->answers, core->answers + 1,
-		--core->n_answers * sizeof(*core->answers));
+	}
+	*ret_answer = core->answers[core->answers_taken++];
 	return true;
 }
 

@@ -25,7 +25,7 @@ struct core {
 	struct buf key;		     /* of a unit being looked for */
 	const struct record *routed; /* within core_route() */
 	struct core_answer *answers;
-	size_t n_answers, answers_cap;
+	size_t n_answers, answers_cap, answers_taken;
 };
 
 /*

@@ -35,15 +35,6 @@ find_partition(const struct pipeline *pipe, const char *topic, int32_t number)
 	return NULL;
 }
 
-static bool
-is_answered(const struct pipeline *pipe, const char *id)
-{
-	for (size_t i = 0; i < pipe->n_answers; i++)
-		if (strcmp(pipe->answers[i].request, id) == 0)
-			return true;
-	return false;
-}
-
 /*
  * Only the owner of the queue's source does it (protocol rule 11). Returns how
  * many are for generations that are not fed here.
@@ -59,8 +50,7 @@ take_requests(struct pipeline *pipe, const struct store_request *rows, size_t n)
 		struct lane *lane = find_lane(pipe, rows[i].generation);
 
 		n_strange += part && !lane;
-		if (part && lane && !lane->elsewhere &&
-		    !is_answered(pipe, rows[i].id))
+		if (part && lane && !lane->elsewhere)
 			(void)core_request(pipe->core, lane, part, &rows[i]);
 	}
 	return n_strange;
@@ -77,25 +67,39 @@ take_answers(struct pipeline *pipe)
 	}
 }
 
-static int
-store_answers(struct pipeline *pipe, struct pj_error *err)
+static void
+say_answer(const struct core_answer *a)
 {
 	char text[512];
 
-	while (pipe->n_answers) {
-		struct core_answer *a = &pipe->answers[pipe->n_answers - 1];
-		bool ended;
+	log_info("request.done", "request=%s state=%s text=%s", a->request,
+		 a->state == STORE_REQ_DONE ? "done" : "failed",
+		 log_quote(text, sizeof(text), a->text, strlen(a->text)));
+}
 
-		if (store_request_end(pipe->set.session, a->request, a->state,
-				      a->text, &ended, err))
-			return -1;
-		log_info("request.done", "request=%s state=%s text=%s",
-			 a->request,
-			 a->state == STORE_REQ_DONE ? "done" : "failed",
-			 log_quote(text, sizeof(text), a->text,
-				   strlen(a->text)));
-		pipe->n_answers--;
+/* In one go: a retry of all queues ends them by the thousand. */
+static int
+store_answers(struct pipeline *pipe, struct pj_error *err)
+{
+	size_t n = pipe->n_answers, n_ended;
+	struct store_ending *ends;
+	int rc;
+
+	if (n == 0)
+		return 0;
+	ends = mem_calloc(n, sizeof(*ends));
+	for (size_t i = 0; i < n; i++) {
+		const struct core_answer *a = &pipe->answers[i];
+
+		ends[i] = (struct store_ending){a->request, a->state, a->text};
 	}
+	rc = store_requests_end(pipe->set.session, ends, n, &n_ended, err);
+	free(ends);
+	if (rc)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		say_answer(&pipe->answers[i]);
+	pipe->n_answers = 0;
 	return 0;
 }
 
@@ -197,6 +201,7 @@ pipeline_requests(struct pipeline *pipe, struct pj_error *err)
 	int rc = 0;
 	size_t n;
 
+	/* None is left: what is new in the store has not been answered. */
 	take_answers(pipe);
 	if (store_answers(pipe, err))
 		return -1;

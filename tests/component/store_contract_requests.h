@@ -66,11 +66,12 @@ end_request(struct fixture *fx, unsigned id, enum store_request_state state,
 	    const char *result)
 {
 	struct store_request req = request_of(id, 0);
-	bool ended = false;
+	const struct store_ending ending = {req.id, state, result};
+	size_t n_ended = 7;
 
-	OK(fx,
-	   store_request_end(fx->ses, req.id, state, result, &ended, &fx->err));
-	return ended;
+	OK(fx, store_requests_end(fx->ses, &ending, 1, &n_ended, &fx->err));
+	assert_in_range(n_ended, 0, 1);
+	return n_ended == 1;
 }
 
 static void
@@ -136,6 +137,42 @@ a_request_is_one_however_often_it_is_added_and_ends_once(void **state)
 	expect_requests(fx, -1, "5:1:first ");
 }
 
+/* More than one command of MongoDB's takes. */
+static void
+of_many_requests_the_new_ones_are_ended_at_once(void **state)
+{
+	enum { N = 2500 };
+	struct fixture *fx = *state;
+	struct store_ending *ends = mem_calloc(N, sizeof(*ends));
+	struct store_request *reqs = mem_calloc(N, sizeof(*reqs)), *rows;
+	size_t n, n_ended;
+
+	for (unsigned i = 0; i < N; i++) {
+		reqs[i] = request_of(i, 30);
+		ends[i] = (struct store_ending){
+			reqs[i].id, i % 2 ? STORE_REQ_DONE : STORE_REQ_FAILED,
+			i % 2 ? "odd" : "even"};
+	}
+	for (unsigned i = 0; i < 5; i++)
+		add_request(fx, i, i);
+	add_request(fx, N - 1, N - 1);
+	assert_true(end_request(fx, 3, STORE_REQ_FAILED, "first"));
+	OK(fx, store_requests_end(fx->ses, ends, N, &n_ended, &fx->err));
+	assert_int_equal(n_ended, 5);
+	expect_requests(fx, -1,
+			"0:2:even 1:1:odd 2:2:even 3:2:first 4:2:even "
+			"2499:1:odd ");
+	OK(fx, store_requests_end(fx->ses, ends, N, &n_ended, &fx->err));
+	assert_int_equal(n_ended, 0);
+	OK(fx, store_requests_end(fx->ses, ends, 0, &n_ended, &fx->err));
+	assert_int_equal(n_ended, 0);
+	OK(fx, store_requests(fx->ses, STORE_REQ_NEW, &rows, &n, &fx->err));
+	assert_int_equal(n, 0);
+	store_requests_free(rows, n);
+	free(ends);
+	free(reqs);
+}
+
 static void
 a_request_that_is_removed_is_gone_and_may_be_removed_again(void **state)
 {
@@ -156,12 +193,14 @@ race_requests(void *arg)
 	struct racer *r = arg;
 	struct store_request req = request_of(5, 0);
 	char result[16];
+	const struct store_ending ending = {req.id, STORE_REQ_DONE, result};
+	size_t n_ended = 0;
 
 	(void)sprintf(result, "by %d", r->rank);
 	(void)pthread_barrier_wait(r->together);
-	if (store_request_end(r->ses, req.id, STORE_REQ_DONE, result, &r->moved,
-			      &r->err))
+	if (store_requests_end(r->ses, &ending, 1, &n_ended, &r->err))
 		r->failed = 1;
+	r->moved = n_ended == 1;
 	return NULL;
 }
 

@@ -65,10 +65,11 @@ static void
 end(struct fixture *fx, const char *id, enum store_request_state state,
     const char *result)
 {
-	bool ended;
+	const struct store_ending ending = {id, state, result};
+	size_t n_ended;
 
-	OK(fx, store_request_end(fx->ses, id, state, result, &ended, &fx->err));
-	assert_true(ended);
+	OK(fx, store_requests_end(fx->ses, &ending, 1, &n_ended, &fx->err));
+	assert_int_equal(n_ended, 1);
 }
 
 static void

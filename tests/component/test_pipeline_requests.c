@@ -15,6 +15,8 @@
 #include "tests/component/stage_modules.h"
 #include "tests/support/scratch.h"
 #include "lib/log.h"
+#include "lib/readmodel.h"
+#include "lib/store_impl.h"
 #include "projector/generation.h"
 #include "projector/pipeline_impl.h"
 
@@ -230,6 +232,45 @@ expect(struct shop *sh, unsigned id, enum store_request_state state,
 	store_requests_free(rows, n);
 }
 
+static void
+expect_ended(struct shop *sh, size_t n)
+{
+	struct store_request *rows;
+	size_t n_ended;
+
+	OK(sh, store_requests(sh->ses, STORE_REQ_FAILED, &rows, &n_ended,
+			      &sh->err));
+	assert_int_equal(n_ended, n);
+	store_requests_free(rows, n_ended);
+}
+
+/* How often anything of requests is changed, from now on. */
+static struct store_ops counting;
+static int (*rows_write)(struct store_session *ses, const char *collection,
+			 const struct store_rows *rows, size_t *ret_done,
+			 struct pj_error *err);
+static unsigned n_request_writes;
+
+static int
+count_writes(struct store_session *ses, const char *collection,
+	     const struct store_rows *rows, size_t *ret_done,
+	     struct pj_error *err)
+{
+	if (strcmp(collection, READMODEL_REQUESTS) == 0)
+		n_request_writes++;
+	return rows_write(ses, collection, rows, ret_done, err);
+}
+
+static void
+count_request_writes(struct shop *sh)
+{
+	counting = *sh->store->ops;
+	rows_write = counting.rows_write;
+	counting.rows_write = count_writes;
+	sh->store->ops = &counting;
+	n_request_writes = 0;
+}
+
 /* ---- Tests --------------------------------------------------------------- */
 
 static void
@@ -326,6 +367,23 @@ a_request_for_what_is_being_built_waits_for_who_builds_it(void **state)
 	expect(sh, 2, STORE_REQ_NEW, "");
 }
 
+static void
+all_that_ends_in_one_turn_is_answered_in_one_write(void **state)
+{
+	enum { N = 300 };
+	struct shop *sh = *state;
+
+	park_two(sh);
+	begin_next(sh);
+	for (unsigned id = 1; id <= N; id++)
+		ask(sh, id, "keyed.1");
+	switch_to_next(sh);
+	count_request_writes(sh);
+	run(sh, stop_when_reading);
+	assert_int_equal(n_request_writes, 1);
+	expect_ended(sh, N);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int
@@ -336,6 +394,7 @@ main(void)
 		TEST(a_retry_that_is_done_is_answered_before_its_partition_goes),
 		TEST(a_request_that_a_switch_has_left_behind_ends_and_says_why),
 		TEST(a_request_for_what_is_being_built_waits_for_who_builds_it),
+		TEST(all_that_ends_in_one_turn_is_answered_in_one_write),
 	};
 
 	log_setup("test", LOG_ERROR, LOG_LOGFMT);

@@ -211,6 +211,7 @@ a_read_only_store_reads_and_changes_nothing(void **state)
 	struct store_owner owner = {{1}};
 	struct store_checkpoint row;
 	struct store_request req = request_of(1, 1);
+	const struct store_ending ending = {req.id, STORE_REQ_DONE, ""};
 	struct store_crash crash = crash_of("stock.1", 1, 1);
 	int32_t index = 0;
 	size_t n;
@@ -236,9 +237,7 @@ a_read_only_store_reads_and_changes_nothing(void **state)
 	assert_int_equal(store_generation_purged(ses, "stock", 1, 5, &fx->err),
 			 -1);
 	assert_int_equal(store_request_add(ses, &req, &fx->err), -1);
-	assert_int_equal(store_request_end(ses, req.id, STORE_REQ_DONE, "",
-					   &done, &fx->err),
-			 -1);
+	assert_int_equal(store_requests_end(ses, &ending, 1, &n, &fx->err), -1);
 	assert_int_equal(store_crash_add(ses, &crash, &index, &fx->err), -1);
 	assert_int_equal(store_crash_remove(ses, &crash, &fx->err), -1);
 	assert_int_equal(
@@ -325,6 +324,7 @@ static const struct CMUnitTest contract[] = {
 	TEST(a_request_comes_back_whole),
 	TEST(requests_are_listed_by_state_oldest_first),
 	TEST(a_request_is_one_however_often_it_is_added_and_ends_once),
+	TEST(of_many_requests_the_new_ones_are_ended_at_once),
 	TEST(a_request_that_is_removed_is_gone_and_may_be_removed_again),
 	TEST(of_racing_enders_one_ends_the_request),
 	TEST(what_a_request_says_is_text_of_bounded_length),
