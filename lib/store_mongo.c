@@ -133,8 +133,8 @@ mongo_check_topology(struct mongo_session *ses, bool *ret_replica_set,
 	router = bson_iter_init_find(&it, &reply, "msg") &&
 		 BSON_ITER_HOLDS_UTF8(&it) &&
 		 strcmp(bson_iter_utf8(&it, NULL), "isdbgrid") == 0;
-	ses->standalone = !*ret_replica_set && !router;
-	if (ses->standalone && !mongo_store_of(&ses->base)->allow_standalone)
+	if (!*ret_replica_set && !router &&
+	    !mongo_store_of(&ses->base)->allow_standalone)
 		ret = pj_error_set(err, PJ_ERROR_CONFIG,
 				   "%s: the server is no replica set; start it "
 				   "with --replSet, or for development only: "

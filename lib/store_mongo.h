@@ -49,7 +49,6 @@ struct mongo_session {
 	struct store_session base;
 	mongoc_client_t *client;
 	mongoc_client_session_t *causal; /* started by the first command */
-	bool standalone; /* as of the check: there is no majority to ask */
 };
 
 static inline struct mongo_store *
@@ -64,6 +63,7 @@ mongo_store_of(const struct store_session *ses)
 enum {
 	MONGO_UNAUTHORIZED = 13,
 	MONGO_NAMESPACE_EXISTS = 48,
+	MONGO_NOT_A_REPLICA_SET = 123,
 	MONGO_DUPLICATE_KEY = 11000,
 };
 

@@ -177,6 +177,13 @@ mongo_linearizable(struct mongo_session *ses, bson_t *ret_reply,
 	return ret;
 }
 
+/* A server of its own says so: there is no other primary, nor a majority. */
+static bool
+mongo_is_alone(const struct mongo_store *store, const struct pj_error *err)
+{
+	return store->allow_standalone && err->code == MONGO_NOT_A_REPLICA_SET;
+}
+
 int
 mongo_sync(struct store_session *base, struct pj_error *err)
 {
@@ -186,11 +193,13 @@ mongo_sync(struct store_session *base, struct pj_error *err)
 	bson_t reply;
 	int ret;
 
-	if (ses->standalone)
-		return 0;
 	if (mongo_causal(ses, err))
 		return -1;
 	ret = mongo_linearizable(ses, &reply, err);
+	if (ret && mongo_is_alone(mongo_store_of(base), err)) {
+		bson_destroy(&reply);
+		return 0;
+	}
 	if (ret == 0 && bson_iter_init_find(&it, &reply, "operationTime") &&
 	    BSON_ITER_HOLDS_TIMESTAMP(&it))
 		bson_iter_timestamp(&it, &s, &i);

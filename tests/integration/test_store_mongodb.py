@@ -3,6 +3,7 @@
 """The store port's contract on a real MongoDB, in release and, when it was
 built, under the sanitizers; what a read may see there; a standalone server, which is refused; and indexes
 and validators that a person has added."""
+import contextlib
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 from harness import BUILD, ROOT, Program, Tests, mongo, sh, wait_until
 
@@ -18,6 +20,7 @@ CASES = ("test_store", "test_store_mongo", "test_store_mongo_check",
          "test_store_mongo_replace")
 WATCH = ("test_store_mongo_watch",)
 READS = ("test_store_mongo_reads",)
+CLAIM_TRUST_S = 3  # projector/pipeline_impl.h
 
 
 # What was added to the collection, what is at odds with it, what names it.
@@ -44,7 +47,7 @@ ADDED = {
 class Shops:
     """The view shop alone, on an archive of one partition."""
 
-    def __init__(self, uri, name):
+    def __init__(self, uri, name, **more):
         self.dir = WORK / name
         modules = self.dir / "modules"
         modules.mkdir(parents=True)
@@ -56,7 +59,8 @@ class Shops:
         self.settings = {
             "store.type": "mongodb", "store.uri": uri,
             "store.database": self.database, "projector.modules": modules,
-            "source.dir": self.dir / "events", "projector.admin_listen": ""}
+            "source.dir": self.dir / "events", "projector.admin_listen": "",
+            **{k.replace("__", "."): v for k, v in more.items()}}
 
     def happens(self, kind, shop, **data):
         value = {"eventType": kind, "data": {"shopId": shop, **data},
@@ -89,6 +93,33 @@ class Shops:
     def names(self):
         return {doc["shopId"]: (doc["name"], doc.get("category"))
                 for doc in self.says("dump", "shop")}
+
+
+@contextlib.contextmanager
+def standalone(name):
+    """A server of its own, which is no replica set; its URI."""
+    place = WORK / name
+    place.mkdir()
+    port = sh(sys.executable, "-c", "import socket; s = socket.socket(); "
+              "s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])").strip()
+    cache = pathlib.Path(os.environ.get("SHOPVIEW_CACHE", os.path.join(
+        os.path.expanduser("~"), ".cache/shopview")))
+    with open(WORK / f"{name}.log", "wb") as log:
+        server = subprocess.Popen(
+            [cache / "mongodb-6.0.5/mongod", "--bind_ip", "127.0.0.1",
+             "--port", port, "--nounixsocket", "--dbpath", place,
+             "--wiredTigerCacheSizeGB", "0.25"],
+            stdout=log, stderr=subprocess.STDOUT)
+    try:
+        uri = f"mongodb://127.0.0.1:{port}/"
+        wait_until("the server answers", lambda: subprocess.run(
+            [BUILD / "tests/support/mongo_admin", uri, "admin",
+             '{"ping": 1}'], capture_output=True,
+            check=False).returncode == 0)
+        yield uri
+    finally:
+        server.terminate()
+        server.wait()
 
 
 class StoreMongodb(Tests):
@@ -191,20 +222,7 @@ class StoreMongodb(Tests):
             raise AssertionError(f"{shops.names()}")
 
     def test_standalone_server_is_refused_unless_allowed(self):
-        pid_file = WORK / "alone.pid"
-        port = sh(sys.executable, "-c", "import socket; s = socket.socket(); "
-                  "s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])").strip()
-        (WORK / "alone").mkdir()
-        cache = pathlib.Path(os.environ.get("SHOPVIEW_CACHE", os.path.join(
-            os.path.expanduser("~"), ".cache/shopview")))
-        server = subprocess.Popen(
-            [cache / "mongodb-6.0.5/mongod", "--bind_ip", "127.0.0.1",
-             "--port", port, "--nounixsocket", "--dbpath", WORK / "alone",
-             "--wiredTigerCacheSizeGB", "0.25"],
-            stdout=open(WORK / "alone.log", "wb"), stderr=subprocess.STDOUT)
-        pid_file.write_text(str(server.pid))
-        try:
-            uri = f"mongodb://127.0.0.1:{port}/"
+        with standalone("alone") as uri:
             settings = {"store.type": "mongodb", "store.uri": uri,
                         "store.database": "alone", "projector.admin_listen":
                         "", "source.dir": ROOT / "tests/sample/events"}
@@ -214,19 +232,32 @@ class StoreMongodb(Tests):
                                  {**settings, **more}, WORK / "alone-run.log")
                 return runner.start().wait(60), runner.text()
 
-            wait_until("the server answers", lambda: subprocess.run(
-                [BUILD / "tests/support/mongo_admin", uri, "admin",
-                 '{"ping": 1}'], capture_output=True,
-                check=False).returncode == 0)
             status, text = run({})
             if status != 78 or "replica set" not in text:
                 raise AssertionError(f"status {status}: {text[-1500:]}")
             status, text = run({"store.allow_standalone": "true"})
             if status != 0:
                 raise AssertionError(f"status {status}: {text[-1500:]}")
-        finally:
-            server.terminate()
-            server.wait()
+
+    def test_on_a_standalone_server_projecting_goes_on(self):
+        with standalone("lasting") as uri:
+            shops = Shops(uri, "lasts", store__allow_standalone="true")
+            shops.happens("ShopRegistered", "before", name="first")
+            shops.to_the_end()
+            run = shops.program("run").start()
+            try:
+                self.flows(shops, 2 * CLAIM_TRUST_S)
+            finally:
+                run.stop()
+
+    def flows(self, shops, seconds):
+        """One event after the other, for so long from the first one on."""
+        end = None
+        while end is None or time.monotonic() < end:
+            shop = f"shop-{shops.offset}"
+            shops.happens("ShopRegistered", shop, name="new")
+            wait_until(f"{shop} is there", lambda: shop in shops.names())
+            end = end or time.monotonic() + seconds
 
 
 def main():

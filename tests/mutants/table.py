@@ -91,6 +91,12 @@ MUTANTS = [
      "new": "",
      "test": STORE_MONGODB,
      "says": "a_sync_asks_for_a_primary_that_a_majority_confirms"},
+    {"name": "MongoDB: who is no replica set may confirm a claim, asked or not",
+     "file": "lib/store_mongo_run.c",
+     "old": "	return store->allow_standalone && err->code",
+     "new": "	return store && err->code",
+     "test": STORE_MONGODB,
+     "says": "a_server_of_its_own_is_in_sync_where_that_is_allowed"},
 
     # ---- What proves a write (rule 5) ------------------------------------
     {"name": "MongoDB: what the primary alone has counts as written",
