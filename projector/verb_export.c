@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * projector export TOPIC... --to DIR: the topics as an archive, from the first
- * record to the end of the log as it was when the export began. Nothing is
- * overwritten: a file that exists already is an error.
+ * record to the end of the log as it was when the export began; a partition
+ * that was added later is no part of it. Nothing is overwritten: a file that
+ * exists already is an error.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -70,24 +71,38 @@ open_out(struct out *out, struct source *source, const char *dir,
 }
 
 static int
-assign_all(struct export *x, const struct source_event *event, const char *dir,
-	   struct pj_error *err)
+open_outs(struct export *x, const struct source_event *event, const char *dir,
+	  struct pj_error *err)
 {
-	struct source_position *at;
-	uint32_t assignment;
 	int rc = make_directory(dir, err);
 
 	x->outs = mem_calloc(event->n_partitions, sizeof(*x->outs));
-	at = mem_calloc(event->n_partitions, sizeof(*at));
 	for (size_t i = 0; rc == 0 && i < event->n_partitions; i++) {
 		x->outs[i].part = event->partitions[i];
 		event->partitions[i]->pipeline = &x->outs[i];
 		x->n_outs++;
 		rc = open_out(&x->outs[i], x->source, dir, err);
-		at[i] = (struct source_position){event->partitions[i], -1};
 	}
-	if (rc == 0)
-		rc = source_assign(x->source, at, x->n_outs, &assignment, err);
+	return rc;
+}
+
+/* Each file goes on where it is. Partitions that were added have none. */
+static int
+assign_all(struct export *x, const struct source_event *event,
+	   struct pj_error *err)
+{
+	size_t n = event->n_partitions;
+	struct source_position *at = mem_calloc(n, sizeof(*at));
+	uint32_t assignment;
+	int rc;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct out *out = event->partitions[i]->pipeline;
+
+		at[i].partition = event->partitions[i];
+		at[i].next = out && out->n ? out->next : -1;
+	}
+	rc = source_assign(x->source, at, n, &assignment, err);
 	free(at);
 	return rc;
 }
@@ -99,7 +114,7 @@ write_record(struct export *x, struct record *rec, struct pj_error *err)
 	struct buf line = BUF_INIT;
 	int rc = 0;
 
-	if (rec->offset < out->end) {
+	if (out && rec->offset < out->end) {
 		archive_line_write(&line, x->reader, rec);
 		if (fwrite(line.data, 1, line.len, out->file) != line.len)
 			rc = pj_error_set(err, PJ_ERROR_FATAL, "%s: %s",
@@ -107,7 +122,7 @@ write_record(struct export *x, struct record *rec, struct pj_error *err)
 		out->next = rec->offset + 1;
 		out->n++;
 		buf_release(&line);
-	} else {
+	} else if (out) {
 		out->next = out->end;
 	}
 	record_release(rec);
@@ -125,12 +140,45 @@ all_written(const struct export *x)
 }
 
 static int
+write_records(struct export *x, const struct source_event *event,
+	      struct pj_error *err)
+{
+	for (size_t i = 0; i < event->n_recs; i++)
+		if (write_record(x, event->recs[i], err))
+			return -1;
+	return 0;
+}
+
+static int
+take_event(struct export *x, const struct source_event *event, const char *dir,
+	   struct pj_error *err)
+{
+	switch (event->kind) {
+	case SOURCE_ASSIGNED:
+		if (!x->outs && open_outs(x, event, dir, err))
+			return -1;
+		return assign_all(x, event, err);
+	case SOURCE_REVOKED: /* partitions were added */
+		return source_unassign(x->source, err);
+	case SOURCE_RECORDS:
+		return write_records(x, event, err);
+	case SOURCE_STOPPED:
+		if (!event->stopped->pipeline)
+			return 0;
+		*err = event->why;
+		return -1;
+	case SOURCE_NOTHING:
+		break;
+	}
+	return 0;
+}
+
+static int
 export_loop(struct export *x, const char *dir, struct pj_error *err)
 {
-	bool assigned = false;
 	struct source_event event;
 
-	while (!stop_requested && !(assigned && all_written(x))) {
+	while (!stop_requested && !(x->outs && all_written(x))) {
 		if (source_poll(x->source, POLL_MS, POLL_RECORDS, &event,
 				err)) {
 			if (err->cls != PJ_ERROR_RETRY)
@@ -138,19 +186,8 @@ export_loop(struct export *x, const char *dir, struct pj_error *err)
 			fprintf(stderr, "waiting: %s\n", err->text);
 			continue;
 		}
-		if (event.kind == SOURCE_STOPPED) {
-			*err = event.why;
+		if (take_event(x, &event, dir, err))
 			return -1;
-		}
-		if (event.kind == SOURCE_ASSIGNED && !assigned) {
-			assigned = true;
-			if (assign_all(x, &event, dir, err))
-				return -1;
-		}
-		for (size_t i = 0;
-		     event.kind == SOURCE_RECORDS && i < event.n_recs; i++)
-			if (write_record(x, event.recs[i], err))
-				return -1;
 	}
 	if (stop_requested)
 		return pj_error_set(err, PJ_ERROR_FATAL,
