@@ -184,6 +184,7 @@ export_loop(struct export *x, const char *dir, struct pj_error *err)
 			if (err->cls != PJ_ERROR_RETRY)
 				return -1;
 			fprintf(stderr, "waiting: %s\n", err->text);
+			err->cls = PJ_ERROR_NONE; /* how the verb ends by it */
 			continue;
 		}
 		if (take_event(x, &event, dir, err))

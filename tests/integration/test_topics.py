@@ -208,6 +208,19 @@ class Topics(Tests):
         self.check(self.place("dead", "shop", **{"dead_letter.topic": "shop"}),
                    78, "fault   dead_letter.topic: shop is a topic")
 
+    # ---- Exports ----------------------------------------------------------
+
+    def test_5_an_export_that_had_to_wait_ends_well(self):
+        place = self.place("late", "shop")
+        program = self.program(place, "export", "shop", "--to", WORK / "late")
+        wait_until("it waits", lambda: "waiting: " in program.text())
+        self.admin("create-topic", "late.shop", 2)
+        if program.wait() != 0:
+            raise AssertionError(program.text())
+        files = sorted(f.name for f in (WORK / "late" / "shop").iterdir())
+        if files != ["0.ndjson", "1.ndjson"]:
+            raise AssertionError(files)
+
 
 def main():
     tests = Topics()
