@@ -285,11 +285,14 @@ print_record_text(struct buf *out, const struct store_parked *row)
 /* ---- Audit ----------------------------------------------------------------
  */
 
-/* Of what was retried the log has the bytes and the document the effect. */
+/*
+ * Of what was retried the log has the bytes and the document the effect;
+ * whatever became of the others, these are all there is.
+ */
 static bool
 is_whole(const struct store_audit *entry)
 {
-	return strcmp(entry->action, "discarded") == 0;
+	return strcmp(entry->action, "retried") != 0;
 }
 
 /* Not of a record, but of the generation as a whole. */
