@@ -139,10 +139,14 @@ lag_of(const struct progress *pro, const struct mark *mark, int64_t end,
 {
 	struct figures_lag lag = {.lane = lane,
 				  .part = part,
-				  .position = pro->lane[lane].saved,
+				  .position = -1,
 				  .events = -1,
 				  .ms = -1};
 
+	/* Not claimed, or let go of: whoever has it moves it on. */
+	if (pro->lane[lane].epoch == 0)
+		return lag;
+	lag.position = pro->lane[lane].saved;
 	/* Without a checkpoint it begins where the log does. */
 	if (lag.position < mark->low)
 		lag.position = mark->low;

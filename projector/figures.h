@@ -44,7 +44,7 @@ struct figures_part {
 /* A projection on a partition of a topic it reads. */
 struct figures_lag {
 	size_t lane, part; /* in the arrays below */
-	int64_t position;  /* stored: where it would go on */
+	int64_t position;  /* stored: where it would go on; -1: not ours */
 	int64_t events;
 	int64_t ms; /* age of the newest applied record, 0 at the end */
 };

@@ -109,15 +109,15 @@ bench_open(struct bench *b, int64_t low, int64_t high)
 	b->met = meter_new(&b->lanes, &b->source.base);
 }
 
-/* The stock lane starts each partition at `start`. */
+/* The stock lane starts each partition where its claim says. */
 static void
-bench_assign(struct bench *b, size_t n, int64_t start)
+bench_assign_at(struct bench *b, size_t n, int64_t start, int64_t epoch)
 {
 	struct store_checkpoint starts[LANES_MAX];
 
 	for (size_t i = 0; i < LANES_MAX; i++)
-		starts[i] = (struct store_checkpoint){.next = start,
-						      .anchor_offset = -1};
+		starts[i] = (struct store_checkpoint){
+			.next = start, .epoch = epoch, .anchor_offset = -1};
 	for (size_t i = 0; i < n; i++) {
 		struct partition *part = &b->parts[i];
 
@@ -126,6 +126,12 @@ bench_assign(struct bench *b, size_t n, int64_t start)
 		part->end_seen = -1;
 		(void)core_assign(b->core, part, starts, NULL);
 	}
+}
+
+static void
+bench_assign(struct bench *b, size_t n, int64_t start)
+{
+	bench_assign_at(b, n, start, 1);
 }
 
 static void
@@ -205,6 +211,38 @@ without_a_checkpoint_a_lane_is_at_the_start_of_the_log(void **state)
 	fig = meter_read(b.met, b.core);
 	assert_int_equal(fig->parts[0].position, 10);
 	assert_int_equal(fig->lags[0].events, 90);
+	figures_free(fig);
+	bench_close(&b);
+}
+
+/* What pipeline_forget_claim() leaves of it. */
+static void
+the_lag_of_a_lane_that_was_let_go_of_is_unknown(void **state)
+{
+	struct bench b;
+	struct figures *fig;
+	struct figures_now now = {.mono_ms = 1};
+	struct buf text = BUF_INIT, json = BUF_INIT;
+
+	(void)state;
+	bench_open(&b, 10, 100);
+	b.lanes.lane[1].let_go = true;
+	bench_assign_at(&b, 1, -1, 0);
+	fig = meter_read(b.met, b.core);
+	fig->reading = true;
+	assert_int_equal(fig->parts[0].end, 100);
+	assert_int_equal(fig->n_lags, 1);
+	assert_int_equal(fig->lags[0].position, -1);
+	assert_int_equal(fig->lags[0].events, -1);
+	assert_int_equal(fig->lags[0].ms, -1);
+	figures_metrics(fig, &now, &text);
+	assert_null(strstr(text.data, "\nshopview_projector_lag_events{"));
+	figures_json(fig, &now, &json);
+	assert_non_null(strstr(json.data,
+			       "{\"projection\":\"stock\",\"position\":null,"
+			       "\"lag\":null,\"lag_ms\":null}"));
+	buf_release(&text);
+	buf_release(&json);
 	figures_free(fig);
 	bench_close(&b);
 }
@@ -532,6 +570,8 @@ main(void)
 			lag_is_what_lies_between_stored_position_and_end),
 		cmocka_unit_test(
 			without_a_checkpoint_a_lane_is_at_the_start_of_the_log),
+		cmocka_unit_test(
+			the_lag_of_a_lane_that_was_let_go_of_is_unknown),
 		cmocka_unit_test(the_end_is_the_newest_anything_says),
 		cmocka_unit_test(
 			a_log_that_never_answered_leaves_the_lag_unknown),
