@@ -82,7 +82,7 @@ FUZZ        := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAY := $(FUZZ:%=$(B)/tests/fuzz/%)
 SUPPORT     := $(patsubst %.c,$(B)/%,$(wildcard tests/support/*.c))
 # Each program of the benchmarks is one file; the rest is theirs together.
-BENCH       := $(addprefix $(B)/tests/bench/,loadgen freshness baredriver barepath)
+BENCH       := $(addprefix $(B)/tests/bench/,loadgen freshness baredriver barepath replaces)
 BENCH_O     := $(filter-out $(BENCH:%=%.o),$(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c)))
 # A module that no shop has, of tests/component/test_hazard.py.
 HAZARD       = $(B)/tests/support/hazard/hazard.so

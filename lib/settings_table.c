@@ -90,7 +90,7 @@ static const struct config_key store_keys[] = {
 	{.name = "allow_standalone", .type = CONFIG_BOOL, .def = "false",
 	 AT(store.allow_standalone),
 	 .text = "mongodb: accept a server without a replica set (no "
-		 "failover, no change streams)."},
+		 "failover, no change streams); for development."},
 	{.name = "path", .type = CONFIG_TEXT, .def = "./data/store",
 	 .flags = CONFIG_REQUIRED, AT(store.path),
 	 .text = "lmdb: the store's directory, made when absent."},

@@ -231,7 +231,7 @@ mongo_order_writes(const struct store_job *job)
 
 /*
  * One document has made the server refuse the whole command, unread: each goes
- * alone, to find it. Sent twice or not, the filter decides.
+ * alone, to find it. Sent twice or not, the token decides.
  */
 static int
 mongo_send_singly(struct mongo_session *ses, struct store_job *job,

@@ -177,11 +177,21 @@ mongo_linearizable(struct mongo_session *ses, bson_t *ret_reply,
 	return ret;
 }
 
-/* A server of its own says so: there is no other primary, nor a majority. */
+/*
+ * A standalone server says so: there is no other primary, nor a majority. Only
+ * sets have operation times: a member of one that was started without its set
+ * is not to be written to.
+ */
 static bool
-mongo_is_alone(const struct mongo_store *store, const struct pj_error *err)
+mongo_is_standalone(struct mongo_store *store, const struct pj_error *err)
 {
-	return store->allow_standalone && err->code == MONGO_NOT_A_REPLICA_SET;
+	bool timed;
+
+	(void)pthread_mutex_lock(&store->lock);
+	timed = store->time_s != 0;
+	(void)pthread_mutex_unlock(&store->lock);
+	return store->allow_standalone && !timed &&
+	       err->code == MONGO_NOT_A_REPLICA_SET;
 }
 
 int
@@ -196,7 +206,7 @@ mongo_sync(struct store_session *base, struct pj_error *err)
 	if (mongo_causal(ses, err))
 		return -1;
 	ret = mongo_linearizable(ses, &reply, err);
-	if (ret && mongo_is_alone(mongo_store_of(base), err)) {
+	if (ret && mongo_is_standalone(mongo_store_of(base), err)) {
 		bson_destroy(&reply);
 		return 0;
 	}

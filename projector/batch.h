@@ -73,7 +73,8 @@ struct batch {
 	 * at it again.
 	 */
 	struct entries open_units;
-	uint64_t oldest_open[LANES_MAX]; /* of their records; UINT64_MAX */
+	/* Serial of the first such record; UINT64_MAX: there is none. */
+	uint64_t oldest_open[LANES_MAX];
 	/* Entries whose document is here and whose backlog may be folded. */
 	struct entry **ready;
 	size_t n_ready, ready_cap;

@@ -255,7 +255,7 @@ is_behind_unit(const struct batch *bat, const struct entry *e)
 		       bat->oldest_open[e->lane->index];
 }
 
-/* Documents whose units have been written. */
+/* Documents that no record on its way into a unit has come before. */
 static void
 release_behind_units(struct batch *bat)
 {

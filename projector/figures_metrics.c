@@ -231,7 +231,7 @@ write_lags(const struct figures *fig, struct buf *out)
 {
 	family(out, "lag_events", "gauge",
 	       "Offsets between a projection's stored position and "
-	       "partition_end; absent while its claim is somebody else's.");
+	       "partition_end; absent without a claim.");
 	for (size_t i = 0; i < fig->n_lags; i++) {
 		const struct figures_lag *lag = &fig->lags[i];
 

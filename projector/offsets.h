@@ -63,7 +63,7 @@ offsets_free(struct offsets *off);
  * claimed. Returns the position reading has to start at: the lowest anchor (or
  * position, of a lane that has none) of the lanes that read the topic and are
  * not stopped, -1 = the first record there is. waived[lane index]: its anchor
- * is not asked for, a person has said so; NULL: all are.
+ * is not asked for, a person has said so; NULL: every anchor is.
  */
 int64_t
 offsets_assign(struct offsets *off, struct partition *part,

@@ -286,8 +286,8 @@ print_record_text(struct buf *out, const struct store_parked *row)
  */
 
 /*
- * Of what was retried the log has the bytes and the document the effect;
- * whatever became of the others, these are all there is.
+ * Of what was retried the log has the bytes and the document the effect. Of all
+ * else the audit may be the only one that still has them.
  */
 static bool
 is_whole(const struct store_audit *entry)

@@ -142,8 +142,9 @@ int
 pipeline_split(struct pipeline *pipe, struct pj_error *err)
 	__attribute__((warn_unused_result));
 /*
- * Where to read a partition from, with next as the core says. One that only the
- * second reader reads: where it ends, as nobody here asks for what it holds.
+ * Where to read a partition from, with next as the core says. One that is read
+ * elsewhere, or was for projections that have stopped: where it ends, as nobody
+ * here asks for what it holds.
  */
 int64_t
 pipeline_begin_of(struct pipeline *pipe, size_t p, int64_t next);

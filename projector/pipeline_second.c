@@ -79,16 +79,10 @@ pipeline_split(struct pipeline *pipe, struct pj_error *err)
 int64_t
 pipeline_begin_of(struct pipeline *pipe, size_t p, int64_t next)
 {
-	const char *topic = pipe->parts[p]->topic;
 	struct pj_error ignored;
 	int64_t low, high;
-	bool elsewhere = false;
 
-	for (unsigned l = 0; l < pipe->set.lanes->n; l++)
-		if (pipe->set.lanes->lane[l].elsewhere &&
-		    module_reads_topic(pipe->set.lanes->lane[l].mod, topic))
-			elsewhere = true;
-	if (!elsewhere || pipeline_reads(pipe, topic) ||
+	if (pipeline_reads(pipe, pipe->parts[p]->topic) ||
 	    source_watermarks(pipe->set.source, pipe->parts[p], WATERMARK_MS,
 			      &low, &high, &ignored))
 		return next;

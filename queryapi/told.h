@@ -3,7 +3,7 @@
  * Documents as the stream of changes told them, for whoever asks next: a key
  * that is written often and read often costs the store no question.
  *
- * Invariant: of a key it holds the newest document that was told in a
+ * Invariant: of a key it holds the document that was told last in a
  * following, or none.
  *
  * Bounded in bytes; what was told first goes first, to be asked of the store.

@@ -497,17 +497,17 @@ def lines_of(place, topic):
     }
 
 
-def coupon_goes_ahead_of_member_coupons(place):
-    """How many lines of each file either has read; all are there then."""
+def goes_ahead(place, name):
+    """Lines of each file of its topic that all, and that it has read."""
     place.generate(3000, partitions=1)
     place.append(limit=0.5)
     place.run("run", "--until-end")
-    behind = {f: whole(lines) for f, lines in lines_of(place, "coupon").items()}
+    behind = {f: whole(lines) for f, lines in lines_of(place, name).items()}
     alone = place.directory / "alone.conf"
-    alone.write_text('projection "coupon" { }\n')
+    alone.write_text('projection "%s" { }\n' % name)
     place.append(limit=0.8)
     place.run("run", "--until-end", "-c", alone)
-    ahead = {f: whole(lines) for f, lines in lines_of(place, "coupon").items()}
+    ahead = {f: whole(lines) for f, lines in lines_of(place, name).items()}
     place.append()
     expect(all(1 < behind[f] < ahead[f] for f in behind), behind, ahead)
     return behind, ahead
@@ -517,8 +517,8 @@ def whole(lines):
     return sum(line.endswith(b"\n") for line in lines)
 
 
-def remove_before(place, first):
-    for file, lines in lines_of(place, "coupon").items():
+def remove_before(place, topic, first):
+    for file, lines in lines_of(place, topic).items():
         file.write_bytes(b"".join(lines[first[file]:]))
 
 
@@ -528,9 +528,9 @@ def stopped_by_name(text):
 
 @test
 def lines_that_were_removed_stop_only_who_had_them_to_read(place):
-    _, ahead = coupon_goes_ahead_of_member_coupons(place)
+    _, ahead = goes_ahead(place, "coupon")
     before = place.run("dump", "member_coupons").stdout
-    remove_before(place, {file: n - 1 for file, n in ahead.items()})
+    remove_before(place, "coupon", {file: n - 1 for file, n in ahead.items()})
     done = place.run("run", "--until-end", status=65)
     expect(stopped_by_name(done.stderr) == {"member_coupons"}, done.stderr)
     expect("outside the archive" in done.stderr, done.stderr)
@@ -541,8 +541,8 @@ def lines_that_were_removed_stop_only_who_had_them_to_read(place):
 
 @test
 def a_last_line_that_was_removed_stops_only_who_applied_it(place):
-    behind, _ = coupon_goes_ahead_of_member_coupons(place)
-    remove_before(place, behind)
+    behind, _ = goes_ahead(place, "coupon")
+    remove_before(place, "coupon", behind)
     done = place.run("run", "--until-end", status=65)
     expect(stopped_by_name(done.stderr) == {"member_coupons"}, done.stderr)
     expect("nothing behind it is missing" in done.stderr, done.stderr)
@@ -554,6 +554,25 @@ def a_last_line_that_was_removed_stops_only_who_applied_it(place):
     expect(set(accepted) == {"member_coupons"}, done.stderr)
     found = place.differences(["coupon", "member_coupons"], place.staged)
     expect(not found, found)
+
+
+@test
+def what_nobody_reads_any_more_is_not_read_from_its_first_record(place):
+    only = place.directory / "only.conf"
+    only.write_text("".join('projection "%s" { }\n' % name for name in
+                            ("product", "shop_products", "stock")))
+    _, ahead = goes_ahead(place, "stock")
+    remove_before(place, "stock", {file: n - 1 for file, n in ahead.items()})
+    done = place.run("run", "--until-end", "-c", only, status=65)
+    expect(stopped_by_name(done.stderr) == {"product", "shop_products"},
+           done.stderr)
+    read = int(re.search(r"event=run.done .*events=(\d+)", done.stderr)[1])
+    # Before they stop they may read on; behind that it is stock's alone.
+    most = sum(whole(lines) for lines in lines_of(place, "stock").values())
+    for topic in "product", "price":
+        for lines in lines_of(place, topic).values():
+            most += whole(lines) - whole(lines) // 2 + 1
+    expect(read <= most, read, most, done.stderr)
 
 
 @test

@@ -178,7 +178,7 @@ a_sync_asks_for_a_primary_that_a_majority_confirms(void **state)
 
 /* What a server that is no replica set says; by any session of the store. */
 static void
-a_server_of_its_own_is_in_sync_where_that_is_allowed(void **state)
+a_standalone_server_is_in_sync_where_that_is_allowed(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -195,6 +195,14 @@ a_server_of_its_own_is_in_sync_where_that_is_allowed(void **state)
 	fail_commands(fx, "\"alwaysOn\"",
 		      "\"failCommands\": [\"find\"], "
 		      "\"errorCode\": 50");
+	assert_int_equal(store_sync(fx->ses, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	/* It has been a member of a set: that may have another primary now. */
+	fail_nothing(fx);
+	OK(fx, store_sync(fx->ses, &fx->err));
+	fail_commands(fx, "\"alwaysOn\"",
+		      "\"failCommands\": [\"find\"], "
+		      "\"errorCode\": 123");
 	assert_int_equal(store_sync(fx->ses, &fx->err), -1);
 	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
 }
@@ -506,7 +514,7 @@ main(void)
 		TEST(a_claim_in_doubt_is_an_outage_and_the_next_one_counts),
 		TEST(a_checkpoint_behind_a_fence_that_cannot_be_looked_at_is_an_outage),
 		TEST(a_sync_asks_for_a_primary_that_a_majority_confirms),
-		TEST(a_server_of_its_own_is_in_sync_where_that_is_allowed),
+		TEST(a_standalone_server_is_in_sync_where_that_is_allowed),
 		TEST(a_parked_row_stays_until_its_audit_is_durable),
 		TEST(an_election_is_an_outage),
 		TEST(a_failed_load_gives_nothing),

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Replaces on a real MongoDB. They are sent as a pipeline whose last stage is
- * the document: what is stored is what was sent, to the byte, and what is
- * logged is what has changed.
+ * Replaces on a real MongoDB. They are sent as a pipeline (adr/0020): what is
+ * stored is what was sent, to the byte, and what is logged is what has changed.
  */
 #include "lib/store_impl.h"
 #include "tests/support/mongo_fixture.h"

@@ -210,7 +210,7 @@ class Topics(Tests):
 
     # ---- Exports ----------------------------------------------------------
 
-    def test_5_an_export_that_had_to_wait_ends_well(self):
+    def test_6_an_export_that_had_to_wait_ends_well(self):
         place = self.place("late", "shop")
         program = self.program(place, "export", "shop", "--to", WORK / "late")
         wait_until("it waits", lambda: "waiting: " in program.text())
