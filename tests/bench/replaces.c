@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replaces URI PID BATCH: what it costs MongoDB, which is process PID, to
- * change documents under compare-and-set in the ways of docs/adr/0020.
+ * replaces URI PID BATCH [follow]: what it costs MongoDB, which is process PID,
+ * to change documents under compare-and-set in the ways of docs/adr/0020; with
+ * a change stream that looks documents up.
  *
  * Documents of 2 KB, of which one field and `_m` change, in commands of BATCH.
  * The ways take turns for seven rounds; prints medians, each of one document:
- * CPU and elapsed time in microseconds, bytes of the journal. Uses the database
- * "replaces" and drops it.
+ * CPU and elapsed time in microseconds, bytes of the journal. Leaves the
+ * database "replaces", and drops it when it begins.
  *
  * Exit status: 0; 1 when the store fails; 64 usage.
  */
 #include <mongoc/mongoc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,6 +230,29 @@ drop(struct bench *b)
 	mongoc_database_destroy(db);
 }
 
+/* Until the process ends. */
+static void *
+follow(void *uri)
+{
+	mongoc_client_t *client = mongoc_client_new(uri);
+	mongoc_collection_t *coll =
+		mongoc_client_get_collection(client, "replaces", "docs");
+	bson_t *pipeline = bson_new();
+	bson_t *opts = BCON_NEW("fullDocument", "updateLookup");
+	mongoc_change_stream_t *stream =
+		mongoc_collection_watch(coll, pipeline, opts);
+	const bson_t *event;
+	bson_error_t err;
+
+	for (;;) {
+		while (mongoc_change_stream_next(stream, &event))
+			;
+		if (mongoc_change_stream_error_document(stream, &err, NULL))
+			die("change stream", err.message);
+	}
+	return NULL;
+}
+
 /* ---- Costs --------------------------------------------------------------- */
 
 static double
@@ -316,9 +341,13 @@ main(int argc, char **argv)
 	static struct bench b;
 	static struct cost all[N_WAYS][ROUNDS];
 
-	if (argc != 4 || (b.batch = (unsigned)strtoul(argv[3], NULL, 10)) < 1 ||
+	pthread_t follower;
+
+	if (argc < 4 || argc > 5 ||
+	    (argc == 5 && strcmp(argv[4], "follow") != 0) ||
+	    (b.batch = (unsigned)strtoul(argv[3], NULL, 10)) < 1 ||
 	    b.batch > BATCH_MAX) {
-		fprintf(stderr, "usage: replaces URI PID BATCH\n");
+		fprintf(stderr, "usage: replaces URI PID BATCH [follow]\n");
 		return USAGE;
 	}
 	mongoc_init();
@@ -328,10 +357,12 @@ main(int argc, char **argv)
 		die(argv[1], "no connection string");
 	drop(&b);
 	insert_documents(&b);
+	if (argc == 5 && (pthread_create(&follower, NULL, follow, argv[1]) ||
+			  pthread_detach(follower)))
+		die("thread", "cannot be started");
 	for (unsigned r = 0; r < ROUNDS; r++)
 		for (enum way w = REPLACE; w < N_WAYS; w++)
 			all[w][r] = cost_of(&b, w);
-	drop(&b);
 	printf("%-16s %8s %8s %8s\n", "", "cpu us", "us", "journal");
 	for (enum way w = REPLACE; w < N_WAYS; w++) {
 		double cpu[ROUNDS], elapsed[ROUNDS], bytes[ROUNDS];
@@ -344,7 +375,5 @@ main(int argc, char **argv)
 		printf("%-16s %8.0f %8.0f %8.0f\n", way_names[w], middle(cpu),
 		       middle(elapsed), middle(bytes));
 	}
-	mongoc_client_destroy(b.client);
-	mongoc_cleanup();
 	return 0;
 }
