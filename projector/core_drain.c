@@ -381,6 +381,23 @@ start_queued(struct core *core, struct queued *q)
 	batch_done(&core->batch, &q->rec);
 }
 
+/*
+ * What a stopped lane gives back is not written, whatever is in memory of the
+ * queue: the answer must not say that nothing is left.
+ */
+static void
+cut_short(struct entry *e)
+{
+	struct drain *drain = e->drain;
+
+	if (drain->refused)
+		return;
+	drain->refused = true;
+	drain->refused_at = 0;
+	(void)snprintf(drain->why, sizeof(drain->why), "%s",
+		       e->lane->stop.text);
+}
+
 /* Nothing is pending of it: its documents, or its queue, are written. */
 static void
 settled(struct core *core, struct queued *q)
@@ -388,8 +405,8 @@ settled(struct core *core, struct queued *q)
 	struct entry *home = q->home;
 	struct drain *drain = home->drain;
 
-	/* What a stopped lane gives back is not written. */
 	if (lane_rests(home->lane)) {
+		cut_short(home);
 		batch_end_queued(&core->batch, q, false);
 		return;
 	}
@@ -417,6 +434,13 @@ settled(struct core *core, struct queued *q)
 		batch_settle(&core->batch, home);
 }
 
+static bool
+has_come_to_its_end(const struct entry *e)
+{
+	return e->drain->swept &&
+	       !doc_queue(e->doc, e->drain->part->source_index);
+}
+
 static void
 drained(struct core *core, struct entry *e)
 {
@@ -429,11 +453,12 @@ drained(struct core *core, struct entry *e)
 		if (q->home == e && !q->started)
 			start_queued(core, q);
 	}
-	if (!e->drain->n_out && !e->drain->n_unparks &&
-	    (e->drain->refused || lane_rests(e->lane) ||
-	     (e->drain->swept &&
-	      !doc_queue(e->doc, e->drain->part->source_index))))
-		end_drain(core, e);
+	if (!e->drain->n_out && !e->drain->n_unparks) {
+		if (lane_rests(e->lane) && !has_come_to_its_end(e))
+			cut_short(e);
+		if (e->drain->refused || has_come_to_its_end(e))
+			end_drain(core, e);
+	}
 	/* What came meanwhile goes out, be it that a drain is under way. */
 	if (e->list == LIST_NONE)
 		batch_settle(&core->batch, e);

@@ -20,6 +20,8 @@
 #ifndef PROJECTOR_WORKSET_H
 #define PROJECTOR_WORKSET_H
 
+#include <projector/error.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -100,10 +102,13 @@ struct drain {
 	 */
 	int64_t sweep_from;
 	bool swept;
-	/* One was refused again; none behind it is folded. Why: */
+	/*
+	 * One was refused again, or the lane has stopped: none behind it is
+	 * folded. Why:
+	 */
 	bool refused;
 	int64_t refused_at;
-	char why[200];
+	char why[PJ_ERROR_TEXT];
 };
 
 void

@@ -261,6 +261,72 @@ a_lane_that_stops_during_a_drain_leaves_it_whole(void **state)
 	}
 }
 
+/*
+ * Of 300 rows 200 are written and on their way out of the store, when the lane
+ * stops. The others are being fetched, or folded and not yet sent.
+ */
+static void
+stop_in_the_second_piece(struct stage *st, bool folded)
+{
+	struct job *rows, *unparks, *load = NULL;
+	struct pj_error why;
+
+	finish(st, next_rows(st), FINE);
+	finish(st, next_apply(st), FINE);
+	rows = next_rows(st);
+	unparks = next_apply(st);
+	assert_int_equal(unparks->batch.n_unparks, JOB_ROWS_MAX);
+	run(rows, FINE);
+	run(unparks, FINE);
+	if (folded) {
+		back(st, rows);
+		feed(st, STEPS, 1000, "b", 1, "");
+		load = next(st);
+		assert_int_equal(load->kind, JOB_LOAD);
+		run(load, FINE);
+	}
+	(void)pj_error_set(&why, PJ_ERROR_STOP, "stopped");
+	core_stop_lane(st->core, keyed, &why);
+	back(st, folded ? load : rows);
+	assert_no_answer(st);
+	back(st, unparks);
+}
+
+static void
+a_drain_that_a_stop_cuts_short_never_says_that_nothing_is_left(void **state)
+{
+	enum { N = JOB_ROWS_MAX + 100 };
+
+	for (int folded = 0; folded < 2; folded++) {
+		struct stage *st = *state;
+
+		stage_begin(st);
+		refuse_number(5);
+		feed(st, STEPS, 0, "a", 5, "");
+		for (int64_t i = 1; i < N; i++)
+			feed(st, STEPS, i, "a", 1, "");
+		settle(st);
+		mend();
+		assert_true(
+			request(st, keyed, STEPS, "retry", "document", "a", 0));
+		stop_in_the_second_piece(st, folded);
+		assert_string_equal(answer(st, STORE_REQ_FAILED),
+				    "applied 200, discarded 0; then stopped");
+		assert_int_equal(scripted.n_rows, N - JOB_ROWS_MAX);
+		assert_queue("keyed.1", "a", STEPS, JOB_ROWS_MAX, N - 1,
+			     N - JOB_ROWS_MAX);
+		settle(st);
+		stage_begin(st);
+		replay(st);
+		assert_true(retry(st));
+		settle(st);
+		assert_int_equal(stored(keyed, "a", "count"), N);
+		assert_int_equal(scripted.n_rows, 0);
+		(void)close_stage(state);
+		(void)open_stage(state);
+	}
+}
+
 /* Whoever gives a partition back waits for that, and then has the answer. */
 static void
 nothing_is_saved_before_the_rows_of_a_drain_have_gone(void **state)
@@ -448,6 +514,7 @@ main(void)
 		TEST(nothing_is_saved_before_the_rows_of_a_drain_have_gone),
 		TEST(a_retry_in_a_stopped_lane_fails_and_says_why),
 		TEST(a_lane_that_stops_during_a_drain_leaves_it_whole),
+		TEST(a_drain_that_a_stop_cuts_short_never_says_that_nothing_is_left),
 	};
 
 	return cmocka_run_group_tests_name("core_drain_again", tests, NULL,

@@ -268,6 +268,13 @@ MUTANTS = [
      "says": "a_key_is_drained_only_when_all_before_its_last_has_been_"
              "handed_in"},
 
+    {"name": "what a stopped lane gave back of a drain counts as done",
+     "file": "projector/core_drain.c",
+     "old": "		cut_short(home);\n",
+     "new": "",
+     "test": binary("tests/component/test_core_drain_again"),
+     "says": "a_drain_that_a_stop_cuts_short_never_says_that_nothing_is_left"},
+
     {"name": "a partition is given back before the rows of a drain have gone",
      "file": "projector/batch.c",
      "old": "	return bat->n_parked == 0 && bat->n_unparks == 0 &&\n"
