@@ -118,26 +118,38 @@ load_units(struct pipeline *pipe, struct pj_error *err)
 /* ---- Beginning -------------------------------------------------------------
  */
 
+/* Where it was it stays until all that it leaves there has been seen. */
+static int
+attach_lane(struct pipeline *pipe, struct lane *lane, struct pj_error *err)
+{
+	struct lane next = *lane;
+
+	if (generation_attach_live(pipe->set.session, pipe->set.set, lane->mod,
+				   clock_wall_ms(), &next, err)) {
+		if (err->cls != PJ_ERROR_STOP)
+			return -1;
+		core_stop_lane(pipe->core, lane, err);
+		return 0;
+	}
+	if (lane->number && next.number != lane->number) {
+		if (pipeline_refuse_left(pipe, lane, err))
+			return -1;
+		log_info("generation.follows",
+			 "projection=%s from=%" PRId32 " to=%" PRId32,
+			 lane->mod->desc->name, lane->number, next.number);
+	}
+	*lane = next;
+	return 0;
+}
+
 static int
 attach_lanes(struct pipeline *pipe, struct pj_error *err)
 {
 	for (unsigned l = 0; l < pipe->set.lanes->n; l++) {
 		struct lane *lane = &pipe->set.lanes->lane[l];
-		int32_t before = lane->number;
 
-		if (lane_rests(lane))
-			continue;
-		if (generation_attach_live(pipe->set.session, pipe->set.set,
-					   lane->mod, clock_wall_ms(), lane,
-					   err)) {
-			if (err->cls != PJ_ERROR_STOP)
-				return -1;
-			core_stop_lane(pipe->core, lane, err);
-		} else if (before && lane->number != before) {
-			log_info("generation.follows",
-				 "projection=%s from=%" PRId32 " to=%" PRId32,
-				 lane->mod->desc->name, before, lane->number);
-		}
+		if (!lane_rests(lane) && attach_lane(pipe, lane, err))
+			return -1;
 	}
 	return 0;
 }

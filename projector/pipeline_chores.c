@@ -35,25 +35,18 @@ find_partition(const struct pipeline *pipe, const char *topic, int32_t number)
 	return NULL;
 }
 
-/*
- * Only the owner of the queue's source does it (protocol rule 11). Returns how
- * many are for generations that are not fed here.
- */
-static size_t
+/* Only the owner of the queue's source does it (protocol rule 11). */
+static void
 take_requests(struct pipeline *pipe, const struct store_request *rows, size_t n)
 {
-	size_t n_strange = 0;
-
 	for (size_t i = 0; i < n; i++) {
 		struct partition *part =
 			find_partition(pipe, rows[i].topic, rows[i].partition);
 		struct lane *lane = find_lane(pipe, rows[i].generation);
 
-		n_strange += part && !lane;
 		if (part && lane && !lane->elsewhere)
 			(void)core_request(pipe->core, lane, part, &rows[i]);
 	}
-	return n_strange;
 }
 
 static void
@@ -97,10 +90,19 @@ store_answers(struct pipeline *pipe, struct pj_error *err)
 	free(ends);
 	if (rc)
 		return -1;
+	/* All: a write that is repeated ends none of what it has ended. */
 	for (size_t i = 0; i < n; i++)
 		say_answer(&pipe->answers[i]);
 	pipe->n_answers = 0;
 	return 0;
+}
+
+/* None is left: what is new in the store then has not been answered. */
+static int
+store_all_answers(struct pipeline *pipe, struct pj_error *err)
+{
+	take_answers(pipe);
+	return store_answers(pipe, err);
 }
 
 int
@@ -111,38 +113,6 @@ pipeline_answer(struct pipeline *pipe, struct pj_error *err)
 		return 0;
 	return pipeline_outage(pipe, "store.away", store_answers(pipe, err),
 			       err);
-}
-
-/* ---- What was live before --------------------------------------------------
- */
-
-/* This pipeline feeds the generation's projection. */
-static bool
-feeds_projection(const struct pipeline *pipe,
-		 const struct store_generation *gen)
-{
-	for (unsigned i = 0; i < pipe->set.lanes->n; i++) {
-		const struct lane *lane = &pipe->set.lanes->lane[i];
-
-		if (!lane->elsewhere &&
-		    strcmp(lane->mod->desc->name, gen->projection) == 0)
-			return true;
-	}
-	return false;
-}
-
-static const struct store_generation *
-find_generation(const struct store_generation *gens, size_t n, const char *id)
-{
-	char other[READMODEL_GENERATION_ID_MAX];
-
-	for (size_t i = 0; i < n; i++) {
-		readmodel_generation_id(other, gens[i].projection,
-					gens[i].number);
-		if (strcmp(other, id) == 0)
-			return &gens[i];
-	}
-	return NULL;
 }
 
 static void
@@ -161,36 +131,24 @@ refuse(struct pipeline *pipe, const struct store_request *req)
 }
 
 /*
- * Of a generation that readers have left nobody would do it, until it is live
- * once more and nobody expects it. One that is being built has its own feeder.
+ * Nobody would do it until the generation is live once more, and nobody expects
+ * it. What comes later may be for a process that feeds it to make it so.
  */
-static int
-refuse_outdated(struct pipeline *pipe, const struct store_request *rows,
-		size_t n, struct pj_error *err)
+int
+pipeline_refuse_left(struct pipeline *pipe, const struct lane *left,
+		     struct pj_error *err)
 {
-	struct store_generation *gens;
-	struct store_live *live;
-	size_t n_gens, n_live;
+	struct store_request *rows;
+	size_t n;
 
-	if (store_generations(pipe->set.session, &gens, &n_gens, err))
+	if (store_all_answers(pipe, err) ||
+	    store_requests(pipe->set.session, STORE_REQ_NEW, &rows, &n, err))
 		return -1;
-	if (store_live(pipe->set.session, &live, &n_live, err)) {
-		store_generations_free(gens, n_gens);
-		return -1;
-	}
-	for (size_t i = 0; i < n; i++) {
-		const struct store_generation *gen =
-			find_generation(gens, n_gens, rows[i].generation);
-
-		if (gen && gen->state != STORE_GEN_BUILDING &&
-		    !store_is_live(live, n_live, gen) &&
-		    !find_lane(pipe, rows[i].generation) &&
-		    feeds_projection(pipe, gen) &&
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(rows[i].generation, left->generation) == 0 &&
 		    find_partition(pipe, rows[i].topic, rows[i].partition))
 			refuse(pipe, &rows[i]);
-	}
-	store_generations_free(gens, n_gens);
-	free(live);
+	store_requests_free(rows, n);
 	return 0;
 }
 
@@ -198,21 +156,17 @@ int
 pipeline_requests(struct pipeline *pipe, struct pj_error *err)
 {
 	struct store_request *rows;
-	int rc = 0;
 	size_t n;
 
-	/* None is left: what is new in the store has not been answered. */
-	take_answers(pipe);
-	if (store_answers(pipe, err))
+	if (store_all_answers(pipe, err))
 		return -1;
 	if (!pipe->reading)
 		return 0;
 	if (store_requests(pipe->set.session, STORE_REQ_NEW, &rows, &n, err))
 		return -1;
-	if (take_requests(pipe, rows, n) && pipe->set.follow_live)
-		rc = refuse_outdated(pipe, rows, n, err);
+	take_requests(pipe, rows, n);
 	store_requests_free(rows, n);
-	return rc;
+	return 0;
 }
 
 /* ---- Open transactions -----------------------------------------------------

@@ -175,6 +175,13 @@ int
 pipeline_requests(struct pipeline *pipe, struct pj_error *err)
 	__attribute__((warn_unused_result));
 /*
+ * The lane is about to go on from the live pointer's old generation to the new
+ * one: what is asked of that by now, and not done, ends.
+ */
+int
+pipeline_refuse_left(struct pipeline *pipe, const struct lane *left,
+		     struct pj_error *err) __attribute__((warn_unused_result));
+/*
  * Answers alone, an outage is said; before partitions are given back, where
  * their next owner would find the request, and nothing parked.
  */

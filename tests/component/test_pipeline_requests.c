@@ -28,6 +28,7 @@ struct shop {
 	struct ledger *ledger;
 	struct module *mod;
 	atomic_int stop;
+	unsigned n_asks; /* before the switch, see switch_over() */
 	struct pj_error err;
 };
 
@@ -194,7 +195,7 @@ fixed(const char *text)
 }
 
 static void
-ask(struct shop *sh, unsigned id, const char *generation)
+ask_of(struct shop *sh, unsigned id, const char *generation, int32_t partition)
 {
 	struct store_request req = {
 		.action = "retry",
@@ -202,6 +203,7 @@ ask(struct shop *sh, unsigned id, const char *generation)
 		.unit = fixed("a"),
 		.unit_len = 1,
 		.topic = "steps",
+		.partition = partition,
 		.offset = 1,
 		.reason = fixed(""),
 		.by = fixed("somebody"),
@@ -211,6 +213,12 @@ ask(struct shop *sh, unsigned id, const char *generation)
 	(void)snprintf(req.generation, sizeof(req.generation), "%s",
 		       generation);
 	OK(sh, store_request_add(sh->ses, &req, &sh->err));
+}
+
+static void
+ask(struct shop *sh, unsigned id, const char *generation)
+{
+	ask_of(sh, id, generation, 0);
 }
 
 static void
@@ -244,12 +252,15 @@ expect_ended(struct shop *sh, size_t n)
 	store_requests_free(rows, n_ended);
 }
 
-/* How often anything of requests is changed, from now on. */
+/* How often anything of requests is changed, from now on; some reads fail. */
 static struct store_ops counting;
 static int (*rows_write)(struct store_session *ses, const char *collection,
 			 const struct store_rows *rows, size_t *ret_done,
 			 struct pj_error *err);
-static unsigned n_request_writes;
+static int (*find)(struct store_session *ses, const char *collection,
+		   const struct store_cond *conds, size_t n_conds,
+		   store_each_fn each, void *arg, struct pj_error *err);
+static unsigned n_request_writes, n_failing_reads;
 
 static int
 count_writes(struct store_session *ses, const char *collection,
@@ -261,14 +272,28 @@ count_writes(struct store_session *ses, const char *collection,
 	return rows_write(ses, collection, rows, ret_done, err);
 }
 
+static int
+fail_reads(struct store_session *ses, const char *collection,
+	   const struct store_cond *conds, size_t n_conds, store_each_fn each,
+	   void *arg, struct pj_error *err)
+{
+	if (strcmp(collection, READMODEL_REQUESTS) == 0 && n_failing_reads) {
+		n_failing_reads--;
+		return pj_error_set(err, PJ_ERROR_RETRY, "store away");
+	}
+	return find(ses, collection, conds, n_conds, each, arg, err);
+}
+
 static void
-count_request_writes(struct shop *sh)
+watch_requests(struct shop *sh)
 {
 	counting = *sh->store->ops;
 	rows_write = counting.rows_write;
+	find = counting.find;
 	counting.rows_write = count_writes;
+	counting.find = fail_reads;
 	sh->store->ops = &counting;
-	n_request_writes = 0;
+	n_request_writes = n_failing_reads = 0;
 }
 
 /* ---- Tests --------------------------------------------------------------- */
@@ -338,6 +363,35 @@ switch_to_next(struct shop *sh)
 	assert_true(moved);
 }
 
+/*
+ * Asked for and not yet taken when the live pointer moves; ends when all has
+ * been answered by the owner, who reads the next generation by then.
+ */
+static int
+switch_over(void *arg, struct pipeline *pipe, bool *ret_done,
+	    struct pj_error *err)
+{
+	struct shop *sh = arg;
+
+	(void)ret_done;
+	(void)err;
+	if (!pipeline_is_reading(pipe))
+		return 0;
+	if (pipe->set.lanes->lane[0].number == 2) {
+		assert_int_equal(pipe->n_answers, 0);
+		atomic_store(&sh->stop, 1);
+		return 0;
+	}
+	for (unsigned id = 1; id <= sh->n_asks; id++)
+		ask(sh, id, "keyed.1");
+	switch_to_next(sh);
+	return 0;
+}
+
+static const char left_behind[] =
+	"generation keyed.1 is not live any more: ask again for what is parked "
+	"in the one that is";
+
 static void
 a_request_that_a_switch_has_left_behind_ends_and_says_why(void **state)
 {
@@ -345,12 +399,52 @@ a_request_that_a_switch_has_left_behind_ends_and_says_why(void **state)
 
 	park_two(sh);
 	begin_next(sh);
-	ask(sh, 1, "keyed.1");
+	ask_of(sh, 2, "keyed.1", 5); /* another owner's */
+	ask(sh, 3, "keyed.3");
+	sh->n_asks = 1;
+	run(sh, switch_over);
+	expect(sh, 1, STORE_REQ_FAILED, left_behind);
+	expect(sh, 2, STORE_REQ_NEW, "");
+	expect(sh, 3, STORE_REQ_NEW, "");
+}
+
+/* What it leaves cannot be read at that moment. */
+static int
+switch_over_with_the_store_away(void *arg, struct pipeline *pipe,
+				bool *ret_done, struct pj_error *err)
+{
+	if (pipeline_is_reading(pipe) && pipe->set.lanes->lane[0].number == 1)
+		n_failing_reads = 2;
+	return switch_over(arg, pipe, ret_done, err);
+}
+
+static void
+a_generation_is_not_left_before_its_requests_are_known(void **state)
+{
+	struct shop *sh = *state;
+
+	park_two(sh);
+	begin_next(sh);
+	watch_requests(sh);
+	sh->n_asks = 1;
+	run(sh, switch_over_with_the_store_away);
+	assert_int_equal(n_failing_reads, 0);
+	expect(sh, 1, STORE_REQ_FAILED, left_behind);
+}
+
+/* Somebody may be feeding it, to make it live once more. */
+static void
+a_request_for_what_was_live_once_waits_for_who_feeds_it(void **state)
+{
+	struct shop *sh = *state;
+
+	park_two(sh);
+	begin_next(sh);
 	switch_to_next(sh);
 	run(sh, stop_when_reading);
-	expect(sh, 1, STORE_REQ_FAILED,
-	       "generation keyed.1 is not live any more: ask again for what "
-	       "is parked in the one that is");
+	ask(sh, 1, "keyed.1");
+	run(sh, stop_when_reading);
+	expect(sh, 1, STORE_REQ_NEW, "");
 }
 
 static void
@@ -375,11 +469,9 @@ all_that_ends_in_one_turn_is_answered_in_one_write(void **state)
 
 	park_two(sh);
 	begin_next(sh);
-	for (unsigned id = 1; id <= N; id++)
-		ask(sh, id, "keyed.1");
-	switch_to_next(sh);
-	count_request_writes(sh);
-	run(sh, stop_when_reading);
+	watch_requests(sh);
+	sh->n_asks = N;
+	run(sh, switch_over);
 	assert_int_equal(n_request_writes, 1);
 	expect_ended(sh, N);
 }
@@ -393,6 +485,8 @@ main(void)
 		TEST(a_retry_that_is_done_while_the_process_ends_is_answered),
 		TEST(a_retry_that_is_done_is_answered_before_its_partition_goes),
 		TEST(a_request_that_a_switch_has_left_behind_ends_and_says_why),
+		TEST(a_generation_is_not_left_before_its_requests_are_known),
+		TEST(a_request_for_what_was_live_once_waits_for_who_feeds_it),
 		TEST(a_request_for_what_is_being_built_waits_for_who_builds_it),
 		TEST(all_that_ends_in_one_turn_is_answered_in_one_write),
 	};

@@ -313,6 +313,14 @@ MUTANTS = [
      "new": "	if (lane_rests(lane)) {\n		answer(",
      "test": binary("tests/component/test_core_drain"),
      "says": "a_generation_that_was_let_go_of_answers_nothing"},
+    {"name": "a generation is left before its requests are known",
+     "file": "projector/pipeline_begin.c",
+     "old": "		if (pipeline_refuse_left(pipe, lane, err))\n"
+            "			return -1;\n",
+     "new": "		if (pipeline_refuse_left(pipe, lane, err))\n"
+            "			log_info(\"left\", \"rc=-1\");\n",
+     "test": binary("tests/component/test_pipeline_requests"),
+     "says": "a_generation_is_not_left_before_its_requests_are_known"},
     {"name": "the log's end is taken before owners have let go",
      "file": "projector/promotion.c",
      "old": "	    asked_mono_ms >= pro->fenced_mono_ms + pro->grace_ms &&\n",
