@@ -96,6 +96,13 @@ turn_store(struct pipeline *pipe, int wait_ms, struct pj_error *err)
 	return 0;
 }
 
+bool
+pipeline_is_flushed(const struct pipeline *pipe)
+{
+	return core_is_saved(pipe->core) || core_is_fenced(pipe->core) ||
+	       core_must_reread(pipe->core) || pipe->lost;
+}
+
 int
 pipeline_flush(struct pipeline *pipe, int timeout_ms, struct pj_error *err)
 {
@@ -104,9 +111,7 @@ pipeline_flush(struct pipeline *pipe, int timeout_ms, struct pj_error *err)
 	do {
 		if (turn_store(pipe, POLL_BUSY_MS, err))
 			return -1;
-	} while (!core_is_saved(pipe->core) && !core_is_fenced(pipe->core) &&
-		 !core_must_reread(pipe->core) && !pipe->lost &&
-		 clock_mono_ms() < end);
+	} while (!pipeline_is_flushed(pipe) && clock_mono_ms() < end);
 	return 0;
 }
 

@@ -109,7 +109,7 @@ int
 pipeline_answer(struct pipeline *pipe, struct pj_error *err)
 {
 	take_answers(pipe);
-	if (pipe->n_answers == 0)
+	if (pipe->n_answers == 0 || pipe->outage || !pipeline_is_flushed(pipe))
 		return 0;
 	return pipeline_outage(pipe, "store.away", store_answers(pipe, err),
 			       err);

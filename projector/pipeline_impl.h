@@ -66,6 +66,9 @@ struct pipeline {
 int
 pipeline_outage(struct pipeline *pipe, const char *event, int rc,
 		const struct pj_error *err) __attribute__((warn_unused_result));
+/* Nothing is left that a flush would wait for. */
+bool
+pipeline_is_flushed(const struct pipeline *pipe);
 /* Tells the log's own tools where we are. */
 void
 pipeline_mirror(struct pipeline *pipe);
@@ -182,8 +185,10 @@ int
 pipeline_refuse_left(struct pipeline *pipe, const struct lane *left,
 		     struct pj_error *err) __attribute__((warn_unused_result));
 /*
- * Answers alone, an outage is said; before partitions are given back, where
- * their next owner would find the request, and nothing parked.
+ * Answers alone, an outage is said; after the flush before partitions are given
+ * back, where their next owner would find the request, and nothing parked. Not
+ * when that flush has run out, or the store is known to be away: a store that
+ * does not answer would be waited for once more.
  */
 int
 pipeline_answer(struct pipeline *pipe, struct pj_error *err)

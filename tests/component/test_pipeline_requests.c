@@ -341,6 +341,51 @@ a_retry_that_is_done_is_answered_before_its_partition_goes(void **state)
 	assert_int_equal(sh->stop, 1);
 }
 
+/* One answer waits, and a retry is under way. */
+static int
+answer_at_the_end(void *arg, struct pipeline *pipe, bool *ret_done,
+		  struct pj_error *err)
+{
+	struct shop *sh = arg;
+	struct core_answer a = {.state = STORE_REQ_DONE, .text = "done"};
+
+	(void)ret_done;
+	if (!pipeline_is_reading(pipe))
+		return 0;
+	(void)snprintf(a.request, sizeof(a.request), "%032u", 2);
+	MEM_GROW(pipe->answers, pipe->n_answers, pipe->answers_cap);
+	pipe->answers[pipe->n_answers++] = a;
+	assert_false(pipeline_is_flushed(pipe));
+	OK(sh, pipeline_answer(pipe, err));
+	assert_int_equal(n_request_writes, 0);
+	OK(sh, pipeline_flush(pipe, REVOKE_FLUSH_MS, err));
+	pipe->outage = true;
+	OK(sh, pipeline_answer(pipe, err));
+	assert_int_equal(n_request_writes, 0);
+	pipe->outage = false;
+	OK(sh, pipeline_answer(pipe, err));
+	assert_int_equal(n_request_writes, 1);
+	atomic_store(&sh->stop, 1);
+	return 0;
+}
+
+static void
+a_store_that_is_away_is_not_waited_for_to_answer(void **state)
+{
+	struct shop *sh = *state;
+
+	park_two(sh);
+	mend();
+	ask(sh, 1, "keyed.1");
+	ask(sh, 2, "other.1");
+	watch_requests(sh);
+	run(sh, answer_at_the_end);
+	assert_int_equal(n_request_writes, 1);
+	expect(sh, 1, STORE_REQ_DONE,
+	       "applied 2, discarded 0, nothing is left");
+	expect(sh, 2, STORE_REQ_DONE, "done");
+}
+
 /* The next generation, of the same code. */
 static void
 begin_next(struct shop *sh)
@@ -484,6 +529,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_retry_that_is_done_while_the_process_ends_is_answered),
 		TEST(a_retry_that_is_done_is_answered_before_its_partition_goes),
+		TEST(a_store_that_is_away_is_not_waited_for_to_answer),
 		TEST(a_request_that_a_switch_has_left_behind_ends_and_says_why),
 		TEST(a_generation_is_not_left_before_its_requests_are_known),
 		TEST(a_request_for_what_was_live_once_waits_for_who_feeds_it),
