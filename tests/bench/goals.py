@@ -30,8 +30,8 @@ class Results:
         a, b = (self.rounds(*who) for who in (one, other))
         return a and b and middle(x[name] / y[name] for x, y in zip(a, b))
 
-    def p99_ms(self, scenario):
-        rounds = self.rounds(scenario, "queryapi")
+    def p99_ms(self, scenario, label="queryapi"):
+        rounds = self.rounds(scenario, label)
         return rounds and middle(g["latency_us"]["p99"] / 1000
                                  for g in rounds)
 
@@ -80,7 +80,10 @@ def table(results):
     for size in (16, 64):
         yield (f"share of {size} KB answers in 35–50 ms", results.value(
             f"large{size}", "queryapi", "share_35_50_ms"), "≤", 0.001)
-    yield "p99 at half of saturation, ms", results.p99_ms("latency"), "≤", 2
+    yield ("p99 at half of saturation, ms",
+           results.p99_ms("latency", "queryapi, all kept"), "≤", 2)
+    yield ("the same of what does not fit the cache, ms",
+           results.p99_ms("latency", "queryapi, 256"), "≤", 2)
     yield "the same with updates, ms", results.p99_ms("updates"), "≤", 2
     yield "event to answer, p50, ms", results.fresh_ms("p50"), "≤", 5
     yield "event to answer, p99, ms", results.fresh_ms("p99"), "≤", 20

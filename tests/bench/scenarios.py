@@ -34,6 +34,17 @@ def api(run, dataset, **settings):
     return run.started(servers.Queryapi(run, dataset.name, **settings))
 
 
+def api_with_all(run, dataset):
+    """One whose cache holds the whole set, and has been asked for it."""
+    ours = api(run, dataset, **{"queryapi.cache_bytes": "1g"})
+    machine.wait_until("the view is there", lambda: get(
+        ours.address, "/v1/shop/nobody")[0] == 404)
+    run.load(ours, dataset.keys, 60, choice="sequence", batch=100,
+             target="/v1/shop?ids={}", requests=dataset.count // 100,
+             connections=8)
+    return ours
+
+
 def control(run, dataset, source, open_files=False):
     """nginx with the files of the hot keys, as `source` answers them."""
     hot = dataset.ranked[:HOT]
@@ -254,12 +265,14 @@ def half_of_saturation(run, cs):
 
 def latency(run):
     dataset = main_set(run)
-    ours = api(run, dataset)
+    ours = api_with_all(run, dataset)
     nginx = control(run, dataset, ours)
     lru = peers(run, dataset, "lru")
-    cs = [Candidate(ours, dataset.keys, choice="zipf"),
+    cs = [Candidate(ours, dataset.keys, "queryapi, all kept", choice="zipf"),
           Candidate(nginx, dataset.keys, f"nginx, {HOT} of them",
                     choice="zipf", first=HOT),
+          Candidate(api(run, dataset), dataset.keys, "queryapi, 256 MB kept",
+                    choice="zipf"),
           *(Candidate(s, dataset.keys, choice="zipf") for s in lru)]
     half_of_saturation(run, cs)
     measure(run, cs, warm=False)
@@ -488,6 +501,6 @@ SCENARIOS = {
     "hits": (hits, 6, 90), "browser": (browser, 2, 10),
     "zipf": (zipf, 5, 30), "conditional": (conditional, 6, 10),
     "large": (large, 4, 20), "cold": (cold, 2, 20),
-    "overload": (overload, 6, 20), "latency": (latency, 3, 40), "updates": (updates, 2, 40),
+    "overload": (overload, 6, 20), "latency": (latency, 4, 60), "updates": (updates, 2, 50),
     "fresh": (fresh, 8, 170), "idle": (idle, 3, 60),
 }
