@@ -258,7 +258,7 @@ follow(void *uri)
 static double
 cpu_us(const char *pid)
 {
-	unsigned long user, sys;
+	unsigned long user = 0, sys = 0;
 	char path[64];
 	FILE *file;
 

@@ -16,7 +16,7 @@ from queryapi import wait_for  # noqa: E402
 
 WORK = ROOT / "build" / "integration" / "storm"
 OUTAGES = 3
-LASTS_S, APART_S = 1.5, 1
+APART_S = 1
 
 
 class Storm(Tests):
@@ -49,8 +49,11 @@ class Storm(Tests):
             for _ in range(OUTAGES):
                 time.sleep(APART_S)
                 world.away += 1
+                refused = world.refused
                 os.kill(self.mongod, signal.SIGSTOP)
-                time.sleep(LASTS_S)
+                wait_for(lambda before=refused: world.refused > before or
+                         not any(t.is_alive() for t in world.threads),
+                         "somebody notices, or nobody is left")
                 os.kill(self.mongod, signal.SIGCONT)
                 wait_for(lambda: srv.metric("shopview_store_up") == 1,
                          "the store is back")
