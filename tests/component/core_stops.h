@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A stage of two projections that read the same, of which one may be stopped.
  */
-#ifndef TESTS_CORE_STOPS_H
-#define TESTS_CORE_STOPS_H
+#ifndef TESTS_COMPONENT_CORE_STOPS_H
+#define TESTS_COMPONENT_CORE_STOPS_H
 
 #include "tests/component/core_stage.h"
 

@@ -3,27 +3,7 @@
  * Queues of record keys and lone records, retried and given up: first the
  * documents, then the unit moves on; what was applied is in `_m.o`.
  */
-#include "tests/component/core_stage.h"
-
-static struct stage stage;
-static struct lane *spread;
-
-static int
-open_stage(void **state)
-{
-	stage_open(&stage);
-	spread = stage_lane(&stage, &spread_projection);
-	*state = &stage;
-	return 0;
-}
-
-static int
-close_stage(void **state)
-{
-	(void)state;
-	stage_close(&stage);
-	return 0;
-}
+#include "tests/component/spread_stage.h"
 
 /*
  * Of key k: 1 applied to x; 2 undecodable, for x; 3 for y and 4 for x wait. Of
@@ -32,8 +12,7 @@ close_stage(void **state)
 static void
 park_three(struct stage *st)
 {
-	st->undecodable[0] = 1;
-	st->n_undecodable = 1;
+	undecodable(st, 1);
 	feed_to(st, STEPS, 0, "k", "x", 1);
 	feed_to(st, STEPS, 1, "k", "x", 2);
 	feed_to(st, STEPS, 2, "k", "y", 3);

@@ -3,34 +3,7 @@
  * Records whose document nobody knows, in a view whose key is not the record
  * key: they wait by record key, or alone, in units that are no documents.
  */
-#include "tests/component/core_stage.h"
-
-static struct stage stage;
-static struct lane *spread;
-
-static int
-open_stage(void **state)
-{
-	stage_open(&stage);
-	spread = stage_lane(&stage, &spread_projection);
-	*state = &stage;
-	return 0;
-}
-
-static int
-close_stage(void **state)
-{
-	(void)state;
-	stage_close(&stage);
-	return 0;
-}
-
-static void
-undecodable(struct stage *st, int64_t offset)
-{
-	assert_true(st->n_undecodable < COUNT(st->undecodable));
-	st->undecodable[st->n_undecodable++] = offset;
-}
+#include "tests/component/spread_stage.h"
 
 /* ---- What waits ------------------------------------------------------------
  */

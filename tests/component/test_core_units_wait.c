@@ -1,33 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Documents wait for the units that records before them are to be in. */
-#include "tests/component/core_stage.h"
-
-static struct stage stage;
-static struct lane *spread;
-
-static int
-open_stage(void **state)
-{
-	stage_open(&stage);
-	spread = stage_lane(&stage, &spread_projection);
-	*state = &stage;
-	return 0;
-}
-
-static int
-close_stage(void **state)
-{
-	(void)state;
-	stage_close(&stage);
-	return 0;
-}
-
-static void
-undecodable(struct stage *st, int64_t offset)
-{
-	assert_true(st->n_undecodable < COUNT(st->undecodable));
-	st->undecodable[st->n_undecodable++] = offset;
-}
+#include "tests/component/spread_stage.h"
 
 static void
 no_document_of_the_lane_goes_while_a_unit_is_written(void **state)

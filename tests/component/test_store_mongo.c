@@ -159,6 +159,20 @@ linearizable_reads(const struct fixture *fx)
 	return n;
 }
 
+/* An outage, when the server answers so; it goes on answering so. */
+static void
+assert_no_sync(struct fixture *fx, int code)
+{
+	char *what = mem_printf("\"failCommands\": [\"find\"], "
+				"\"errorCode\": %d",
+				code);
+
+	fail_commands(fx, "\"alwaysOn\"", what);
+	assert_int_equal(store_sync(fx->ses, &fx->err), -1);
+	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	free(what);
+}
+
 static void
 a_sync_asks_for_a_primary_that_a_majority_confirms(void **state)
 {
@@ -167,11 +181,7 @@ a_sync_asks_for_a_primary_that_a_majority_confirms(void **state)
 
 	OK(fx, store_sync(fx->ses, &fx->err));
 	assert_int_equal(linearizable_reads(fx), before + 1);
-	fail_commands(fx, "\"alwaysOn\"",
-		      "\"failCommands\": [\"find\"], "
-		      "\"errorCode\": 50");
-	assert_int_equal(store_sync(fx->ses, &fx->err), -1);
-	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_no_sync(fx, 50);
 	fail_nothing(fx);
 	OK(fx, store_sync(fx->ses, &fx->err));
 }
@@ -182,29 +192,17 @@ a_standalone_server_is_in_sync_where_that_is_allowed(void **state)
 {
 	struct fixture *fx = *state;
 
-	fail_commands(fx, "\"alwaysOn\"",
-		      "\"failCommands\": [\"find\"], "
-		      "\"errorCode\": 123");
-	assert_int_equal(store_sync(fx->ses, &fx->err), -1);
-	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_no_sync(fx, 123);
 	fixture_close(fx);
 	fx->settings.allow_standalone = true;
 	fixture_open(fx);
 	OK(fx, store_sync(fx->ses, &fx->err));
 	/* An outage is one there, too. */
-	fail_commands(fx, "\"alwaysOn\"",
-		      "\"failCommands\": [\"find\"], "
-		      "\"errorCode\": 50");
-	assert_int_equal(store_sync(fx->ses, &fx->err), -1);
-	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_no_sync(fx, 50);
 	/* It has been a member of a set: that may have another primary now. */
 	fail_nothing(fx);
 	OK(fx, store_sync(fx->ses, &fx->err));
-	fail_commands(fx, "\"alwaysOn\"",
-		      "\"failCommands\": [\"find\"], "
-		      "\"errorCode\": 123");
-	assert_int_equal(store_sync(fx->ses, &fx->err), -1);
-	assert_int_equal(fx->err.cls, PJ_ERROR_RETRY);
+	assert_no_sync(fx, 123);
 }
 
 static bool
