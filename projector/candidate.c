@@ -17,7 +17,6 @@
 enum {
 	TICK_MS = 500,
 	FLUSH_MS = 5000,
-	WAIT_MS = 500,
 	ASK_MS = 1000,
 	/* Left to do when the fence goes up: a second's work, or so little. */
 	NEAR_EVENTS = 1000,
@@ -36,16 +35,6 @@ struct feeding {
 	int64_t rate; /* events per second */
 	unsigned n_fences;
 };
-
-bool
-candidate_waits(const struct pj_error *err)
-{
-	if (err->cls != PJ_ERROR_RETRY || stop_requested)
-		return false;
-	fprintf(stderr, "waiting: %s\n", err->text);
-	clock_sleep_ms(WAIT_MS);
-	return true;
-}
 
 /*
  * How far the candidate is, and where the log ends, over all partitions. False

@@ -29,11 +29,4 @@ int
 candidate_run(const struct candidate *cand, struct pj_error *err)
 	__attribute__((warn_unused_result));
 
-/*
- * The store did not answer: says so, waits a little and returns true. False:
- * *err is no outage, or a signal came.
- */
-bool
-candidate_waits(const struct pj_error *err);
-
 #endif

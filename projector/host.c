@@ -5,12 +5,17 @@
 #include <projector/contract.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "projector/stop.h"
+
+enum { WAIT_MS = 500 };
 
 static const char DEFAULT_ZONE[] = "Asia/Seoul";
 
@@ -379,6 +384,16 @@ host_has_store(const struct host *host)
 	has = access(file, F_OK) == 0 || errno != ENOENT;
 	free(file);
 	return has;
+}
+
+bool
+host_waits(const struct pj_error *err)
+{
+	if (err->cls != PJ_ERROR_RETRY || stop_requested)
+		return false;
+	fprintf(stderr, "waiting: %s\n", err->text);
+	clock_sleep_ms(WAIT_MS);
+	return true;
 }
 
 int

@@ -90,6 +90,13 @@ host_open_ledger(const struct host *host, struct ledger **ret_led,
 bool
 host_has_store(const struct host *host);
 
+/*
+ * An outage: says so on stderr, waits a little and returns true. False: *err
+ * is none, or a signal came.
+ */
+bool
+host_waits(const struct pj_error *err);
+
 /* Prints the error (log line when logging, else text) → exit status. */
 int
 host_exit(const struct pj_error *err);

@@ -48,21 +48,31 @@ make_directory(const char *path, struct pj_error *err)
 	return 0;
 }
 
+/* A new topic has partitions before their leaders know of it. */
+static int
+ask_ends(struct out *out, struct source *source, struct pj_error *err)
+{
+	int rc;
+
+	do {
+		rc = source_watermarks(source, out->part, ASK_MS, &out->next,
+				       &out->end, err);
+	} while (rc && host_waits(err));
+	return rc;
+}
+
 static int
 open_out(struct out *out, struct source *source, const char *dir,
 	 struct pj_error *err)
 {
 	char *topic_dir = mem_printf("%s/%s", dir, out->part->topic);
-	int64_t low;
 	int rc = make_directory(topic_dir, err);
 
 	out->path = mem_printf("%s/%" PRId32 ".ndjson", topic_dir,
 			       out->part->number);
 	free(topic_dir);
-	if (rc ||
-	    source_watermarks(source, out->part, ASK_MS, &low, &out->end, err))
+	if (rc || ask_ends(out, source, err))
 		return -1;
-	out->next = low;
 	out->file = fopen(out->path, "wx");
 	if (!out->file)
 		return pj_error_set(err, PJ_ERROR_FATAL, "%s: %s", out->path,
@@ -181,10 +191,8 @@ export_loop(struct export *x, const char *dir, struct pj_error *err)
 	while (!stop_requested && !(x->outs && all_written(x))) {
 		if (source_poll(x->source, POLL_MS, POLL_RECORDS, &event,
 				err)) {
-			if (err->cls != PJ_ERROR_RETRY)
+			if (!host_waits(err))
 				return -1;
-			fprintf(stderr, "waiting: %s\n", err->text);
-			err->cls = PJ_ERROR_NONE; /* how the verb ends by it */
 			continue;
 		}
 		if (take_event(x, &event, dir, err))
@@ -220,6 +228,7 @@ verb_export(const struct cli_args *args)
 	const char *dir = cli_value(args, "--to");
 	struct export x;
 	struct host host;
+	int rc = -1;
 
 	if (!dir) {
 		fprintf(stderr, "projector export: --to DIR is missing\n");
@@ -232,9 +241,9 @@ verb_export(const struct cli_args *args)
 	if (stop_install(CLI_FATAL, &err) == 0 &&
 	    host_open_source_topics(&host, SOURCE_ALL, args->positional,
 				    args->n_positional, &x.source, &err) == 0)
-		(void)close_outs(&x, export_loop(&x, dir, &err), &err);
+		rc = close_outs(&x, export_loop(&x, dir, &err), &err);
 	archive_reader_free(x.reader);
 	source_close(x.source);
 	host_close(&host);
-	return host_exit(&err);
+	return rc == 0 ? CLI_DONE : host_exit(&err);
 }

@@ -246,7 +246,7 @@ make_live(struct scope *s, const char *verb, int32_t number,
 
 	do {
 		rc = choose(s, &cand, number, back, err);
-	} while (rc && candidate_waits(err));
+	} while (rc && host_waits(err));
 	if (rc)
 		return -1;
 	if (cand.lane.number == cand.live) {

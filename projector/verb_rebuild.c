@@ -26,7 +26,7 @@ rebuild(struct candidate *cand, struct pj_error *err)
 		rc = generation_attach_candidate(
 			cand->ses, cand->host->set, mod, clock_wall_ms(),
 			&cand->lane, &cand->live, &resumed, err);
-	} while (rc && candidate_waits(err));
+	} while (rc && host_waits(err));
 	if (rc)
 		return -1;
 	fprintf(stderr,
