@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Watching MongoDB: one change stream over the database, for documents (of
- * large ones the key and the revision) and for the numbers of checkpoints.
+ * Watching MongoDB: one change stream over the database, for keys and revisions
+ * of documents and for the numbers of checkpoints. All are taken from the
+ * change itself: what the server looks up for one is of later, and costs.
  *
  * Order: the stream follows the log of operations, and a checkpoint is written
  * after the documents that it covers (protocol rule 8). It is opened within the
@@ -15,9 +16,6 @@
 #include "lib/readmodel.h"
 #include "lib/store_mongo.h"
 #include "lib/str.h"
-
-/* Of a document that is told whole. */
-enum { MONGO_WATCH_BYTES = 16 * 1024 };
 
 struct mongo_watch {
 	struct store_watch base;
@@ -49,39 +47,42 @@ mongo_watch_names(bson_t *match, const char *const *collections, size_t n)
 		   bson_append_document_end(match, &name));
 }
 
-/* A document that is large costs less to be read by who wants it. */
-static void
-mongo_watch_full(bson_t *full)
-{
-	bson_t *cond = BCON_NEW(
-		"$cond", "[", "{", "$lte", "[", "{", "$bsonSize",
-		"$fullDocument", "}", BCON_INT32(MONGO_WATCH_BYTES), "]", "}",
-		"$fullDocument", "{", READMODEL_META, "{", "r",
-		"$fullDocument." READMODEL_META ".r", "}", "}", "]");
+/*
+ * A change is told as a document or as what differs from the one before
+ * (docs/adr/0020). A member that differs alone has its path for a name: "_m.r".
+ * https://www.mongodb.com/docs/manual/reference/change-events/update/
+ */
+#define MONGO_DIFFERENCE "$updateDescription.updatedFields"
 
-	bson_concat(full, cond);
-	bson_destroy(cond);
+static bson_t *
+mongo_watch_revision(void)
+{
+	return BCON_NEW("$ifNull", "[", "{", "$getField", "{", "field", "{",
+			"$literal", READMODEL_META ".r", "}", "input",
+			MONGO_DIFFERENCE, "}", "}",
+			MONGO_DIFFERENCE "." READMODEL_META ".r",
+			"$fullDocument." READMODEL_META ".r", "]");
 }
 
-/* Of those only names and numbers, and documents that are small; and the
- * stream's own end. */
+/* Of those only names and numbers; and the stream's own end. */
 static bson_t *
 mongo_watch_pipeline(const char *const *collections, size_t n)
 {
-	bson_t names = BSON_INITIALIZER, full = BSON_INITIALIZER, *pipeline;
+	bson_t names = BSON_INITIALIZER, *pipeline;
+	bson_t *revision = mongo_watch_revision();
 
 	mongo_watch_names(&names, collections, n);
-	mongo_watch_full(&full);
-	pipeline = BCON_NEW(
-		"pipeline", "[", "{", "$match", "{", "$or", "[",
-		BCON_DOCUMENT(&names), "{", "operationType", "{", "$in", "[",
-		"dropDatabase", "invalidate", "]", "}", "}", "]", "}", "}", "{",
-		"$project", "{", "operationType", BCON_INT32(1), "ns.coll",
-		BCON_INT32(1), "documentKey._id", BCON_INT32(1), "fullDocument",
-		BCON_DOCUMENT(&full), "updateDescription.updatedFields.next",
-		BCON_INT32(1), "}", "}", "]");
+	pipeline = BCON_NEW("pipeline", "[", "{", "$match", "{", "$or", "[",
+			    BCON_DOCUMENT(&names), "{", "operationType", "{",
+			    "$in", "[", "dropDatabase", "invalidate", "]", "}",
+			    "}", "]", "}", "}", "{", "$project", "{",
+			    "operationType", BCON_INT32(1), "ns.coll",
+			    BCON_INT32(1), "documentKey._id", BCON_INT32(1),
+			    "revision", BCON_DOCUMENT(revision), "next", "{",
+			    "$ifNull", "[", MONGO_DIFFERENCE ".next",
+			    "$fullDocument.next", "]", "}", "}", "}", "]");
 	bson_destroy(&names);
-	bson_destroy(&full);
+	bson_destroy(revision);
 	return pipeline;
 }
 
@@ -102,9 +103,7 @@ mongo_watch_open(struct store_session *base, const char *const *collections,
 
 	if (mongo_open_opts(ses, &opts, err))
 		goto out;
-	mongo_must(bson_append_int64(&opts, "maxAwaitTimeMS", -1, wait_ms) &&
-		   bson_append_utf8(&opts, "fullDocument", -1, "updateLookup",
-				    -1));
+	mongo_must(bson_append_int64(&opts, "maxAwaitTimeMS", -1, wait_ms));
 	db = mongoc_client_get_database(ses->client, store->database);
 	stream = mongoc_database_watch(db, pipeline, &opts);
 	mongo_note_time(ses);
@@ -178,43 +177,6 @@ mongo_news_checkpoint(struct pj_str id, struct store_news *news)
 	return true;
 }
 
-/*
- * The number that this very change has set; a claim alone moves none. What the
- * server looks up for an update may be newer, and would tell of a checkpoint
- * before the documents that it covers.
- */
-static bool
-mongo_news_next(const bson_t *event, int64_t *ret_next)
-{
-	struct pj_str type;
-	bool updated = mongo_news_text(event, "operationType", &type) &&
-		       str_is(type, "update");
-
-	return mongo_news_number(
-		event,
-		updated ? "updateDescription.updatedFields.next"
-			: "fullDocument.next",
-		ret_next);
-}
-
-/* Of a large one there is its revision alone, without an _id. */
-static void
-mongo_news_document(const bson_t *event, struct pj_str *ret_bson)
-{
-	const uint8_t *data;
-	bson_iter_t it;
-	bson_t doc;
-	uint32_t len;
-
-	if (!bson_iter_init_find(&it, event, "fullDocument") ||
-	    !BSON_ITER_HOLDS_DOCUMENT(&it))
-		return;
-	bson_iter_document(&it, &len, &data);
-	if (bson_init_static(&doc, data, len) &&
-	    bson_has_field(&doc, READMODEL_ID))
-		*ret_bson = (struct pj_str){(const char *)data, len};
-}
-
 static void
 mongo_news_of(const bson_t *event, struct store_news *news)
 {
@@ -228,8 +190,9 @@ mongo_news_of(const bson_t *event, struct store_news *news)
 		return;
 	}
 	if (str_is(coll, READMODEL_CHECKPOINTS)) {
+		/* A claim alone moves none. */
 		if (mongo_news_checkpoint(id, news) &&
-		    mongo_news_next(event, &news->next))
+		    mongo_news_number(event, "next", &news->next))
 			news->kind = STORE_NEWS_CHECKPOINT;
 		return;
 	}
@@ -243,9 +206,7 @@ mongo_news_of(const bson_t *event, struct store_news *news)
 	news->collection[coll.len] = '\0';
 	news->key = id;
 	news->revision = -1;
-	(void)mongo_news_number(event, "fullDocument." READMODEL_META ".r",
-				&news->revision);
-	mongo_news_document(event, &news->bson);
+	(void)mongo_news_number(event, "revision", &news->revision);
 }
 
 static bool

@@ -22,9 +22,6 @@ struct store_news {
 	char collection[64]; /* document: its generation's */
 	struct pj_str key;   /* document; borrowed until the next call */
 	int64_t revision;    /* document; -1: it is gone, or none was told */
-	struct pj_str bson;  /* document: all of it, as of that revision, or
-			      * ptr NULL; borrowed like the key. Both are of
-			      * the change told, or of a later one */
 	char generation[64]; /* checkpoint */
 	int32_t source;
 	int64_t next;

@@ -4,7 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "queryapi/position.h"
+
+/* Longer, and a reader would take what is old for new. */
+enum { SUPERSEDED_MS = 1000 };
 
 static const char vary[] = "Vary: Accept-Encoding, Projection-Min-Position\r\n";
 
@@ -159,6 +163,7 @@ bool
 answer_may_be_stale(const struct entry *ent, const struct snapshot_view *view,
 		    int64_t now_mono_ms, int64_t *ret_age_s)
 {
+	int64_t superseded = atomic_load(&ent->superseded_mono_ms);
 	uint64_t since = atomic_load(&ent->since);
 	int64_t at = atomic_load(&ent->at_mono_ms), proven;
 
@@ -169,7 +174,22 @@ answer_may_be_stale(const struct entry *ent, const struct snapshot_view *view,
 	if (since && since == atomic_load(&ent->served->proven_since) &&
 	    proven > at)
 		at = proven;
+	if (superseded && superseded < at)
+		at = superseded;
 	*ret_age_s = (now_mono_ms - at) / 1000;
 	return view->policy.stale_if_error_s &&
 	       *ret_age_s <= (int64_t)view->policy.stale_if_error_s;
+}
+
+bool
+answer_may_be_superseded(const struct entry *ent,
+			 const struct snapshot_view *view)
+{
+	int64_t at = atomic_load(&ent->superseded_mono_ms);
+	uint64_t since = atomic_load(&ent->since);
+
+	return at && since && since == atomic_load(&ent->served->since) &&
+	       ent->state == ENTRY_DOCUMENT &&
+	       view->policy.stale_while_revalidate_s &&
+	       clock_mono_ms() - at < SUPERSEDED_MS;
 }

@@ -17,7 +17,7 @@ struct answer {
 	const struct snapshot_view *view;
 	const struct conditions *cond;
 	const struct http_reply *how;
-	bool stale; /* the store is away, so this is what we had (RFC 5861) */
+	bool stale;    /* the store is away, or being asked (RFC 5861) */
 	int64_t age_s; /* of a stale one */
 	size_t set;    /* only this part (1 + its index); 0: the whole */
 };
@@ -59,5 +59,14 @@ answer_policy(struct buf *out, const struct answer *ans);
 bool
 answer_may_be_stale(const struct entry *ent, const struct snapshot_view *view,
 		    int64_t now_mono_ms, int64_t *ret_age_s);
+
+/*
+ * Whether an entry that is superseded may be served while the newer version is
+ * read: documents of views with stale-while-revalidate, for a second at most.
+ * Its age is 0 then.
+ */
+bool
+answer_may_be_superseded(const struct entry *ent,
+			 const struct snapshot_view *view);
 
 #endif

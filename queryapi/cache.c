@@ -39,7 +39,7 @@ struct cache {
 	struct cache_queues queues;
 	/* closed waits for the grace period; open takes what comes. */
 	struct retired open, closed;
-	uint64_t max_bytes, entries, put, dropped;
+	uint64_t max_bytes, entries, put, superseded;
 };
 
 struct cache *
@@ -273,25 +273,40 @@ cache_put_take(struct cache *cache, struct entry *ent)
 	return ret;
 }
 
-bool
-cache_drop(struct cache *cache, const struct served *srv, struct pj_str key,
-	   uint64_t hash, int64_t revision)
+struct entry *
+cache_supersede_take(struct cache *cache, const struct served *srv,
+		     struct pj_str key, uint64_t hash, int64_t revision,
+		     int64_t now_mono_ms)
 {
-	struct entry *_Atomic *link;
+	int64_t never = 0;
 	struct entry *ent;
-	bool goes;
 
 	(void)pthread_mutex_lock(&cache->lock);
-	link = find_link(cache, srv, key, hash);
-	ent = atomic_load(link);
-	goes = ent && (revision < 0 || ent->revision < revision);
-	if (goes) {
-		take_out(cache, link);
-		cache->dropped++;
+	ent = atomic_load(find_link(cache, srv, key, hash));
+	if (ent && revision >= 0 && ent->revision >= revision)
+		ent = NULL;
+	if (ent) {
+		(void)entry_ref(ent);
+		if (atomic_compare_exchange_strong(&ent->superseded_mono_ms,
+						   &never, now_mono_ms))
+			cache->superseded++;
+		atomic_store_explicit(&ent->gone, true, memory_order_release);
 	}
+	(void)pthread_mutex_unlock(&cache->lock);
+	return ent;
+}
+
+void
+cache_drop(struct cache *cache, struct entry *ent)
+{
+	struct entry *_Atomic *link;
+
+	(void)pthread_mutex_lock(&cache->lock);
+	link = find_link(cache, ent->served, ent->key, ent->hash);
+	if (atomic_load(link) == ent)
+		take_out(cache, link);
 	reclaim(cache);
 	(void)pthread_mutex_unlock(&cache->lock);
-	return goes;
 }
 
 uint64_t
@@ -310,7 +325,7 @@ cache_figures(struct cache *cache, struct cache_figures *ret)
 		.entries = cache->entries,
 		.put = cache->put,
 		.evicted = cache->queues.evicted,
-		.dropped = cache->dropped,
+		.superseded = cache->superseded,
 	};
 	(void)pthread_mutex_unlock(&cache->lock);
 }

@@ -11,7 +11,7 @@
  * Invariants:
  *  - of a key the table holds one entry; while that is current, a newer
  *    revision replaces it, an older one never does;
- *  - what is out of the table was marked gone before;
+ *  - what is out of the table, or superseded in it, was marked gone before;
  *  - bytes of all entries in the table are at most max_bytes, those of absent
  *    keys at most a sixteenth of it.
  *
@@ -75,15 +75,22 @@ cache_touch(struct entry *ent)
 struct entry *
 cache_put_take(struct cache *cache, struct entry *ent);
 
-/* A newer revision than the entry's is known (-1: of whatever revision it is):
- * it goes. False: there is none that is older. */
-bool
-cache_drop(struct cache *cache, const struct served *srv, struct pj_str key,
-	   uint64_t hash, int64_t revision);
+/*
+ * A newer revision than the entry's is known (-1: of whatever revision it is):
+ * it is superseded, but stays until another is put or it is dropped. A
+ * reference, or NULL: there is none that is older.
+ */
+struct entry *
+cache_supersede_take(struct cache *cache, const struct served *srv,
+		     struct pj_str key, uint64_t hash, int64_t revision,
+		     int64_t now_mono_ms);
+/* Takes it out, if it is still there. */
+void
+cache_drop(struct cache *cache, struct entry *ent);
 
 struct cache_figures {
 	uint64_t bytes, max_bytes, entries;
-	uint64_t put, evicted, dropped; /* since the start */
+	uint64_t put, evicted, superseded; /* since the start */
 };
 void
 cache_figures(struct cache *cache, struct cache_figures *ret);

@@ -52,10 +52,13 @@ struct entry {
 	struct entry *newer, *older;
 	uint8_t queue;
 	atomic_uint refs;
-	atomic_bool gone;	    /* out of the cache: another may be newer */
+	atomic_bool gone;	    /* out of the cache, or superseded */
 	_Atomic uint64_t since;	    /* current while it is the generation's */
 	_Atomic uint8_t freq;	    /* hits since it was looked at, at most 3 */
 	_Atomic int64_t at_mono_ms; /* when it was the store's newest */
+	/* Since when a newer revision is known of, which is being read: until
+	 * that is here this one stays in the cache, gone. 0: none is. */
+	_Atomic int64_t superseded_mono_ms;
 
 	struct served *served;
 	uint64_t hash;
@@ -70,6 +73,9 @@ struct entry {
 	struct pj_str json; /* ENTRY_DOCUMENT */
 	struct pj_str gzip; /* ptr NULL: none */
 	bool coded;	    /* gzip is made, or would not pay */
+	/* When it, or the version before it, was last known to be of use;
+	 * before it is in the cache. */
+	int64_t used_mono_ms;
 	/* ENTRY_DOCUMENT: its parts, in the order of the sets of that id. */
 	const struct entry_set *sets;
 	size_t n_sets;

@@ -27,7 +27,6 @@ struct feed {
 	struct store_session *ses;
 	struct store_watch *watch;
 	struct snapshot *followed; /* the picture whose views are */
-	bool beyond;		   /* what the stream tells is newer than it */
 	bool said_lost;
 
 	/* The catalog's thread's: the picture that is to be reached. */
@@ -243,7 +242,6 @@ follow(struct feed *feed, struct pj_error *err)
 		goto out;
 	}
 	feed->followed = snap;
-	feed->beyond = false;
 	if (!same_views(hold.snap, snap)) {
 		let_go(feed);
 		rc = 0;
@@ -296,23 +294,15 @@ look_for_views(struct feed *feed, struct pj_error *err)
 	return 0;
 }
 
-/*
- * The stream begins before the picture: of documents written in between it
- * tells versions that checkpoints of the picture are beyond. It has passed the
- * picture when it has nothing more, or tells a checkpoint that this had not.
- */
 static void
 take_document(struct feed *feed, const struct store_news *news)
 {
 	struct served *srv = served_of(feed, news->collection);
-	struct store_news told = *news;
 
 	(void)atomic_fetch_add(&feed->documents, 1);
 	if (!srv)
 		return;
-	if (!feed->beyond)
-		told.bson = (struct pj_str){NULL, 0};
-	loads_note(feed->loads, srv, &told);
+	loads_note(feed->loads, srv, news);
 	watchers_tell_key(feed->watchers, srv, news->key);
 }
 
@@ -325,7 +315,6 @@ take_checkpoint(struct feed *feed, const struct store_news *news)
 	(void)atomic_fetch_add(&feed->checkpoints, 1);
 	if (!served_advance(srv, news->source, news->next))
 		return;
-	feed->beyond |= atomic_load(&srv->since) != 0;
 	watchers_tell_checkpoint(feed->watchers, srv, news->source, news->next);
 }
 
@@ -334,7 +323,6 @@ take(struct feed *feed, const struct store_news *news, struct pj_error *err)
 {
 	switch (news->kind) {
 	case STORE_NEWS_NONE:
-		feed->beyond = true;
 		return 0;
 	case STORE_NEWS_DOCUMENT:
 		take_document(feed, news);

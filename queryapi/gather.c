@@ -151,6 +151,24 @@ gather_is_whole(const struct gather *gat)
 	return true;
 }
 
+static void
+take(struct gather *gat, size_t i, struct entry *ent)
+{
+	const struct entry_want want = want_of(gat, i);
+	bool current = entry_is_current(ent);
+
+	if (!entry_has(ent, &want))
+		return;
+	if (!current && (!gat->before ||
+			 !answer_may_be_superseded(ent, gather_view(gat, i))))
+		return;
+	cache_touch(ent);
+	gat->slots[i].entry = entry_ref(ent);
+	gat->n_stale += !current;
+	if (!current)
+		metrics_count(&gat->loop->met->superseded);
+}
+
 /* What is in the cache, without the loads' lock. */
 static void
 take_cached(struct gather *gat)
@@ -159,17 +177,11 @@ take_cached(struct gather *gat)
 
 	cache_turn_begin(cache, gat->loop->index);
 	for (size_t i = 0; i < gat->n; i++) {
-		struct gather_slot *slot = &gat->slots[i];
-		struct entry *ent = is_empty(slot) ? cached(gat, i) : NULL;
-		struct entry_want want;
+		struct entry *ent =
+			is_empty(&gat->slots[i]) ? cached(gat, i) : NULL;
 
-		if (!ent || !entry_is_current(ent))
-			continue;
-		want = want_of(gat, i);
-		if (!entry_has(ent, &want))
-			continue;
-		cache_touch(ent);
-		slot->entry = entry_ref(ent);
+		if (ent)
+			take(gat, i, ent);
 	}
 	cache_turn_end(cache, gat->loop->index);
 }

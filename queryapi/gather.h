@@ -49,10 +49,11 @@ struct gather {
 	int rounds;
 	struct trace_ids ids; /* the connection's, for gather_begin() */
 	bool exact;	      /* what the store was asked before will not do */
+	bool before;	      /* what is superseded will do */
 	bool told;  /* what was read before will do: catalog_is_told() */
 	bool coded; /* entries are sent with their own gzip, if they have one */
 	uint32_t patience_ms; /* 0: none, every slot is needed */
-	size_t n_stale;	      /* slots that gather_stale() filled */
+	size_t n_stale;	      /* slots with what is not the newest */
 	int64_t age_s;	      /* of the oldest of them */
 	/* The part that is asked for of all slots, which are of one view then
 	 * (gather_ask_set()): 1 + its index in the picture; 0: the whole. */

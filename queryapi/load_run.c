@@ -324,22 +324,6 @@ end_one(struct load_run *run, size_t i)
 
 /* ---- The job ----------------------------------------------------------- */
 
-/* Those that were told wait for no store. */
-static void
-end_told(struct load_run *run)
-{
-	struct loads_taken *taken = &run->taken;
-
-	for (size_t i = 0; i < taken->n_told; i++)
-		end_one(run, i);
-	taken->n -= taken->n_told;
-	memmove(taken->load, taken->load + taken->n_told,
-		taken->n * sizeof(taken->load[0]));
-	memmove(taken->docs, taken->docs + taken->n_told,
-		taken->n * sizeof(taken->docs[0]));
-	taken->n_told = 0;
-}
-
 static void
 run_loads(struct load_run *run)
 {
@@ -352,9 +336,6 @@ run_loads(struct load_run *run)
 		end_all(run, LOAD_MOVED);
 		return;
 	}
-	end_told(run);
-	if (taken->n == 0)
-		return;
 	/* All of them fail together: one is enough to find the others' time. */
 	ids = &taken->load[0]->ids;
 	if (read_store(run, &moved, &err) < 0) {

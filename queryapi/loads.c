@@ -11,15 +11,13 @@
 #include "lib/str.h"
 #include "queryapi/loads_impl.h"
 #include "queryapi/loop.h"
-#include "queryapi/told.h"
 
 enum { LOADS_BUCKETS = 4096 };
 /* A store that gives older documents than it has told of is not believed for
  * ever: what it gives is served, but not kept. */
 enum { ROUNDS_MAX = 4 };
-/* Of the cache's memory, beside it: documents that were told and not yet asked
- * for. */
-enum { TOLD_SHARE = 16 };
+/* What nobody has asked for so long is not read before somebody does. */
+enum { AHEAD_MS = 60000 };
 
 struct loads {
 	struct cache *cache;
@@ -29,7 +27,6 @@ struct loads {
 
 	pthread_mutex_t lock; /* all below, and struct served's share */
 	struct load *table[LOADS_BUCKETS];
-	struct told *told;
 	struct loads_figures figures;
 };
 
@@ -43,7 +40,6 @@ loads_new(struct cache *cache, struct queue *jobs,
 	lds->jobs = jobs;
 	lds->limits = *limits;
 	lds->gzip_min_bytes = gzip_min_bytes;
-	lds->told = told_new(cache_max_bytes(cache) / TOLD_SHARE);
 	(void)pthread_mutex_init(&lds->lock, NULL);
 	return lds;
 }
@@ -76,7 +72,6 @@ loads_free(struct loads *lds)
 			free(load);
 		}
 	}
-	told_free(lds->told);
 	(void)pthread_mutex_destroy(&lds->lock);
 	free(lds);
 }
@@ -257,7 +252,7 @@ loads_leave(struct loads *lds, struct load_wait *wait)
 		if (wait->next)
 			wait->next->prev = wait->prev;
 	}
-	if (load && !load->waits && !load->at_work) {
+	if (load && !load->waits && !load->at_work && !load->ahead) {
 		drop_pending(lds, load);
 		take_off(lds, load);
 		free(load);
@@ -282,22 +277,54 @@ loads_join(struct loads *lds, struct served *srv, struct pj_str key,
 	return how;
 }
 
-/*
- * For who asks next. Only in place of an older one, kept or told: whoever was
- * answered from the store may have had a newer one than the stream tells by
- * now, and is not to see an older one thereafter.
- */
-static void
-keep_told(struct loads *lds, struct served *srv, uint64_t hash,
-	  const struct store_news *news, bool replaces)
+/* Hits are counted, but have no time: one since the last version is as good as
+ * now. */
+static int64_t
+used_mono_ms(const struct entry *ent, int64_t now_mono_ms)
 {
-	uint64_t since = atomic_load(&srv->since);
+	return atomic_load_explicit(&ent->freq, memory_order_relaxed)
+		       ? now_mono_ms
+		       : ent->used_mono_ms;
+}
 
-	if (news->bson.ptr && since &&
-	    (replaces || told_has(lds->told, srv, news->key, hash)))
-		told_put(lds->told, srv, news->key, hash, since, news->bson);
-	else
-		told_drop(lds->told, srv, news->key, hash);
+/* What was of use lately is read again at once, so that who asks next finds it.
+ * Room is for those who wait. */
+static bool
+read_ahead(struct loads *lds, struct served *srv, int64_t revision,
+	   const struct entry *before)
+{
+	static const struct trace_ids nobody = {"", ""};
+	int64_t now = clock_mono_ms(), used = used_mono_ms(before, now);
+	struct load *load;
+
+	if (now - used > AHEAD_MS || is_full(lds, srv) ||
+	    !call_worker(lds, srv))
+		return false;
+	load = load_new(srv, before->key, before->hash, &nobody);
+	*find(lds, srv, before->key, before->hash) = load;
+	load->ahead = true;
+	load->used_mono_ms = used;
+	load->gzip = before->coded;
+	load->least = revision;
+	add_pending(lds, load);
+	lds->figures.ahead++;
+	return true;
+}
+
+/* The entry that is older than that; it stays while the newer one is read. */
+static void
+supersede(struct loads *lds, struct served *srv, struct pj_str key,
+	  uint64_t hash, int64_t revision)
+{
+	struct load *load = *find(lds, srv, key, hash);
+	struct entry *before = cache_supersede_take(lds->cache, srv, key, hash,
+						    revision, clock_mono_ms());
+
+	if (!before)
+		return;
+	if (revision < 0 || !(load || read_ahead(lds, srv, revision, before)))
+		cache_drop(lds->cache, before);
+	entry_unref(before);
 }
 
 void
@@ -305,7 +332,6 @@ loads_note(struct loads *lds, struct served *srv, const struct store_news *news)
 {
 	uint64_t hash = cache_hash(lds->cache, srv, news->key);
 	struct load *load;
-	bool replaces;
 
 	(void)pthread_mutex_lock(&lds->lock);
 	load = *find(lds, srv, news->key, hash);
@@ -316,8 +342,7 @@ loads_note(struct loads *lds, struct served *srv, const struct store_news *news)
 		load->least = -1;
 		load->again = true;
 	}
-	replaces = cache_drop(lds->cache, srv, news->key, hash, news->revision);
-	keep_told(lds, srv, hash, news, replaces);
+	supersede(lds, srv, news->key, hash, news->revision);
 	(void)pthread_mutex_unlock(&lds->lock);
 }
 
@@ -337,24 +362,6 @@ note_reached(struct loads_taken *taken)
 	taken->at_mono_ms = clock_mono_ms();
 }
 
-/* Those that need not be asked for stand first. */
-static void
-add_taken(struct loads *lds, struct loads_taken *taken, struct load *load)
-{
-	struct store_doc doc = {.key = load->key};
-	size_t at = taken->n++;
-
-	doc.bson = told_take(lds->told, load->served, load->key, load->hash,
-			     taken->since, &doc.len);
-	if (doc.bson) {
-		taken->load[at] = taken->load[taken->n_told];
-		taken->docs[at] = taken->docs[taken->n_told];
-		at = taken->n_told++;
-	}
-	taken->load[at] = load;
-	taken->docs[at] = doc;
-}
-
 void
 loads_take(struct loads *lds, struct loads_taken *taken)
 {
@@ -372,11 +379,11 @@ loads_take(struct loads *lds, struct loads_taken *taken)
 		load->again = false;
 		load->at_work = true;
 		load->coding = load->gzip;
-		add_taken(lds, taken, load);
+		taken->load[taken->n] = load;
+		taken->docs[taken->n++] = (struct store_doc){.key = load->key};
 	}
-	lds->figures.told += taken->n_told;
-	lds->figures.keys += taken->n - taken->n_told;
-	lds->figures.calls += taken->n > taken->n_told;
+	lds->figures.keys += taken->n;
+	lds->figures.calls += taken->n > 0;
 	/* Fails only when the queue is closed: loads_free() sees to the rest.
 	 */
 	if (srv->pending)
@@ -393,9 +400,9 @@ loads_end(struct loads *lds, struct load *load, enum load_result result,
 	(void)pthread_mutex_lock(&lds->lock);
 	old = result == LOAD_DONE &&
 	      (load->again || ent->revision < load->least);
-	/* For somebody: of one that nobody waits for nothing is kept. */
-	if (old && load->waits && ++load->rounds < ROUNDS_MAX &&
-	    call_worker(lds, load->served)) {
+	/* For somebody: of one that all have left nothing is kept. */
+	if (old && (load->waits || load->ahead) &&
+	    ++load->rounds < ROUNDS_MAX && call_worker(lds, load->served)) {
 		add_pending(lds, load);
 		(void)pthread_mutex_unlock(&lds->lock);
 		entry_unref(ent);
@@ -407,9 +414,12 @@ loads_end(struct loads *lds, struct load *load, enum load_result result,
 	if (old) {
 		/* What is told of checkpoints from now on is not in it. */
 		atomic_store(&ent->since, 0);
+		/* Who gets it is not to see an older one thereafter. */
+		if (load->waits)
+			supersede(lds, load->served, load->key, load->hash, -1);
 	} else if (result == LOAD_DONE) {
-		/* It is as new as what was told, or newer. */
-		told_drop(lds->told, load->served, load->key, load->hash);
+		ent->used_mono_ms =
+			load->waits ? clock_mono_ms() : load->used_mono_ms;
 		ent = cache_put_take(lds->cache, ent);
 	}
 	(void)pthread_mutex_unlock(&lds->lock);

@@ -89,8 +89,8 @@ loads_leave(struct loads *lds, struct load_wait *wait);
 /*
  * From the feed, in the stream's order: a document was written (revision -1:
  * taken away). Loads under way are read again if they are older, and the
- * cache's entry goes if it is. In its place the document is kept as it was
- * told, for the next who asks.
+ * cache's entry is superseded if it is: was it asked for lately, the document
+ * is read again ahead of whoever asks next, else it goes.
  */
 void
 loads_note(struct loads *lds, struct served *srv,
@@ -101,7 +101,7 @@ struct loads_figures {
 	size_t called;	      /* jobs in the workers' queue */
 	uint64_t joined;      /* waits that found a load on its way */
 	uint64_t keys, calls; /* asked of the store, and how often */
-	uint64_t told; /* keys that were not, as the feed had told them */
+	uint64_t ahead;	      /* of those keys: before anybody asked for them */
 };
 void
 loads_figures(struct loads *lds, struct loads_figures *ret);

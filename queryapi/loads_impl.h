@@ -20,6 +20,8 @@ struct load {
 	/* Behind the struct: */
 	struct pj_str key;
 	struct trace_ids ids; /* of who asked for it first */
+	int64_t used_mono_ms; /* of what it is read ahead for */
+	bool ahead;	      /* for who asks next, nobody may wait */
 	bool gzip;	      /* somebody wants that coding */
 	bool coding; /* the same as of when a worker took it up: its own */
 	/* What the feed has told since it was asked for. */
@@ -42,12 +44,12 @@ void
 load_call_run(struct job *job, struct worker *wrk);
 
 /* Loads of one generation that a worker has taken up, side by side with their
- * documents; those of the first n_told are there. */
+ * documents. */
 struct loads_taken {
 	struct served *served;
 	struct load *load[LOADS_AT_ONCE];
 	struct store_doc docs[LOADS_AT_ONCE];
-	size_t n, n_told;
+	size_t n;
 	/* As of before the store is asked, and not after what was told
 	 * (served.h): of the sources in it, the caller's. */
 	struct snapshot_checkpoints reached;

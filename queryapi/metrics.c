@@ -92,6 +92,7 @@ add_set(const struct metrics_set *set, struct metrics_sum *sum)
 	sum->lines_lost += get(&set->lines_lost);
 	sum->hits += get(&set->hits);
 	sum->misses += get(&set->misses);
+	sum->superseded += get(&set->superseded);
 	sum->stale += get(&set->stale);
 	sum->late += get(&set->late);
 	sum->connections +=
@@ -196,6 +197,11 @@ metrics_write(const struct metrics_sum *sum, struct buf *out)
 	metrics_write_one(out, "shopview_cache_misses_total", "counter",
 			  "Keys that were loaded, or waited for.",
 			  (int64_t)sum->misses);
+	metrics_write_one(out, "shopview_cache_hits_superseded_total",
+			  "counter",
+			  "Hits answered with what was the newest, while that "
+			  "is read.",
+			  (int64_t)sum->superseded);
 	metrics_write_one(out, "shopview_pages_late_total", "counter",
 			  "Pages answered without a part that was late.",
 			  (int64_t)sum->late);

@@ -33,8 +33,9 @@ struct metrics_set {
 	_Atomic uint64_t latency[ROUTE_COUNT][METRICS_BUCKETS];
 	_Atomic uint64_t latency_us[ROUTE_COUNT];
 	_Atomic uint64_t accepted, refused, hangups, cut_off, lines_lost;
-	_Atomic uint64_t hits, misses, stale; /* keys */
-	_Atomic uint64_t late;		      /* pages with late parts */
+	_Atomic uint64_t hits, misses, superseded; /* keys */
+	_Atomic uint64_t stale;			   /* requests */
+	_Atomic uint64_t late;			   /* pages with late parts */
 	_Atomic uint64_t stream_writes;
 	_Atomic int64_t connections, in_flight, streams;
 };
@@ -70,7 +71,7 @@ struct metrics_sum {
 	uint64_t latency[ROUTE_COUNT][METRICS_BUCKETS];
 	uint64_t latency_us[ROUTE_COUNT];
 	uint64_t accepted, refused, hangups, cut_off, lines_lost, store_errors;
-	uint64_t hits, misses, stale, late;
+	uint64_t hits, misses, superseded, stale, late;
 	uint64_t stream_writes;
 	int64_t connections, in_flight, streams;
 };

@@ -228,5 +228,6 @@ page_get(struct exchange *ex)
 	conditions_read(&cond, ex->req);
 	ex->gather = page_gather(ex->loop, ex->snap, page, ex->key, &cond);
 	ex->gather->exact = ex->minimum;
+	ex->gather->before = !ex->minimum;
 	ex->gather->finish = finish;
 }

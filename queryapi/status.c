@@ -195,17 +195,17 @@ cache_metrics(struct loop_shared *shared, struct buf *out)
 	metrics_write_one(out, "shopview_cache_evicted_total", "counter",
 			  "Keys that went to make room.",
 			  (int64_t)cache.evicted);
-	metrics_write_one(out, "shopview_cache_dropped_total", "counter",
-			  "Keys that went because a newer revision was told.",
-			  (int64_t)cache.dropped);
+	metrics_write_one(out, "shopview_cache_superseded_total", "counter",
+			  "Keys of which a newer revision was told.",
+			  (int64_t)cache.superseded);
 	metrics_write_one(out, "shopview_loads_total", "counter",
 			  "Keys asked of the store.", (int64_t)loads.keys);
 	metrics_write_one(out, "shopview_load_questions_total", "counter",
 			  "Questions to the store for them.",
 			  (int64_t)loads.calls);
-	metrics_write_one(out, "shopview_loads_told_total", "counter",
-			  "Keys not asked for, as the stream had told them.",
-			  (int64_t)loads.told);
+	metrics_write_one(out, "shopview_loads_ahead_total", "counter",
+			  "Keys read again before anybody asked for them.",
+			  (int64_t)loads.ahead);
 	metrics_write_one(out, "shopview_loads_joined_total", "counter",
 			  "Waits that found their key on its way.",
 			  (int64_t)loads.joined);

@@ -87,7 +87,7 @@ write_fields(struct buf *fields, const struct gather *gat,
 	     const struct exchange *ex)
 {
 	struct answer ans = {gather_view(gat, 0), &gat->cond, ex->how,
-			     ex->store_away,	  gat->age_s, gat->set};
+			     gat->n_stale > 0,	  gat->age_s, gat->set};
 	struct entry *entries[IDS_MAX];
 
 	for (size_t i = 0; i < gat->n; i++)
@@ -152,6 +152,7 @@ begin(struct exchange *ex, const struct ids *ids)
 	gat = gather_new(ex->loop, ex->snap, &cond, ids->n, ids->bytes);
 	gat->n = 0;
 	gat->exact = ex->minimum;
+	gat->before = !ex->minimum;
 	gat->finish = finish;
 	gather_ask_set(gat, view, set);
 	gat->more = bat = mem_calloc(1, sizeof(*bat));

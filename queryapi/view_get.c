@@ -26,6 +26,18 @@ goes_on(struct exchange *ex, const struct entry *ent,
 	       exchange_park(ex, held->poll_ms);
 }
 
+/* Who waits for what is newer, or says what it is to contain, is not given the
+ * one before. */
+static bool
+may_be_before(struct exchange *ex, const struct entry *ent,
+	      const struct snapshot_view *view)
+{
+	const struct held *held = exchange_held(ex);
+
+	return !ex->minimum && !(held && held->poll_ms) &&
+	       answer_may_be_superseded(ent, view);
+}
+
 /* A hit: nothing is copied but into the answer. */
 static bool
 answer_hit(struct exchange *ex, const struct snapshot_view *view,
@@ -42,7 +54,9 @@ answer_hit(struct exchange *ex, const struct snapshot_view *view,
 	cache_turn_begin(cache, lp->index);
 	ent = cache_get(cache, view->served, ex->key,
 			cache_hash(cache, view->served, ex->key));
-	if (ent && entry_is_current(ent) && entry_has(ent, &want)) {
+	ans.stale = ent && !entry_is_current(ent);
+	if (ent && entry_has(ent, &want) &&
+	    (!ans.stale || may_be_before(ex, ent, view))) {
 		cache_touch(ent);
 		if (!goes_on(ex, ent, cond, set))
 			status = answer_entry(ex->out, ent, &ans, &current);
@@ -50,12 +64,14 @@ answer_hit(struct exchange *ex, const struct snapshot_view *view,
 	cache_turn_end(cache, lp->index);
 	if (ex->parked)
 		return true;
-	if (!current) {
+	if (!status || !(current || ans.stale)) {
 		/* None, or something newer came while it was written down. */
 		buf_clear(ex->out);
 		return false;
 	}
 	metrics_count(&lp->met->hits);
+	if (ans.stale)
+		metrics_count(&lp->met->superseded);
 	ex->sent = status;
 	return true;
 }
@@ -64,7 +80,7 @@ static void
 finish(struct gather *gat, struct exchange *ex)
 {
 	struct answer ans = {gather_view(gat, 0), &gat->cond, ex->how,
-			     ex->store_away,	  gat->age_s, gat->set};
+			     gat->n_stale > 0,	  gat->age_s, gat->set};
 	struct entry *ent = gat->slots[0].entry;
 	bool current;
 

@@ -192,21 +192,6 @@ tell_document(const char *key, int64_t revision)
 				  .revision = revision});
 }
 
-/* The store has it, and the stream brings it along. */
-static inline void
-tell_whole(const char *key, int64_t revision)
-{
-	struct store_doc doc = {.key = {key, strlen(key)}};
-
-	DOUBLE_SET(dbl.revision = revision; double_document(&doc));
-	tell(&(struct store_news){.kind = STORE_NEWS_DOCUMENT,
-				  .collection = "shop.1",
-				  .key = doc.key,
-				  .revision = revision,
-				  .bson = {(char *)doc.bson, doc.len}});
-	free(doc.bson);
-}
-
 static inline void
 tell_checkpoint(int64_t next)
 {

@@ -44,7 +44,7 @@ an_absent_key_is_found_once_it_is_there(void **state)
 	assert_int_equal(get("/v1/shop/-x"), 404);
 	assert_int_equal(double_get(&dbl.loads), 1);
 	tell_document("-x", 1);
-	WAIT_FOR(get("/v1/shop/-x") == 404 && double_get(&dbl.loads) == 2);
+	WAIT_FOR(get("/v1/shop/-x") == 404 && double_get(&dbl.loads) > 1);
 }
 
 static void

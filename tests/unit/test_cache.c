@@ -97,8 +97,13 @@ revision_of(const char *key)
 static void
 drop(const char *key, int64_t revision)
 {
-	(void)cache_drop(cache, gen, text(key),
-			 cache_hash(cache, gen, text(key)), revision);
+	struct entry *ent = cache_supersede_take(
+		cache, gen, text(key), cache_hash(cache, gen, text(key)),
+		revision, 1);
+
+	if (ent)
+		cache_drop(cache, ent);
+	entry_unref(ent);
 }
 
 /* By sets of that id, of which it has none. */
