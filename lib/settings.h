@@ -136,6 +136,7 @@ struct settings {
 		uint32_t part_timeout_ms; /* of a page; less than a request's */
 		uint32_t queue_depth;	  /* waiting for workers before 503 */
 		uint32_t queue_wait_ms;	  /* of the oldest of them; 0: any */
+		uint32_t superseded_ms;	  /* how long it is given; 0: never */
 		uint32_t gzip_min_bytes;
 		uint32_t stream_heartbeat_ms;
 		uint32_t stop_timeout_ms;

@@ -274,6 +274,12 @@ static const struct config_key queryapi_keys[] = {
 	 .text = "When what has waited longest for a worker has waited this "
 		 "long, nothing is put behind it: the answer is 503 at once. "
 		 "0: only `queue_depth` counts."},
+	{.name = "superseded_ms", .type = CONFIG_MS, .def = "1s", .min = 0,
+	 .max = 60000, NUMBER(queryapi.superseded_ms),
+	 .text = "How long a kept document that has changed may be given while "
+		 "the newer version is read, where its view declares "
+		 "`stale-while-revalidate`. 0: who asks waits for the newer "
+		 "one."},
 	{.name = "gzip_min_bytes", .type = CONFIG_BYTES, .def = "1k",
 	 .min = 0, .max = GIB, NUMBER(queryapi.gzip_min_bytes),
 	 .text = "The smallest answer that is compressed for clients that "

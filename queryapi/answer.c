@@ -4,11 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "lib/clock.h"
 #include "queryapi/position.h"
-
-/* Longer, and a reader would take what is old for new. */
-enum { SUPERSEDED_MS = 1000 };
 
 static const char vary[] = "Vary: Accept-Encoding, Projection-Min-Position\r\n";
 
@@ -183,13 +179,17 @@ answer_may_be_stale(const struct entry *ent, const struct snapshot_view *view,
 
 bool
 answer_may_be_superseded(const struct entry *ent,
-			 const struct snapshot_view *view)
+			 const struct snapshot_view *view, uint32_t limit_ms,
+			 int64_t now_mono_ms, int64_t *ret_age_s)
 {
-	int64_t at = atomic_load(&ent->superseded_mono_ms);
+	int64_t at = atomic_load(&ent->superseded_mono_ms), age_ms;
 	uint64_t since = atomic_load(&ent->since);
 
-	return at && since && since == atomic_load(&ent->served->since) &&
-	       ent->state == ENTRY_DOCUMENT &&
-	       view->policy.stale_while_revalidate_s &&
-	       clock_mono_ms() - at < SUPERSEDED_MS;
+	if (!at || !since || since != atomic_load(&ent->served->since) ||
+	    ent->state != ENTRY_DOCUMENT)
+		return false;
+	age_ms = now_mono_ms - at;
+	*ret_age_s = age_ms / 1000;
+	return age_ms < limit_ms &&
+	       *ret_age_s < (int64_t)view->policy.stale_while_revalidate_s;
 }

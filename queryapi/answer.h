@@ -62,11 +62,12 @@ answer_may_be_stale(const struct entry *ent, const struct snapshot_view *view,
 
 /*
  * Whether an entry that is superseded may be served while the newer version is
- * read: documents of views with stale-while-revalidate, for a second at most.
- * Its age is 0 then.
+ * read, and how old it then is in seconds: documents within the view's
+ * stale-while-revalidate, for limit_ms at most.
  */
 bool
 answer_may_be_superseded(const struct entry *ent,
-			 const struct snapshot_view *view);
+			 const struct snapshot_view *view, uint32_t limit_ms,
+			 int64_t now_mono_ms, int64_t *ret_age_s);
 
 #endif

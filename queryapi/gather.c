@@ -152,21 +152,33 @@ gather_is_whole(const struct gather *gat)
 }
 
 static void
+add_stale(struct gather *gat, size_t i, struct entry *ent, int64_t age_s)
+{
+	gat->slots[i].entry = entry_ref(ent);
+	gat->n_stale++;
+	if (age_s > gat->age_s)
+		gat->age_s = age_s;
+}
+
+static void
 take(struct gather *gat, size_t i, struct entry *ent)
 {
+	uint32_t limit_ms = gat->loop->shared->set->queryapi.superseded_ms;
 	const struct entry_want want = want_of(gat, i);
-	bool current = entry_is_current(ent);
+	int64_t age_s;
 
 	if (!entry_has(ent, &want))
 		return;
-	if (!current && (!gat->before ||
-			 !answer_may_be_superseded(ent, gather_view(gat, i))))
-		return;
-	cache_touch(ent);
-	gat->slots[i].entry = entry_ref(ent);
-	gat->n_stale += !current;
-	if (!current)
+	if (entry_is_current(ent)) {
+		cache_touch(ent);
+		gat->slots[i].entry = entry_ref(ent);
+	} else if (gat->before &&
+		   answer_may_be_superseded(ent, gather_view(gat, i), limit_ms,
+					    clock_mono_ms(), &age_s)) {
+		cache_touch(ent);
 		metrics_count(&gat->loop->met->superseded);
+		add_stale(gat, i, ent, age_s);
+	}
 }
 
 /* What is in the cache, without the loads' lock. */
@@ -232,10 +244,7 @@ gather_stale(struct gather *gat)
 			all = false;
 			continue;
 		}
-		slot->entry = entry_ref(ent);
-		gat->n_stale++;
-		if (age_s > gat->age_s)
-			gat->age_s = age_s;
+		add_stale(gat, i, ent, age_s);
 	}
 	cache_turn_end(cache, gat->loop->index);
 	return all || gat->patience_ms;

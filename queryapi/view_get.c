@@ -30,12 +30,14 @@ goes_on(struct exchange *ex, const struct entry *ent,
  * one before. */
 static bool
 may_be_before(struct exchange *ex, const struct entry *ent,
-	      const struct snapshot_view *view)
+	      const struct snapshot_view *view, int64_t *ret_age_s)
 {
 	const struct held *held = exchange_held(ex);
 
 	return !ex->minimum && !(held && held->poll_ms) &&
-	       answer_may_be_superseded(ent, view);
+	       answer_may_be_superseded(
+		       ent, view, ex->loop->shared->set->queryapi.superseded_ms,
+		       clock_mono_ms(), ret_age_s);
 }
 
 /* A hit: nothing is copied but into the answer. */
@@ -56,7 +58,7 @@ answer_hit(struct exchange *ex, const struct snapshot_view *view,
 			cache_hash(cache, view->served, ex->key));
 	ans.stale = ent && !entry_is_current(ent);
 	if (ent && entry_has(ent, &want) &&
-	    (!ans.stale || may_be_before(ex, ent, view))) {
+	    (!ans.stale || may_be_before(ex, ent, view, &ans.age_s))) {
 		cache_touch(ent);
 		if (!goes_on(ex, ent, cond, set))
 			status = answer_entry(ex->out, ent, &ans, &current);

@@ -41,6 +41,7 @@ prepare(void)
 	set.queryapi.request_timeout_ms = 10000;
 	set.queryapi.queue_depth = 2;
 	set.queryapi.cache_bytes = 1 << 20;
+	set.queryapi.superseded_ms = 60000;
 	set.queryapi.stop_timeout_ms = 200;
 	set.queryapi.stream_heartbeat_ms = 15000;
 	DOUBLE_SET(dbl.hung = NULL; dbl.stock = false;

@@ -90,9 +90,57 @@ a_document_is_served_stale_for_as_long_as_its_view_allows(void **state)
 	atomic_store(&gen->proven_since, 1);
 	assert_int_equal(age_of(ent, 300, 405999), 300);
 	assert_int_equal(age_of(ent, 300, 406000), -1);
+	/* But not since a newer one was told. */
+	atomic_store(&ent->superseded_mono_ms, 55000);
+	assert_int_equal(age_of(ent, 300, 355999), 300);
+	assert_int_equal(age_of(ent, 300, 356000), -1);
+	atomic_store(&ent->superseded_mono_ms, 0);
 	atomic_store(&gen->proven_since, 2);
 	assert_int_equal(age_of(ent, 300, 306000), -1);
 	entry_unref(ent);
+}
+
+/* How old it may be given while the newer one is read, or -1. */
+static int64_t
+superseded_age_of(const struct entry *ent, uint32_t while_revalidate_s,
+		  uint32_t limit_ms, int64_t now_mono_ms)
+{
+	struct snapshot_view view = {
+		.policy = {.stale_while_revalidate_s = while_revalidate_s}};
+	int64_t age_s = -2;
+
+	return answer_may_be_superseded(ent, &view, limit_ms, now_mono_ms,
+					&age_s)
+		       ? age_s
+		       : -1;
+}
+
+static void
+a_superseded_document_is_given_as_view_and_settings_allow(void **state)
+{
+	struct entry *ent = make(ENTRY_DOCUMENT, 1, 5000);
+	struct entry *deleted = make(ENTRY_DELETED, 1, 5000);
+
+	(void)state;
+	/* None is newer. */
+	assert_int_equal(superseded_age_of(ent, 30, 60000, 5000), -1);
+	atomic_store(&ent->superseded_mono_ms, 7000);
+	atomic_store(&deleted->superseded_mono_ms, 7000);
+	assert_int_equal(superseded_age_of(ent, 30, 60000, 7000), 0);
+	assert_int_equal(superseded_age_of(ent, 30, 60000, 36999), 29);
+	assert_int_equal(superseded_age_of(ent, 30, 60000, 37000), -1);
+	assert_int_equal(superseded_age_of(ent, 30, 1000, 7999), 0);
+	assert_int_equal(superseded_age_of(ent, 30, 1000, 8000), -1);
+	assert_int_equal(superseded_age_of(ent, 0, 60000, 7000), -1);
+	assert_int_equal(superseded_age_of(ent, 30, 0, 7000), -1);
+	assert_int_equal(superseded_age_of(deleted, 30, 60000, 7000), -1);
+	/* Nobody tells any more, or another stream. */
+	served_follow(gen, 0);
+	assert_int_equal(superseded_age_of(ent, 30, 60000, 7000), -1);
+	served_follow(gen, 2);
+	assert_int_equal(superseded_age_of(ent, 30, 60000, 7000), -1);
+	entry_unref(ent);
+	entry_unref(deleted);
 }
 
 static void
@@ -263,6 +311,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SERVED(a_document_is_served_stale_for_as_long_as_its_view_allows),
+		SERVED(a_superseded_document_is_given_as_view_and_settings_allow),
 		SERVED(that_there_is_none_is_never_served_stale),
 		SERVED(whatever_there_is_has_the_tag_that_a_200_of_it_would_have),
 		SERVED(what_a_change_takes_out_meanwhile_is_told_no_newer_position),
