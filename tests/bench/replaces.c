@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replaces URI PID BATCH [follow]: what it costs MongoDB, which is process PID,
- * to change documents under compare-and-set in the ways of docs/adr/0020; with
- * a change stream that looks documents up.
+ * replaces URI PID BATCH [follow|lookup]: what it costs MongoDB, which is
+ * process PID, to change documents under compare-and-set in the ways of
+ * docs/adr/0020; beside a change stream, or one that looks documents up.
  *
  * Documents of 2 KB, of which one field and `_m` change, in commands of BATCH.
  * The ways take turns for seven rounds; prints medians, each of one document:
@@ -230,15 +230,22 @@ drop(struct bench *b)
 	mongoc_database_destroy(db);
 }
 
+struct following {
+	const char *uri;
+	bool lookup;
+};
+
 /* Until the process ends. */
 static void *
-follow(void *uri)
+follow(void *arg)
 {
-	mongoc_client_t *client = mongoc_client_new(uri);
+	const struct following *how = arg;
+	mongoc_client_t *client = mongoc_client_new(how->uri);
 	mongoc_collection_t *coll =
 		mongoc_client_get_collection(client, "replaces", "docs");
 	bson_t *pipeline = bson_new();
-	bson_t *opts = BCON_NEW("fullDocument", "updateLookup");
+	bson_t *opts = how->lookup ? BCON_NEW("fullDocument", "updateLookup")
+				   : bson_new();
 	mongoc_change_stream_t *stream =
 		mongoc_collection_watch(coll, pipeline, opts);
 	const bson_t *event;
@@ -340,14 +347,16 @@ main(int argc, char **argv)
 {
 	static struct bench b;
 	static struct cost all[N_WAYS][ROUNDS];
-
+	static struct following how;
 	pthread_t follower;
 
 	if (argc < 4 || argc > 5 ||
-	    (argc == 5 && strcmp(argv[4], "follow") != 0) ||
+	    (argc == 5 && strcmp(argv[4], "follow") != 0 &&
+	     strcmp(argv[4], "lookup") != 0) ||
 	    (b.batch = (unsigned)strtoul(argv[3], NULL, 10)) < 1 ||
 	    b.batch > BATCH_MAX) {
-		fprintf(stderr, "usage: replaces URI PID BATCH [follow]\n");
+		fprintf(stderr, "usage: replaces URI PID BATCH "
+				"[follow|lookup]\n");
 		return USAGE;
 	}
 	mongoc_init();
@@ -357,7 +366,9 @@ main(int argc, char **argv)
 		die(argv[1], "no connection string");
 	drop(&b);
 	insert_documents(&b);
-	if (argc == 5 && (pthread_create(&follower, NULL, follow, argv[1]) ||
+	how.uri = argv[1];
+	how.lookup = argc == 5 && strcmp(argv[4], "lookup") == 0;
+	if (argc == 5 && (pthread_create(&follower, NULL, follow, &how) ||
 			  pthread_detach(follower)))
 		die("thread", "cannot be started");
 	for (unsigned r = 0; r < ROUNDS; r++)

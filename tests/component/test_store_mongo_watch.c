@@ -56,28 +56,55 @@ assert_document(const struct store_news *news, const char *key,
 
 /* ---- Documents ---------------------------------------------------------- */
 
-/* What differs is logged where that is less than the document, so a revision
- * comes in either form. */
+/* Of as many sources that what differs of `_m` is less than `_m`. */
+static bson_t *
+doc_of_sources(struct pj_str key, unsigned token)
+{
+	bson_t *doc = bson_new(), meta, positions;
+	struct store_token w = token_of(token);
+
+	bson_append_utf8(doc, "_id", 3, key.ptr, (int)key.len);
+	bson_append_document_begin(doc, "_m", 2, &meta);
+	bson_append_binary(&meta, "w", 1, BSON_SUBTYPE_BINARY, w.bytes,
+			   STORE_TOKEN_BYTES);
+	bson_append_int64(&meta, "r", 1, (int64_t)token);
+	bson_append_document_begin(&meta, "p", 1, &positions);
+	for (int i = 0; i < 50; i++) {
+		char name[12];
+
+		(void)snprintf(name, sizeof(name), "%d", i);
+		bson_append_int64(&positions, name, -1, i);
+	}
+	bson_append_document_end(&meta, &positions);
+	bson_append_document_end(doc, &meta);
+	return doc;
+}
+
+/* What differs is logged where that is less than the whole, of the document
+ * and of `_m` in it: so a revision comes in one of three forms. */
 static void
-a_revision_is_told_of_what_is_new_changed_little_or_wholly(void **state)
+a_revision_is_told_however_the_change_was_logged(void **state)
 {
 	struct fixture *fx = *state;
-	bson_t *first = doc_new(PJ_STR("a"), 1, 0, 2000);
-	bson_t *little = doc_new(PJ_STR("a"), 2, 0, 2000);
-	bson_t *wholly = doc_new(PJ_STR("a"), 3, 7, 0);
+	bson_t *docs[] = {
+		doc_new(PJ_STR("a"), 1, 0, 2000),
+		doc_new(PJ_STR("a"), 2, 0, 2000), /* `_m` */
+		doc_new(PJ_STR("a"), 3, 7, 0),	  /* all of it */
+		doc_of_sources(PJ_STR("a"), 4),
+		doc_of_sources(PJ_STR("a"), 5), /* members of `_m` */
+	};
+	const unsigned n = sizeof(docs) / sizeof(docs[0]);
 	struct watched w;
 
 	watch_begin(&w, fx, WAIT_MS);
-	(void)write_one(fx, insert_of(DOCS, PJ_STR("a"), first));
-	(void)write_one(fx, replace_of(DOCS, PJ_STR("a"), 1, little));
-	(void)write_one(fx, replace_of(DOCS, PJ_STR("a"), 2, wholly));
-	assert_document(next_of(&w), "a", 1);
-	assert_document(next_of(&w), "a", 2);
-	assert_document(next_of(&w), "a", 3);
+	(void)write_one(fx, insert_of(DOCS, PJ_STR("a"), docs[0]));
+	for (unsigned i = 1; i < n; i++)
+		(void)write_one(fx, replace_of(DOCS, PJ_STR("a"), i, docs[i]));
+	for (unsigned i = 0; i < n; i++) {
+		assert_document(next_of(&w), "a", i + 1);
+		bson_destroy(docs[i]);
+	}
 	watch_end(&w);
-	bson_destroy(first);
-	bson_destroy(little);
-	bson_destroy(wholly);
 }
 
 /* Not of the document as it has become since. */
@@ -256,7 +283,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_revision_is_told_of_what_is_new_changed_little_or_wholly),
+		TEST(a_revision_is_told_however_the_change_was_logged),
 		TEST(what_is_told_is_of_the_change_itself),
 		TEST(what_was_taken_away_is_told_without_a_revision),
 		TEST(only_documents_that_are_watched_are_told),
