@@ -282,11 +282,13 @@ def latency(run):
 def updates(run):
     """The same, while what is read changes; and it is seen to change."""
     dataset = main_set(run)
-    ours = api(run, dataset)
+    ours = api_with_all(run, dataset)
     nginx = control(run, dataset, ours)
-    cs = [Candidate(ours, dataset.keys, choice="zipf"),
+    cs = [Candidate(ours, dataset.keys, "queryapi, all kept", choice="zipf"),
           Candidate(nginx, dataset.keys, f"nginx, {HOT} of them",
-                    choice="zipf", first=HOT)]
+                    choice="zipf", first=HOT),
+          Candidate(api(run, dataset), dataset.keys, "queryapi, 256 MB kept",
+                    choice="zipf")]
     with Updates(dataset, run.options.updates) as flow:
         half_of_saturation(run, cs)
         measure(run, cs, warm=False)
