@@ -239,6 +239,16 @@ is_better(const struct entry *old, const struct entry *ent)
 	       old->sets_id == ent->sets_id;
 }
 
+/* Of the same document, while one stream tells of it. */
+static bool
+is_newer(const struct entry *ent, const struct entry *old)
+{
+	uint64_t since = atomic_load(&ent->since);
+
+	return since && since == atomic_load(&old->since) &&
+	       ent->revision >= old->revision;
+}
+
 struct entry *
 cache_put_take(struct cache *cache, struct entry *ent)
 {
@@ -251,6 +261,8 @@ cache_put_take(struct cache *cache, struct entry *ent)
 	if (old && is_better(old, ent)) {
 		ret = entry_ref(old);
 	} else {
+		if (old && is_newer(ent, old))
+			entry_take_positions(ent, old);
 		head = &cache->buckets[ent->hash & cache->mask];
 		atomic_store(&ent->chain, atomic_load(head));
 		atomic_store(head, entry_ref(ent));
@@ -307,12 +319,6 @@ cache_drop(struct cache *cache, struct entry *ent)
 		take_out(cache, link);
 	reclaim(cache);
 	(void)pthread_mutex_unlock(&cache->lock);
-}
-
-uint64_t
-cache_max_bytes(const struct cache *cache)
-{
-	return cache->max_bytes;
 }
 
 void

@@ -35,8 +35,6 @@ cache_new(uint64_t max_bytes, size_t n_readers);
 /* No reader may be left. */
 void
 cache_free(struct cache *cache);
-uint64_t
-cache_max_bytes(const struct cache *cache);
 
 /* The hash of a key; differs from process to process, so that nobody can make
  * keys collide. */

@@ -45,7 +45,8 @@ finish(struct gather *gat, struct exchange *ex)
 	if (!st->begun)
 		write_head(ex);
 	/* What is stale may be what the client has, and not the newest. */
-	if (!stream_write(st, ex->out, gat) || gat->n_stale || st->blind)
+	if (!stream_write(st, ex->out, gat) || gat->n_stale || st->blind ||
+	    gather_has_old(gat))
 		st->dirty = st->failed = true;
 	ex->sent = 200;
 }

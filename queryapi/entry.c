@@ -191,3 +191,19 @@ entry_unref(struct entry *ent)
 	if (was == 1)
 		free(ent);
 }
+
+void
+entry_take_positions(struct entry *ent, const struct entry *older)
+{
+	for (size_t i = 0; i < ent->n_positions; i++) {
+		struct entry_position *pos = &ent->positions[i];
+
+		for (size_t k = 0; k < older->n_positions; k++) {
+			int64_t told = atomic_load(&older->positions[k].offset);
+
+			if (older->positions[k].source == pos->source &&
+			    told > atomic_load(&pos->offset))
+				atomic_store(&pos->offset, told);
+		}
+	}
+}

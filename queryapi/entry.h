@@ -119,6 +119,11 @@ entry_ref(struct entry *ent)
 void
 entry_unref(struct entry *ent);
 
+/* What was told of an older version holds for this one, which nobody has yet.
+ */
+void
+entry_take_positions(struct entry *ent, const struct entry *older);
+
 /* What a request needs of an entry. */
 struct entry_want {
 	bool gzip;

@@ -2,9 +2,10 @@
 /*
  * Keeps the cache right: one thread follows what the store writes.
  *
- * A document's change drops what is older of it; a checkpoint's moves positions
- * on, behind the documents that it covers. Whoever waits for either is woken.
- * Lost the stream: everything is taken for old, until another follows.
+ * A document's change supersedes what is older of it; a checkpoint's moves
+ * positions on, behind the documents that it covers. Whoever waits for either
+ * is woken. Lost the stream: everything is taken for old, until another
+ * follows.
  *
  * A stream may be silent and dead behind a healthy socket, so it is proven: the
  * catalog polls checkpoints, and the stream has to get there within a second.

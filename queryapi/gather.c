@@ -176,7 +176,6 @@ take(struct gather *gat, size_t i, struct entry *ent)
 		   answer_may_be_superseded(ent, gather_view(gat, i), limit_ms,
 					    clock_mono_ms(), &age_s)) {
 		cache_touch(ent);
-		metrics_count(&gat->loop->met->superseded);
 		add_stale(gat, i, ent, age_s);
 	}
 }
@@ -198,6 +197,22 @@ take_cached(struct gather *gat)
 	cache_turn_end(cache, gat->loop->index);
 }
 
+/* By the time the others are there it may be too old; its load is under way. */
+static void
+drop_superseded(struct gather *gat)
+{
+	for (size_t i = 0; i < gat->n; i++) {
+		struct entry **ent = &gat->slots[i].entry;
+
+		if (!*ent || entry_is_current(*ent))
+			continue;
+		entry_unref(*ent);
+		*ent = NULL;
+	}
+	gat->n_stale = 0;
+	gat->age_s = 0;
+}
+
 enum gather_progress
 gather_begin(struct gather *gat)
 {
@@ -207,6 +222,10 @@ gather_begin(struct gather *gat)
 	gat->told = catalog_is_told(gat->loop->shared->catalog);
 	if (gat->told)
 		take_cached(gat);
+	if (!gather_is_whole(gat))
+		drop_superseded(gat);
+	for (size_t i = 0; i < gat->n_stale; i++)
+		metrics_count(&met->superseded);
 	for (size_t i = 0; i < gat->n; i++) {
 		if (gat->slots[i].view < 0)
 			continue;
@@ -272,6 +291,16 @@ gather_restart(struct gather *gat, struct snapshot *snap)
 			&gather_view(gat, 0)->sets,
 			(struct pj_str){gat->set_name, strlen(gat->set_name)});
 	return (all && !gather_lost_set(gat)) || gat->patience_ms;
+}
+
+bool
+gather_has_old(const struct gather *gat)
+{
+	for (size_t i = 0; i < gat->n; i++)
+		if (gat->slots[i].entry &&
+		    !entry_is_current(gat->slots[i].entry))
+			return true;
+	return false;
 }
 
 struct gather *

@@ -100,6 +100,10 @@ gather_lost_set(const struct gather *gat);
 bool
 gather_is_whole(const struct gather *gat);
 
+/* Something newer than one of its entries is known. */
+bool
+gather_has_old(const struct gather *gat);
+
 /* A load or a coding came back; the gather when it was its last wait and
  * somebody waits for the answer. */
 struct gather *

@@ -18,6 +18,8 @@ enum { LOADS_BUCKETS = 4096 };
 enum { ROUNDS_MAX = 4 };
 /* What nobody has asked for so long is not read before somebody does. */
 enum { AHEAD_MS = 60000 };
+/* As many of those go with what somebody waits for. */
+enum { AHEAD_BESIDE = 16 };
 
 struct loads {
 	struct cache *cache;
@@ -115,29 +117,30 @@ call_worker(struct loads *lds, struct served *srv)
 	return srv->called;
 }
 
+static size_t *
+count_of(struct loads *lds, const struct load *load)
+{
+	return load->queue == &load->served->ahead ? &lds->figures.waiting_ahead
+						   : &lds->figures.waiting;
+}
+
 static void
 add_pending(struct loads *lds, struct load *load)
 {
 	struct served *srv = load->served;
 
 	load->at_work = false;
-	load->pending = NULL;
-	load->pending_link = srv->pending_end;
+	load->queue = load->ahead && !load->waits ? &srv->ahead : &srv->asked;
 	load->pending_mono_ms = clock_mono_ms();
-	*srv->pending_end = load;
-	srv->pending_end = &load->pending;
-	lds->figures.waiting++;
+	TAILQ_INSERT_TAIL(load->queue, load, pending);
+	++*count_of(lds, load);
 }
 
 static void
 drop_pending(struct loads *lds, struct load *load)
 {
-	*load->pending_link = load->pending;
-	if (load->pending)
-		load->pending->pending_link = load->pending_link;
-	else
-		load->served->pending_end = load->pending_link;
-	lds->figures.waiting--;
+	TAILQ_REMOVE(load->queue, load, pending);
+	--*count_of(lds, load);
 }
 
 static void
@@ -199,11 +202,12 @@ add_wait(struct load *load, struct load_wait *wait)
 static bool
 is_late(struct loads *lds, const struct served *srv)
 {
+	const struct load *first = TAILQ_FIRST(&srv->asked);
 	int64_t limit_ms = lds->limits.wait_ms;
 
 	return limit_ms &&
-	       ((srv->pending &&
-		 clock_mono_ms() - srv->pending->pending_mono_ms >= limit_ms) ||
+	       ((first &&
+		 clock_mono_ms() - first->pending_mono_ms >= limit_ms) ||
 		queue_waited_ms(lds->jobs) >= limit_ms);
 }
 
@@ -211,6 +215,19 @@ static bool
 is_full(struct loads *lds, const struct served *srv)
 {
 	return lds->figures.waiting >= lds->limits.waiting || is_late(lds, srv);
+}
+
+/* Somebody asks for what is on its way. */
+static void
+rejoin(struct loads *lds, struct load *load, bool gzip, bool look)
+{
+	lds->figures.joined++;
+	/* One that is at work before or without has to be done again. */
+	load->again |= !look || (gzip && !load->coding);
+	/* Not out of patience with the store for what nobody was given, nor for
+	 * who says what is to be in it. */
+	if (!load->waits || !look)
+		load->rounds = 0;
 }
 
 static enum load_join
@@ -225,13 +242,14 @@ join(struct loads *lds, struct served *srv, struct pj_str key, uint64_t hash,
 		load = *link = load_new(srv, key, hash, &wait->ids);
 		add_pending(lds, load);
 	} else {
-		lds->figures.joined++;
-		/* One that is at work before or without has to be done again.
-		 */
-		load->again |= !look || (gzip && !load->coding);
+		rejoin(lds, load, gzip, look);
 	}
 	load->gzip |= gzip;
 	add_wait(load, wait);
+	if (!load->at_work && load->queue == &srv->ahead) {
+		drop_pending(lds, load);
+		add_pending(lds, load);
+	}
 	return LOAD_JOINED;
 }
 
@@ -277,33 +295,41 @@ loads_join(struct loads *lds, struct served *srv, struct pj_str key,
 	return how;
 }
 
-/* Hits are counted, but have no time: one since the last version is as good as
+/* Hits are counted, but have no time: one since the last look is as good as
  * now. */
-static int64_t
-used_mono_ms(const struct entry *ent, int64_t now_mono_ms)
+static void
+note_use(struct entry *ent, int64_t now_mono_ms)
 {
-	return atomic_load_explicit(&ent->freq, memory_order_relaxed)
-		       ? now_mono_ms
-		       : ent->used_mono_ms;
+	if (atomic_exchange(&ent->freq, 0))
+		ent->used_mono_ms = now_mono_ms;
 }
 
-/* What was of use lately is read again at once, so that who asks next finds it.
- * Room is for those who wait. */
+/*
+ * What was of use lately is read again at once, so that who asks next finds it;
+ * a load that is there already goes on without who asked for it. It has a queue
+ * of its own, out of the way of those who wait.
+ */
 static bool
 read_ahead(struct loads *lds, struct served *srv, int64_t revision,
 	   const struct entry *before)
 {
-	static const struct trace_ids nobody = {"", ""};
-	int64_t now = clock_mono_ms(), used = used_mono_ms(before, now);
-	struct load *load;
+	static const struct trace_ids nobody = {"-", ""};
+	struct load **link = find(lds, srv, before->key, before->hash);
+	struct load *load = *link;
 
-	if (now - used > AHEAD_MS || is_full(lds, srv) ||
+	if (clock_mono_ms() - before->used_mono_ms > AHEAD_MS)
+		return load;
+	if (load) {
+		load->ahead = true;
+		load->used_mono_ms = before->used_mono_ms;
+		return true;
+	}
+	if (lds->figures.waiting_ahead >= lds->limits.waiting ||
 	    !call_worker(lds, srv))
 		return false;
-	load = load_new(srv, before->key, before->hash, &nobody);
-	*find(lds, srv, before->key, before->hash) = load;
+	load = *link = load_new(srv, before->key, before->hash, &nobody);
 	load->ahead = true;
-	load->used_mono_ms = used;
+	load->used_mono_ms = before->used_mono_ms;
 	load->gzip = before->coded;
 	load->least = revision;
 	add_pending(lds, load);
@@ -316,13 +342,14 @@ static void
 supersede(struct loads *lds, struct served *srv, struct pj_str key,
 	  uint64_t hash, int64_t revision)
 {
-	struct load *load = *find(lds, srv, key, hash);
-	struct entry *before = cache_supersede_take(lds->cache, srv, key, hash,
-						    revision, clock_mono_ms());
+	int64_t now = clock_mono_ms();
+	struct entry *before =
+		cache_supersede_take(lds->cache, srv, key, hash, revision, now);
 
 	if (!before)
 		return;
-	if (revision < 0 || !(load || read_ahead(lds, srv, revision, before)))
+	note_use(before, now);
+	if (revision < 0 || !read_ahead(lds, srv, revision, before))
 		cache_drop(lds->cache, before);
 	entry_unref(before);
 }
@@ -362,18 +389,13 @@ note_reached(struct loads_taken *taken)
 	taken->at_mono_ms = clock_mono_ms();
 }
 
-void
-loads_take(struct loads *lds, struct loads_taken *taken)
+static void
+take_from(struct loads *lds, struct load_queue *queue, size_t most,
+	  struct loads_taken *taken)
 {
-	struct served *srv = taken->served;
+	struct load *load;
 
-	(void)pthread_mutex_lock(&lds->lock);
-	srv->called = false;
-	lds->figures.called--;
-	note_reached(taken);
-	while (taken->n < LOADS_AT_ONCE && srv->pending) {
-		struct load *load = srv->pending;
-
+	while (taken->n < most && (load = TAILQ_FIRST(queue))) {
 		drop_pending(lds, load);
 		/* What was told before the store is asked is in the answer. */
 		load->again = false;
@@ -382,11 +404,27 @@ loads_take(struct loads *lds, struct loads_taken *taken)
 		taken->load[taken->n] = load;
 		taken->docs[taken->n++] = (struct store_doc){.key = load->key};
 	}
+}
+
+void
+loads_take(struct loads *lds, struct loads_taken *taken)
+{
+	struct served *srv = taken->served;
+	size_t most;
+
+	(void)pthread_mutex_lock(&lds->lock);
+	srv->called = false;
+	lds->figures.called--;
+	note_reached(taken);
+	take_from(lds, &srv->asked, LOADS_AT_ONCE, taken);
+	most = taken->n ? taken->n + AHEAD_BESIDE : LOADS_AT_ONCE;
+	take_from(lds, &srv->ahead, most < LOADS_AT_ONCE ? most : LOADS_AT_ONCE,
+		  taken);
 	lds->figures.keys += taken->n;
 	lds->figures.calls += taken->n > 0;
 	/* Fails only when the queue is closed: loads_free() sees to the rest.
 	 */
-	if (srv->pending)
+	if (!TAILQ_EMPTY(&srv->asked) || !TAILQ_EMPTY(&srv->ahead))
 		(void)call_worker(lds, srv);
 	(void)pthread_mutex_unlock(&lds->lock);
 }
@@ -400,7 +438,8 @@ loads_end(struct loads *lds, struct load *load, enum load_result result,
 	(void)pthread_mutex_lock(&lds->lock);
 	old = result == LOAD_DONE &&
 	      (load->again || ent->revision < load->least);
-	/* For somebody: of one that all have left nothing is kept. */
+	/* For somebody, or who asks next: of one that all have left nothing is
+	 * kept. */
 	if (old && (load->waits || load->ahead) &&
 	    ++load->rounds < ROUNDS_MAX && call_worker(lds, load->served)) {
 		add_pending(lds, load);

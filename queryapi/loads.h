@@ -97,7 +97,8 @@ loads_note(struct loads *lds, struct served *srv,
 	   const struct store_news *news);
 
 struct loads_figures {
-	size_t waiting;	      /* keys that no worker has taken up */
+	size_t waiting;	      /* keys that no worker has taken up ... */
+	size_t waiting_ahead; /* ... and that nobody waits for */
 	size_t called;	      /* jobs in the workers' queue */
 	uint64_t joined;      /* waits that found a load on its way */
 	uint64_t keys, calls; /* asked of the store, and how often */

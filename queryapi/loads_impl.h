@@ -12,8 +12,10 @@ enum { LOADS_AT_ONCE = 128 };
 
 struct load {
 	struct load *chain; /* of the table of all that are under way */
-	/* Of those no worker has taken up: the next, and what leads here. */
-	struct load *pending, **pending_link;
+	/* Of those no worker has taken up: the generation's queue of those that
+	 * somebody asked for, or of those that are read ahead. */
+	struct load_queue *queue;
+	TAILQ_ENTRY(load) pending;
 	int64_t pending_mono_ms; /* since when */
 	struct served *served;
 	uint64_t hash;

@@ -217,6 +217,19 @@ page_asked(struct exchange *ex)
 	return exchange_picture(ex) && has_minimum(ex, page) ? page : NULL;
 }
 
+/* As of one document (view_get.c); what one part may not be, the page may not.
+ */
+static bool
+may_be_before(const struct gather *gat, bool minimum)
+{
+	for (size_t i = 0; i < gat->n; i++)
+		if (gat->slots[i].view >= 0 &&
+		    !gather_view(gat, i)->policy.stale_while_revalidate_s)
+			return false;
+	return !minimum && !gat->cond.if_match.ptr &&
+	       !gat->cond.if_none_match.ptr;
+}
+
 void
 page_get(struct exchange *ex)
 {
@@ -228,6 +241,6 @@ page_get(struct exchange *ex)
 	conditions_read(&cond, ex->req);
 	ex->gather = page_gather(ex->loop, ex->snap, page, ex->key, &cond);
 	ex->gather->exact = ex->minimum;
-	ex->gather->before = !ex->minimum;
+	ex->gather->before = may_be_before(ex->gather, ex->minimum);
 	ex->gather->finish = finish;
 }

@@ -49,7 +49,8 @@ served_new(const char *id, uint32_t number, struct served *older)
 	memcpy(srv->id, id, len < sizeof(srv->id) ? len : sizeof(srv->id) - 1);
 	srv->number = number;
 	srv->older = older;
-	srv->pending_end = &srv->pending;
+	TAILQ_INIT(&srv->asked);
+	TAILQ_INIT(&srv->ahead);
 	atomic_init(&srv->since, 0);
 	return srv;
 }

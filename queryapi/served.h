@@ -21,10 +21,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "lib/readmodel.h"
 
 struct load;
+TAILQ_HEAD(load_queue, load);
 
 /* Sources with an index beyond are told no position of. */
 enum { SERVED_CHUNK = 64, SERVED_CHUNKS = 256 };
@@ -44,8 +46,8 @@ struct served {
 	_Atomic int64_t proven_mono_ms;
 
 	/* loads.c, under its lock: what workers have not taken up yet */
-	struct load *pending, **pending_end; /* oldest first */
-	bool called;			     /* a worker is asked for */
+	struct load_queue asked, ahead; /* oldest first */
+	bool called;			/* a worker is asked for */
 };
 
 struct served_list;

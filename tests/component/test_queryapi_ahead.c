@@ -314,6 +314,63 @@ who_had_a_newer_one_is_not_given_the_one_before(void **state)
 	assert_true(has_etag("/v1/shop/a", "\"1.8\"") && !is_stale());
 }
 
+/* Which may be the newer one. */
+static void
+who_has_another_version_waits_for_the_newer(void **state)
+{
+	const char *address;
+	int fds[2];
+
+	(void)state;
+	address = server_data_address(srv);
+	hang_behind_a_change(8);
+	fds[0] = ask_with(address, "/v1/shop/a", "If-None-Match: \"1.8\"\r\n");
+	fds[1] = ask_with(address, "/v1/shop/a", "If-Match: \"1.8\"\r\n");
+	WAIT_FOR(has_joined(2));
+	DOUBLE_SET(dbl.hangs = false);
+	assert_int_equal(read_answer(fds[0]), 304);
+	assert_int_equal(read_answer(fds[1]), 200);
+}
+
+/* By the time the other one is there it would be too old. */
+static void
+a_batch_that_waits_has_the_newer_one(void **state)
+{
+	int fd;
+
+	(void)state;
+	hang_behind_a_change(8);
+	fd = ask(server_data_address(srv), "/v1/shop?ids=a,b");
+	WAIT_FOR(has_joined(1));
+	DOUBLE_SET(dbl.hangs = false);
+	assert_int_equal(read_answer(fd), 200);
+	assert_null(strstr(answer, "\"revision\":7"));
+	assert_false(is_stale());
+}
+
+/* What nobody was given does not count against the store. */
+static void
+who_comes_when_it_was_tried_often_gets_what_was_told(void **state)
+{
+	int fd;
+
+	(void)state;
+	hang_behind_a_change(9);
+	DOUBLE_SET(dbl.revision = 7);
+	tell_checkpoint(21);
+	for (int round = 1; round < ROUNDS; round++) {
+		DOUBLE_SET(dbl.let = 1);
+		WAIT_FOR(double_get(&dbl.loads) == round &&
+			 double_get(&dbl.waiting) == 1);
+	}
+	fd = ask_with(server_data_address(srv), "/v1/shop/a?wait=60",
+		      "If-None-Match: \"1.7\"\r\n");
+	WAIT_FOR(has_joined(1));
+	DOUBLE_SET(dbl.hangs = false; dbl.revision_after = 9);
+	assert_int_equal(read_answer(fd), 200);
+	assert_non_null(strstr(answer, "\"1.9\""));
+}
+
 static void
 while_the_store_is_away_it_is_what_there_is(void **state)
 {
@@ -379,6 +436,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(it_is_given_for_so_long_only,
 						start_with_short, stop),
 		WITH_POLICY(who_had_a_newer_one_is_not_given_the_one_before),
+		WITH_POLICY(who_has_another_version_waits_for_the_newer),
+		WITH_POLICY(a_batch_that_waits_has_the_newer_one),
+		WITH_POLICY(
+			who_comes_when_it_was_tried_often_gets_what_was_told),
 		WITH_POLICY(while_the_store_is_away_it_is_what_there_is),
 		WITH_POLICY(a_lost_stream_ends_it),
 		WITH_POLICY(a_load_that_nobody_waits_for_ends_with_the_server),

@@ -319,32 +319,32 @@ class QueryapiMongodb(Tests):
             check(headers["ETag"].split(".")[0] != old.split(".")[0],
                   headers["ETag"], old)
 
-    def test_4_what_changes_is_answered_as_it_was_told(self):
+    def test_4_what_changes_is_read_ahead(self):
         with self.api() as api:
             for view, documents in self.expected.items():
                 api.documents(view, [d["id"] for d in documents])
             wait_until("it is followed", lambda: self.metric(
                 api, "shopview_feed_following") == 1, 10)
-            check(self.metric(api, "shopview_loads_told_total") == 0)
+            check(self.metric(api, "shopview_loads_ahead_total") == 0)
             sh("python3", SUPPORT / "sample_trickle.py", self.events,
                "--count", "100", "--interval-ms", "0", "--seed", "3")
             self.projector("run", "--until-end")
             wait_until("what was written is served", lambda:
                        self.documents_are_those_of_the_store(api), 20)
-            told = self.metric(api, "shopview_loads_told_total")
-            check(told > 10, told)
+            ahead = self.metric(api, "shopview_loads_ahead_total")
+            check(ahead > 10, ahead)
             with self.api() as fresh:
                 self.same_answers(api, fresh)
 
-    def same_answers(self, told, asked):
-        """Byte by byte, whether the document came by the stream or not."""
+    def same_answers(self, ahead, asked):
+        """Byte by byte, whether the document was read ahead or not."""
         for view in self.expected:
             for line in sh(*Program(
                     "projector", ["dump", view], self.store,
                     self.log("dump")).argv()).splitlines():
                 key = urllib.parse.quote(json.loads(line)["id"], safe="")
                 one, other = (self.raw(api, f"/v1/{view}/{key}")
-                              for api in (told, asked))
+                              for api in (ahead, asked))
                 check(one == other, view, key, one, other)
 
     @staticmethod

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is read ahead of who asks: what was of use within a minute, and only
- * when nobody who waits would come behind it (loads.h). */
+/* What is read ahead of who asks: what was of use within a minute,
+ * beside those who wait (loads.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,9 +149,24 @@ what_is_not_older_stays_as_it_is(void **state)
 	assert_true(is_kept(PJ_STR("a")));
 }
 
-static void
-who_waits_has_room_before_it(void **state)
+static enum load_join
+join(struct pj_str key, struct load_wait *wait)
 {
+	static const struct entry_want whole = {false, 0};
+	struct entry *ent;
+
+	*wait = (struct load_wait){.ids = {"", ""}};
+	return loads_join(loads, gen, key, hash_of(key), &whole, true, true, 0,
+			  wait, &ent);
+}
+
+/* And the other way round: each has as much room. */
+static void
+what_is_read_ahead_takes_no_room_of_those_who_wait(void **state)
+{
+	struct load_wait wait[WAITING_MAX + 1];
+	struct loads_figures figures;
+
 	(void)state;
 	keep(PJ_STR("a"), 0, 0);
 	keep(PJ_STR("b"), 0, 0);
@@ -161,6 +176,55 @@ who_waits_has_room_before_it(void **state)
 	tell(PJ_STR("c"), 8);
 	assert_int_equal(n_ahead(), WAITING_MAX);
 	assert_false(is_kept(PJ_STR("c")));
+	assert_int_equal(join(PJ_STR("x"), &wait[0]), LOAD_JOINED);
+	/* One of them is somebody's now. */
+	assert_int_equal(join(PJ_STR("a"), &wait[1]), LOAD_JOINED);
+	assert_int_equal(join(PJ_STR("y"), &wait[2]), LOAD_FULL);
+	loads_figures(loads, &figures);
+	assert_int_equal(figures.waiting, 2);
+	assert_int_equal(figures.waiting_ahead, 1);
+	assert_true(loads_leave(loads, &wait[0]));
+	assert_true(loads_leave(loads, &wait[1]));
+	loads_figures(loads, &figures);
+	assert_int_equal(figures.waiting, 1); /* it is read ahead still */
+}
+
+/* Who leaves takes the load along that it began, not one that others need. */
+static void
+what_somebody_began_goes_on_for_who_asks_next(void **state)
+{
+	struct load_wait wait;
+	struct loads_figures figures;
+
+	(void)state;
+	keep(PJ_STR("a"), 0, 0);
+	wait = (struct load_wait){.ids = {"", ""}};
+	assert_int_equal(loads_join(loads, gen, PJ_STR("a"),
+				    hash_of(PJ_STR("a")),
+				    &(struct entry_want){true, 0}, false, true,
+				    0, &wait, &(struct entry *){NULL}),
+			 LOAD_JOINED);
+	tell(PJ_STR("a"), 8);
+	assert_true(is_kept(PJ_STR("a")));
+	assert_true(loads_leave(loads, &wait));
+	loads_figures(loads, &figures);
+	assert_int_equal(figures.waiting, 1);
+}
+
+/* A store that stays behind makes no load for ever. */
+static void
+what_was_tried_in_vain_is_of_no_more_use(void **state)
+{
+	(void)state;
+	keep(PJ_STR("a"), MINUTE_MS + 1, 1);
+	tell(PJ_STR("a"), 8);
+	assert_int_equal(n_ahead(), 1);
+	cache_turn_begin(cache, 0);
+	assert_int_equal(atomic_load(&cache_get(cache, gen, PJ_STR("a"),
+						hash_of(PJ_STR("a")))
+					      ->freq),
+			 0);
+	cache_turn_end(cache, 0);
 }
 
 int
@@ -176,8 +240,15 @@ main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_not_older_stays_as_it_is, setup, teardown),
-		cmocka_unit_test_setup_teardown(who_waits_has_room_before_it,
-						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_is_read_ahead_takes_no_room_of_those_who_wait,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_somebody_began_goes_on_for_who_asks_next, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			what_was_tried_in_vain_is_of_no_more_use, setup,
+			teardown),
 	};
 
 	return cmocka_run_group_tests_name("loads", tests, NULL, NULL);
