@@ -191,7 +191,7 @@ export_loop(struct export *x, const char *dir, struct pj_error *err)
 	while (!stop_requested && !(x->outs && all_written(x))) {
 		if (source_poll(x->source, POLL_MS, POLL_RECORDS, &event,
 				err)) {
-			if (!host_waits(err))
+			if (!host_waits(err) && !stop_requested)
 				return -1;
 			continue;
 		}

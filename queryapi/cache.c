@@ -262,7 +262,7 @@ cache_put_take(struct cache *cache, struct entry *ent)
 		ret = entry_ref(old);
 	} else {
 		if (old && is_newer(ent, old))
-			entry_take_positions(ent, old);
+			entry_succeed(ent, old);
 		head = &cache->buckets[ent->hash & cache->mask];
 		atomic_store(&ent->chain, atomic_load(head));
 		atomic_store(head, entry_ref(ent));

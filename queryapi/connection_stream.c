@@ -45,8 +45,10 @@ finish(struct gather *gat, struct exchange *ex)
 	if (!st->begun)
 		write_head(ex);
 	/* What is stale may be what the client has, and not the newest. */
-	if (!stream_write(st, ex->out, gat) || gat->n_stale || st->blind ||
-	    gather_has_old(gat))
+	if (!stream_write(st, ex->out, gat) || gat->n_stale || st->blind)
+		st->dirty = st->failed = true;
+	/* Who is told of it meanwhile looks at once. */
+	if (!st->dirty && gather_has_old(gat))
 		st->dirty = st->failed = true;
 	ex->sent = 200;
 }

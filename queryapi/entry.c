@@ -193,8 +193,9 @@ entry_unref(struct entry *ent)
 }
 
 void
-entry_take_positions(struct entry *ent, const struct entry *older)
+entry_succeed(struct entry *ent, const struct entry *older)
 {
+	atomic_store(&ent->freq, atomic_load(&older->freq));
 	for (size_t i = 0; i < ent->n_positions; i++) {
 		struct entry_position *pos = &ent->positions[i];
 

@@ -119,10 +119,10 @@ entry_ref(struct entry *ent)
 void
 entry_unref(struct entry *ent);
 
-/* What was told of an older version holds for this one, which nobody has yet.
- */
+/* What was told of an older version holds for this one, which nobody has yet;
+ * and its hits go on. */
 void
-entry_take_positions(struct entry *ent, const struct entry *older);
+entry_succeed(struct entry *ent, const struct entry *older);
 
 /* What a request needs of an entry. */
 struct entry_want {

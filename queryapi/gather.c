@@ -197,7 +197,7 @@ take_cached(struct gather *gat)
 	cache_turn_end(cache, gat->loop->index);
 }
 
-/* By the time the others are there it may be too old; its load is under way. */
+/* By the time the others are there it may be too old. */
 static void
 drop_superseded(struct gather *gat)
 {

@@ -336,8 +336,7 @@ run_loads(struct load_run *run)
 		end_all(run, LOAD_MOVED);
 		return;
 	}
-	/* All of them fail together: one is enough to find the others' time.
-	 * Those that somebody asked for stand first. */
+	/* All of them fail together: one is enough to find the others' time. */
 	ids = &taken->load[0]->ids;
 	if (read_store(run, &moved, &err) < 0) {
 		reading_say_failed(run->wrk, ids, &err);

@@ -224,10 +224,23 @@ rejoin(struct loads *lds, struct load *load, bool gzip, bool look)
 	lds->figures.joined++;
 	/* One that is at work before or without has to be done again. */
 	load->again |= !look || (gzip && !load->coding);
-	/* Not out of patience with the store for what nobody was given, nor for
-	 * who says what is to be in it. */
-	if (!load->waits || !look)
+	/* What nobody was given does not count against the store. */
+	if (!load->waits)
 		load->rounds = 0;
+}
+
+static bool
+is_ahead(const struct load *load)
+{
+	return !load->at_work && load->queue == &load->served->ahead;
+}
+
+/* Into the queue where it belongs by now. */
+static void
+add_again(struct loads *lds, struct load *load)
+{
+	drop_pending(lds, load);
+	add_pending(lds, load);
 }
 
 static enum load_join
@@ -236,8 +249,10 @@ join(struct loads *lds, struct served *srv, struct pj_str key, uint64_t hash,
 {
 	struct load **link = find(lds, srv, key, hash), *load = *link;
 
+	if ((!load || is_ahead(load)) && first && is_full(lds, srv))
+		return LOAD_FULL;
 	if (!load) {
-		if ((first && is_full(lds, srv)) || !call_worker(lds, srv))
+		if (!call_worker(lds, srv))
 			return LOAD_FULL;
 		load = *link = load_new(srv, key, hash, &wait->ids);
 		add_pending(lds, load);
@@ -246,10 +261,8 @@ join(struct loads *lds, struct served *srv, struct pj_str key, uint64_t hash,
 	}
 	load->gzip |= gzip;
 	add_wait(load, wait);
-	if (!load->at_work && load->queue == &srv->ahead) {
-		drop_pending(lds, load);
-		add_pending(lds, load);
-	}
+	if (is_ahead(load))
+		add_again(lds, load);
 	return LOAD_JOINED;
 }
 
@@ -270,7 +283,9 @@ loads_leave(struct loads *lds, struct load_wait *wait)
 		if (wait->next)
 			wait->next->prev = wait->prev;
 	}
-	if (load && !load->waits && !load->at_work && !load->ahead) {
+	if (load && !load->waits && !load->at_work && load->ahead) {
+		add_again(lds, load);
+	} else if (load && !load->waits && !load->at_work) {
 		drop_pending(lds, load);
 		take_off(lds, load);
 		free(load);
@@ -317,13 +332,13 @@ read_ahead(struct loads *lds, struct served *srv, int64_t revision,
 	struct load **link = find(lds, srv, before->key, before->hash);
 	struct load *load = *link;
 
-	if (clock_mono_ms() - before->used_mono_ms > AHEAD_MS)
-		return load;
 	if (load) {
 		load->ahead = true;
 		load->used_mono_ms = before->used_mono_ms;
 		return true;
 	}
+	if (clock_mono_ms() - before->used_mono_ms > AHEAD_MS)
+		return false;
 	if (lds->figures.waiting_ahead >= lds->limits.waiting ||
 	    !call_worker(lds, srv))
 		return false;
@@ -410,16 +425,17 @@ void
 loads_take(struct loads *lds, struct loads_taken *taken)
 {
 	struct served *srv = taken->served;
-	size_t most;
 
 	(void)pthread_mutex_lock(&lds->lock);
 	srv->called = false;
 	lds->figures.called--;
 	note_reached(taken);
-	take_from(lds, &srv->asked, LOADS_AT_ONCE, taken);
-	most = taken->n ? taken->n + AHEAD_BESIDE : LOADS_AT_ONCE;
-	take_from(lds, &srv->ahead, most < LOADS_AT_ONCE ? most : LOADS_AT_ONCE,
+	take_from(lds, &srv->asked,
+		  TAILQ_EMPTY(&srv->ahead) ? LOADS_AT_ONCE
+					   : LOADS_AT_ONCE - AHEAD_BESIDE,
 		  taken);
+	take_from(lds, &srv->ahead,
+		  taken->n ? taken->n + AHEAD_BESIDE : LOADS_AT_ONCE, taken);
 	lds->figures.keys += taken->n;
 	lds->figures.calls += taken->n > 0;
 	/* Fails only when the queue is closed: loads_free() sees to the rest.

@@ -81,8 +81,8 @@ loads_join(struct loads *lds, struct served *srv, struct pj_str key,
 	   uint64_t hash, const struct entry_want *want, bool look, bool first,
 	   size_t reader, struct load_wait *wait, struct entry **ret_entry);
 
-/* This one waits no more: what nobody waits for and no worker has taken up is
- * not read. False: it is on its way back already. */
+/* This one waits no more: what nobody waits for, no worker has taken up and is
+ * not read ahead is not read. False: it is on its way back already. */
 bool
 loads_leave(struct loads *lds, struct load_wait *wait);
 
@@ -97,8 +97,8 @@ loads_note(struct loads *lds, struct served *srv,
 	   const struct store_news *news);
 
 struct loads_figures {
-	size_t waiting;	      /* keys that no worker has taken up ... */
-	size_t waiting_ahead; /* ... and that nobody waits for */
+	/* Keys that no worker has taken up: asked for, and read ahead. */
+	size_t waiting, waiting_ahead;
 	size_t called;	      /* jobs in the workers' queue */
 	uint64_t joined;      /* waits that found a load on its way */
 	uint64_t keys, calls; /* asked of the store, and how often */

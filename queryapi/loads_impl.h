@@ -21,7 +21,7 @@ struct load {
 	uint64_t hash;
 	/* Behind the struct: */
 	struct pj_str key;
-	struct trace_ids ids; /* of who asked for it first */
+	struct trace_ids ids; /* of who asked for it first; "-": nobody */
 	int64_t used_mono_ms; /* of what it is read ahead for */
 	bool ahead;	      /* for who asks next, nobody may wait */
 	bool gzip;	      /* somebody wants that coding */

@@ -146,6 +146,22 @@ metrics_write_one(struct buf *out, const char *name, const char *type,
 		   help, name, type, name, value);
 }
 
+static void
+write_cache(const struct metrics_sum *sum, struct buf *out)
+{
+	metrics_write_one(out, "shopview_cache_hits_total", "counter",
+			  "Keys answered from what was ready.",
+			  (int64_t)sum->hits);
+	metrics_write_one(out, "shopview_cache_misses_total", "counter",
+			  "Keys that were loaded, or waited for.",
+			  (int64_t)sum->misses);
+	metrics_write_one(out, "shopview_cache_hits_superseded_total",
+			  "counter",
+			  "Hits answered with what was the newest, while that "
+			  "is read.",
+			  (int64_t)sum->superseded);
+}
+
 void
 metrics_write(const struct metrics_sum *sum, struct buf *out)
 {
@@ -191,17 +207,7 @@ metrics_write(const struct metrics_sum *sum, struct buf *out)
 	metrics_write_one(out, "shopview_access_lines_lost_total", "counter",
 			  "Access log lines left out because stderr was full.",
 			  (int64_t)sum->lines_lost);
-	metrics_write_one(out, "shopview_cache_hits_total", "counter",
-			  "Keys answered from what was ready.",
-			  (int64_t)sum->hits);
-	metrics_write_one(out, "shopview_cache_misses_total", "counter",
-			  "Keys that were loaded, or waited for.",
-			  (int64_t)sum->misses);
-	metrics_write_one(out, "shopview_cache_hits_superseded_total",
-			  "counter",
-			  "Hits answered with what was the newest, while that "
-			  "is read.",
-			  (int64_t)sum->superseded);
+	write_cache(sum, out);
 	metrics_write_one(out, "shopview_pages_late_total", "counter",
 			  "Pages answered without a part that was late.",
 			  (int64_t)sum->late);

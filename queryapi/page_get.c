@@ -217,8 +217,8 @@ page_asked(struct exchange *ex)
 	return exchange_picture(ex) && has_minimum(ex, page) ? page : NULL;
 }
 
-/* As of one document (view_get.c); what one part may not be, the page may not.
- */
+/* Who has a version, or says what is to be in it, gets the newest; what one
+ * part may not be, the page may not. */
 static bool
 may_be_before(const struct gather *gat, bool minimum)
 {

@@ -204,8 +204,11 @@ cache_metrics(struct loop_shared *shared, struct buf *out)
 			  "Questions to the store for them.",
 			  (int64_t)loads.calls);
 	metrics_write_one(out, "shopview_loads_ahead_total", "counter",
-			  "Keys read again before anybody asked for them.",
+			  "Keys that changed and are read again unasked.",
 			  (int64_t)loads.ahead);
+	metrics_write_one(out, "shopview_loads_ahead_waiting", "gauge",
+			  "Of those, which no worker has taken up.",
+			  (int64_t)loads.waiting_ahead);
 	metrics_write_one(out, "shopview_loads_joined_total", "counter",
 			  "Waits that found their key on its way.",
 			  (int64_t)loads.joined);

@@ -26,21 +26,28 @@ goes_on(struct exchange *ex, const struct entry *ent,
 	       exchange_park(ex, held->poll_ms);
 }
 
+/* None is named that may be the newer one's. */
+static bool
+has_no_other(const struct entry *ent, const struct conditions *cond, size_t set)
+{
+	struct pj_str tags = cond->if_none_match;
+
+	return !cond->if_match.ptr &&
+	       (!tags.ptr || (!memchr(tags.ptr, ',', tags.len) &&
+			      answer_is_unchanged(ent, cond, set)));
+}
+
 /*
  * Who waits for what is newer, or says what it is to contain, is not given the
- * one before; nor who has another version, which may be the newer one.
+ * one before; nor who has another version.
  */
 static bool
 may_be_before(struct exchange *ex, const struct entry *ent,
-	      const struct snapshot_view *view, const struct conditions *cond,
-	      size_t set, int64_t *ret_age_s)
+	      const struct snapshot_view *view, int64_t *ret_age_s)
 {
 	const struct held *held = exchange_held(ex);
 
 	return !ex->minimum && !(held && held->poll_ms) &&
-	       !cond->if_match.ptr &&
-	       (!cond->if_none_match.ptr ||
-		answer_is_unchanged(ent, cond, set)) &&
 	       answer_may_be_superseded(
 		       ent, view, ex->loop->shared->set->queryapi.superseded_ms,
 		       clock_mono_ms(), ret_age_s);
@@ -64,8 +71,8 @@ answer_hit(struct exchange *ex, const struct snapshot_view *view,
 			cache_hash(cache, view->served, ex->key));
 	ans.stale = ent && !entry_is_current(ent);
 	if (ent && entry_has(ent, &want) &&
-	    (!ans.stale ||
-	     may_be_before(ex, ent, view, cond, set, &ans.age_s))) {
+	    (!ans.stale || (has_no_other(ent, cond, set) &&
+			    may_be_before(ex, ent, view, &ans.age_s)))) {
 		cache_touch(ent);
 		if (!goes_on(ex, ent, cond, set))
 			status = answer_entry(ex->out, ent, &ans, &current);

@@ -319,17 +319,21 @@ static void
 who_has_another_version_waits_for_the_newer(void **state)
 {
 	const char *address;
-	int fds[2];
+	int fds[3];
 
 	(void)state;
 	address = server_data_address(srv);
 	hang_behind_a_change(8);
 	fds[0] = ask_with(address, "/v1/shop/a", "If-None-Match: \"1.8\"\r\n");
 	fds[1] = ask_with(address, "/v1/shop/a", "If-Match: \"1.8\"\r\n");
-	WAIT_FOR(has_joined(2));
+	fds[2] = ask_with(address, "/v1/shop/a",
+			  "If-None-Match: \"1.8\", \"1.7\"\r\n");
+	WAIT_FOR(has_joined(3));
 	DOUBLE_SET(dbl.hangs = false);
 	assert_int_equal(read_answer(fds[0]), 304);
 	assert_int_equal(read_answer(fds[1]), 200);
+	assert_int_equal(read_answer(fds[2]), 304);
+	assert_non_null(strstr(answer, "ETag: \"1.8\""));
 }
 
 /* By the time the other one is there it would be too old. */
@@ -369,6 +373,32 @@ who_comes_when_it_was_tried_often_gets_what_was_told(void **state)
 	DOUBLE_SET(dbl.hangs = false; dbl.revision_after = 9);
 	assert_int_equal(read_answer(fd), 200);
 	assert_non_null(strstr(answer, "\"1.9\""));
+}
+
+/* Who asks for a position again and again holds up nobody. */
+static void
+who_waits_is_answered_however_often_others_ask(void **state)
+{
+	static const char least[] = "Projection-Min-Position: \"shop/0@9\"\r\n";
+	int first, fds[ROUNDS];
+
+	(void)state;
+	hang_behind_a_change(8);
+	first = ask_with(server_data_address(srv), "/v1/shop/a",
+			 "If-None-Match: \"1.6\"\r\n");
+	WAIT_FOR(has_joined(1));
+	for (int round = 0; round < ROUNDS; round++) {
+		fds[round] =
+			ask_with(server_data_address(srv), "/v1/shop/a", least);
+		WAIT_FOR(has_joined(2 + round));
+		DOUBLE_SET(dbl.let = 1);
+		WAIT_FOR(double_get(&dbl.loads) == round + 1);
+	}
+	assert_int_equal(read_answer(first), 200);
+	assert_non_null(strstr(answer, "\"1.8\""));
+	DOUBLE_SET(dbl.hangs = false);
+	for (int round = 0; round < ROUNDS; round++)
+		assert_int_equal(read_answer(fds[round]), 200);
 }
 
 static void
@@ -440,6 +470,7 @@ main(void)
 		WITH_POLICY(a_batch_that_waits_has_the_newer_one),
 		WITH_POLICY(
 			who_comes_when_it_was_tried_often_gets_what_was_told),
+		WITH_POLICY(who_waits_is_answered_however_often_others_ask),
 		WITH_POLICY(while_the_store_is_away_it_is_what_there_is),
 		WITH_POLICY(a_lost_stream_ends_it),
 		WITH_POLICY(a_load_that_nobody_waits_for_ends_with_the_server),

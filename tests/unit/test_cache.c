@@ -374,6 +374,21 @@ nobody_reads_what_a_change_has_taken_out(void **state)
 
 #define ON_A_CACHE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void
+a_newer_version_goes_on_with_hits_and_positions(void **state)
+{
+	struct entry *one = cache_put_take(cache, make("a", 1, 10)), *two;
+
+	(void)state;
+	atomic_store(&one->positions[0].offset, 40);
+	atomic_store(&one->freq, 2);
+	two = cache_put_take(cache, make("a", 2, 10));
+	assert_int_equal(two->positions[0].offset, 40);
+	assert_int_equal(two->freq, 2);
+	entry_unref(one);
+	entry_unref(two);
+}
+
 int
 main(void)
 {
@@ -384,6 +399,7 @@ main(void)
 		ON_A_CACHE(
 			what_nobody_followed_gives_way_to_what_was_read_last),
 		ON_A_CACHE(a_change_takes_out_only_what_is_older),
+		ON_A_CACHE(a_newer_version_goes_on_with_hits_and_positions),
 		ON_A_CACHE(keys_of_other_generations_are_others),
 		ON_A_CACHE(
 			memory_is_bounded_and_a_scan_leaves_what_is_asked_for),
