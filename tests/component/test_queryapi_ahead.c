@@ -367,8 +367,8 @@ who_comes_when_it_was_tried_often_gets_what_was_told(void **state)
 		WAIT_FOR(double_get(&dbl.loads) == round &&
 			 double_get(&dbl.waiting) == 1);
 	}
-	fd = ask_with(server_data_address(srv), "/v1/shop/a?wait=60",
-		      "If-None-Match: \"1.7\"\r\n");
+	fd = ask_with(server_data_address(srv), "/v1/shop/a",
+		      "Projection-Min-Position: \"shop/0@20\"\r\n");
 	WAIT_FOR(has_joined(1));
 	DOUBLE_SET(dbl.hangs = false; dbl.revision_after = 9);
 	assert_int_equal(read_answer(fd), 200);
