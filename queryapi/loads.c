@@ -17,7 +17,7 @@ enum { LOADS_BUCKETS = 4096 };
  * ever: what it gives is served, but not kept. */
 enum { ROUNDS_MAX = 4 };
 /* What nobody has asked for so long is not read before somebody does. */
-enum { AHEAD_MS = 60000 };
+enum { AHEAD_MS = 20000 };
 /* As many of those go with what somebody waits for. */
 enum { AHEAD_BESIDE = 16 };
 

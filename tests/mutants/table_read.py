@@ -106,7 +106,7 @@ MUTANTS = [
      "old": "	if (clock_mono_ms() - before->used_mono_ms > AHEAD_MS)\n",
      "new": "	if (before)\n",
      "test": binary("tests/unit/test_loads"),
-     "says": "what_was_of_use_within_a_minute_is_read_ahead"},
+     "says": "what_was_of_use_lately_is_read_ahead"},
     {"name": "what nobody asks for is read again for ever",
      "file": "queryapi/loads.c",
      "old": "	if (clock_mono_ms() - before->used_mono_ms > AHEAD_MS)\n",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is read ahead of who asks: what was of use within a minute,
+/* What is read ahead of who asks: what was of use lately,
  * beside those who wait (loads.h). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include "queryapi/job.h"
 #include "queryapi/loads.h"
 
-enum { MINUTE_MS = 60000, WAITING_MAX = 2 };
+enum { LATELY_MS = 20000, WAITING_MAX = 2 };
 
 static struct served_list *list;
 static struct served *gen;
@@ -108,7 +108,7 @@ n_ahead(void)
 }
 
 static void
-what_was_of_use_within_a_minute_is_read_ahead(void **state)
+what_was_of_use_lately_is_read_ahead(void **state)
 {
 	(void)state;
 	keep(PJ_STR("a"), 0, 0);
@@ -124,7 +124,7 @@ static void
 what_was_of_no_use_for_longer_goes(void **state)
 {
 	(void)state;
-	keep(PJ_STR("a"), MINUTE_MS + 1, 0);
+	keep(PJ_STR("a"), LATELY_MS + 1, 0);
 	tell(PJ_STR("a"), 8);
 	assert_int_equal(n_ahead(), 0);
 	assert_false(is_kept(PJ_STR("a")));
@@ -134,7 +134,7 @@ static void
 a_hit_since_then_is_of_use(void **state)
 {
 	(void)state;
-	keep(PJ_STR("a"), MINUTE_MS + 1, 1);
+	keep(PJ_STR("a"), LATELY_MS + 1, 1);
 	tell(PJ_STR("a"), 8);
 	assert_int_equal(n_ahead(), 1);
 }
@@ -219,7 +219,7 @@ static void
 what_was_tried_in_vain_is_of_no_more_use(void **state)
 {
 	(void)state;
-	keep(PJ_STR("a"), MINUTE_MS + 1, 1);
+	keep(PJ_STR("a"), LATELY_MS + 1, 1);
 	tell(PJ_STR("a"), 8);
 	assert_int_equal(n_ahead(), 1);
 	cache_turn_begin(cache, 0);
@@ -235,8 +235,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			what_was_of_use_within_a_minute_is_read_ahead, setup,
-			teardown),
+			what_was_of_use_lately_is_read_ahead, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_was_of_no_use_for_longer_goes, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_hit_since_then_is_of_use,
