@@ -207,6 +207,21 @@ get(const char *target)
 	return read_answer(ask(server_data_address(srv), target));
 }
 
+static inline bool
+has_etag(const char *target, const char *etag)
+{
+	return get(target) == 200 && strstr(answer, etag);
+}
+
+static inline bool
+is_gzipped(const char *target)
+{
+	assert_int_equal(read_answer(ask_with(server_data_address(srv), target,
+					      "Accept-Encoding: gzip\r\n")),
+			 200);
+	return strstr(answer, "\r\nContent-Encoding: gzip\r\n") != NULL;
+}
+
 static inline int
 readyz(void)
 {

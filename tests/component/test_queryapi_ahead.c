@@ -54,12 +54,6 @@ start_without(void **state)
 }
 
 static bool
-has_etag(const char *target, const char *etag)
-{
-	return get(target) == 200 && strstr(answer, etag);
-}
-
-static bool
 is_stale(void)
 {
 	return strstr(answer, "\r\nAge: ") &&
@@ -127,15 +121,6 @@ what_was_taken_away_is_asked_for_by_who_wants_it(void **state)
 	DOUBLE_SET(dbl.hangs = false; dbl.revision = 3);
 	assert_true(has_etag("/v1/shop/a", "\"1.3\""));
 	assert_false(is_stale());
-}
-
-static bool
-is_gzipped(const char *target)
-{
-	assert_int_equal(read_answer(ask_with(server_data_address(srv), target,
-					      "Accept-Encoding: gzip\r\n")),
-			 200);
-	return strstr(answer, "\r\nContent-Encoding: gzip\r\n") != NULL;
 }
 
 static void

@@ -9,12 +9,6 @@
 
 #include "tests/component/served_double.h"
 
-static bool
-has_etag(const char *target, const char *etag)
-{
-	return get(target) == 200 && strstr(answer, etag);
-}
-
 static void
 a_document_is_read_once_until_it_changes(void **state)
 {

@@ -33,15 +33,6 @@ start_with_small_documents(void **state)
 
 /* ---- Codings ------------------------------------------------------------ */
 
-static bool
-is_gzipped(const char *target)
-{
-	assert_int_equal(read_answer(ask_with(server_data_address(srv), target,
-					      "Accept-Encoding: gzip\r\n")),
-			 200);
-	return strstr(answer, "\r\nContent-Encoding: gzip\r\n") != NULL;
-}
-
 static void
 a_version_is_gzipped_once(void **state)
 {
