@@ -20,6 +20,8 @@ PARTITIONS = 4
 COUPONS = 40
 OLD_EVENTS = 24000
 LIMIT = 500
+# Longer than anything that ends by itself takes.
+STANDSTILL_S = 90
 
 
 def expect(condition, *what):
@@ -118,6 +120,24 @@ class CatchUp:
         lags = self.lags()
         return lags if all(lags.get(n) == 0 for n in names) else None
 
+    def arrives(self, *names):
+        """However long it takes, as long as it goes on."""
+        lags, since = None, time.monotonic()
+        while not self.caught_up(*names):
+            now = self.lags()
+            if now != lags:
+                lags, since = now, time.monotonic()
+            expect(time.monotonic() - since < STANDSTILL_S,
+                   "nothing is applied any more:", lags)
+            time.sleep(0.1)
+
+    def tell(self):
+        """What there is to know of a test that failed."""
+        print("lags:", self.lags())
+        for program in self.programs:
+            print(f"---- {program.log.name}, ended: {not program.alive()}")
+            print(program.text())
+
     def run(self):
         self.prepare()
         a, b = self.start(), self.start()
@@ -133,8 +153,7 @@ class CatchUp:
                "event=catchup.done" in b.text(), b.text())
         self.keeps_up(2)
         a = self.start()
-        wait_until("all are applied", lambda: self.caught_up(
-            "coupon", "hazard"), 120)
+        self.arrives("coupon", "hazard")
         self.publish(COUPONS)
         wait_until("and go on", lambda: self.caught_up("coupon", "hazard"))
         for member in (a, b):
@@ -156,6 +175,7 @@ def main():
     try:
         test.run()
     except Exception as fault:
+        test.tell()
         print(f"{type(fault).__name__}: {fault}")
         print("0 passed, 1 failed")
         return 1

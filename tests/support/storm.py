@@ -63,8 +63,6 @@ class World:
                                      stdout=subprocess.PIPE)
         self.over, self.error = threading.Event(), None
         self.away = 0  # how often the store has been, or is
-        self.refused = 0  # how often anybody was, for that
-        self.threads = []  # of the clients
 
     def does(self, *ops):
         for op in ops:
@@ -189,8 +187,6 @@ class Visitor:
             return False
         assert self.was_away(away), answer.body
         self.refused += 1
-        with self.world.lock:
-            self.world.refused += 1
         return True
 
     def answers(self, client, data, n=1):
@@ -375,7 +371,6 @@ def storm(world, *settings, beside=None):
             srv.ready()
             visitors = [Visitor(world, srv, n) for n in range(CLIENTS)]
             threads = [threading.Thread(target=v.lives) for v in visitors]
-            world.threads = threads
             writer = threading.Thread(target=world.lives)
             for thread in [writer, *threads]:
                 thread.start()
