@@ -28,7 +28,7 @@ bool
 core_stop_partition(struct core *core, const struct partition *part,
 		    const struct pj_error *why)
 {
-	bool last[LANES_MAX], left = false;
+	bool last[LANES_MAX] = {false}, left = false;
 
 	/* All at once: who stops is not the last any more. */
 	for (unsigned i = 0; i < core->lanes->n; i++)

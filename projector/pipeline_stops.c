@@ -65,7 +65,7 @@ judge_unverifiable(struct pipeline *pipe, size_t p)
 	const struct partition *part = pipe->parts[p];
 	struct lanes *lanes = pipe->set.lanes;
 	bool accepts = strcmp(pipe->set.set->source.lost_anchor, "accept") == 0;
-	bool found[LANES_MAX], any = false;
+	bool found[LANES_MAX] = {false}, any = false;
 	int64_t low, high;
 	struct pj_error err;
 

@@ -199,7 +199,7 @@ page_part_tag(char out[PAGE_TAG_MAX], const struct gather *gat, size_t part)
 		return;
 	out[0] = '"';
 	len = write_part(out + 1, PAGE_TAG_MAX - 1, gat, part);
-	(void)strcpy(out + 1 + len, "\"");
+	(void)memcpy(out + 1 + len, "\"", sizeof("\""));
 }
 
 void

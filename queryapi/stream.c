@@ -213,6 +213,6 @@ stream_write(struct stream *st, struct buf *out, const struct gather *gat)
 		write_view(out, gat, tag);
 	else if (!write_parts(st, out, gat, tag))
 		write_page(out, gat, tag);
-	(void)strcpy(st->last, tag);
+	(void)memcpy(st->last, tag, strlen(tag) + 1);
 	return true;
 }
