@@ -137,7 +137,8 @@ find_unfinished(const struct store_generation *rows, size_t n,
 /*
  * A generation above the live one to fill: one that was begun with this code,
  * else the next number. When somebody else takes that number at this moment,
- * what he made of it is looked at again: it may be other code's.
+ * what he made of it is looked at again: it may be other code's. 0: another
+ * one is live meanwhile, and nothing was made.
  */
 static int
 begin_generation(struct store_session *ses, const struct settings *set,
@@ -146,7 +147,7 @@ begin_generation(struct store_session *ses, const struct settings *set,
 {
 	const struct store_generation *row;
 	struct store_generation *rows;
-	int32_t highest, number;
+	int32_t highest, number, now_live;
 	bool created = false;
 	size_t n;
 
@@ -156,6 +157,15 @@ begin_generation(struct store_session *ses, const struct settings *set,
 		highest = find_generation(rows, n, mod->desc->name, live, &row);
 		number = find_unfinished(rows, n, mod, set, live);
 		store_generations_free(rows, n);
+		/* After the list: what is ready in it may have become live
+		 * since the caller looked. */
+		if (generation_live_number(ses, mod->desc->name, &now_live,
+					   err))
+			return -1;
+		if (now_live != live) {
+			*ret_number = 0;
+			return 0;
+		}
 		*ret_resumed = number != 0;
 		*ret_number = number ? number : highest + 1;
 		if (number == 0 && generation_create(ses, set, mod, *ret_number,
@@ -176,6 +186,8 @@ make_first(struct store_session *ses, const struct settings *set,
 	if (begin_generation(ses, set, mod, now_at_ms, 0, &number, &resumed,
 			     err))
 		return -1;
+	if (number == 0)
+		return 0;
 	return store_live_move(ses, mod->desc->name, 0, number, &moved, err);
 }
 
@@ -226,10 +238,12 @@ generation_attach_candidate(struct store_session *ses,
 	int32_t live, number;
 	bool resumed;
 
-	if (generation_live_number(ses, mod->desc->name, &live, err) ||
-	    begin_generation(ses, set, mod, now_at_ms, live, &number, &resumed,
-			     err))
-		return -1;
+	do {
+		if (generation_live_number(ses, mod->desc->name, &live, err) ||
+		    begin_generation(ses, set, mod, now_at_ms, live, &number,
+				     &resumed, err))
+			return -1;
+	} while (number == 0);
 	lane_point(lane, mod, number);
 	*ret_live = live;
 	*ret_resumed = resumed;

@@ -2,6 +2,7 @@
 /* Generations on a real LMDB store: begun, raced for, chosen, adopted. */
 #include <pthread.h>
 
+#include "lib/store_impl.h"
 #include "tests/support/generation_fixture.h"
 
 enum { RACES = 40, RACERS = 2 };
@@ -425,6 +426,77 @@ two_that_start_at_once_agree_on_the_first_generation(void **state)
 	}
 }
 
+/* Somebody else begins and ends between two reads of ours. */
+static struct {
+	struct store_ops ops;
+	const struct store_ops *real;
+	struct fixture *fx; /* NULL: it is done */
+} meanwhile;
+
+static int
+scan_meanwhile(struct store_session *ses, const char *collection,
+	       struct pj_str after, struct pj_str end, store_each_fn each,
+	       void *arg, struct pj_error *err)
+{
+	struct fixture *fx = meanwhile.fx;
+	struct store_session *theirs;
+	struct lane lane;
+
+	if (fx && strcmp(collection, READMODEL_GENERATIONS) == 0) {
+		meanwhile.fx = NULL;
+		theirs = fixture_session(fx);
+		OK(fx, generation_attach_live(theirs, NULL, mine.mod, 5, &lane,
+					      &fx->err));
+		store_session_close(theirs);
+	}
+	return meanwhile.real->scan(ses, collection, after, end, each, arg,
+				    err);
+}
+
+static void
+begin_meanwhile(struct fixture *fx)
+{
+	struct store *store = fx->ses->store;
+
+	meanwhile.real = store->ops;
+	meanwhile.ops = *store->ops;
+	meanwhile.ops.scan = scan_meanwhile;
+	meanwhile.fx = fx;
+	store->ops = &meanwhile.ops;
+}
+
+static void
+what_became_live_meanwhile_is_not_begun_once_more(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_generation *rows;
+	struct lane lane;
+	size_t n;
+
+	begin_meanwhile(fx);
+	assert_int_equal(attach_live(fx, &lane), 1);
+	assert_null(meanwhile.fx);
+	OK(fx, store_generations(fx->ses, &rows, &n, &fx->err));
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].state, STORE_GEN_READY);
+	store_generations_free(rows, n);
+}
+
+static void
+a_candidate_is_above_what_became_live_meanwhile(void **state)
+{
+	struct fixture *fx = *state;
+	struct lane lane;
+	bool resumed;
+	int32_t live;
+
+	begin_meanwhile(fx);
+	assert_int_equal(attach_candidate(fx, &mine, &lane, &live, &resumed),
+			 2);
+	assert_int_equal(live, 1);
+	assert_false(resumed);
+}
+
 static void
 of_two_codes_that_start_at_once_one_is_stopped(void **state)
 {
@@ -506,6 +578,8 @@ main(void)
 		ON_LMDB(with_nothing_live_there_is_nothing_to_adopt_for),
 		cmocka_unit_test(
 			two_that_start_at_once_agree_on_the_first_generation),
+		ON_LMDB(what_became_live_meanwhile_is_not_begun_once_more),
+		ON_LMDB(a_candidate_is_above_what_became_live_meanwhile),
 		cmocka_unit_test(
 			of_two_codes_that_start_at_once_one_is_stopped),
 		cmocka_unit_test(

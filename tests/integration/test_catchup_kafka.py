@@ -81,6 +81,7 @@ class CatchUp:
         """Events not applied yet, by projection."""
         found = {}
         for row in status_rows(self.settings()) or []:
+            expect(row["live"], "a generation that nobody feeds:", row)
             name = row["projection"]
             found[name] = found.get(name, 0) + row["lag"]
         return found
