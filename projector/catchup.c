@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "projector/behind.h"
+#include "projector/claim_gate.h"
 #include "projector/pipeline.h"
 #include "projector/watchdog.h"
 
@@ -37,7 +38,8 @@ struct catchup {
 	int64_t begun_mono_ms;
 	pthread_t thread;
 
-	atomic_bool stopping, ended;
+	struct claim_gate gate; /* closed: it is to stop */
+	atomic_bool ended;
 
 	/* The thread's own, from start to its end. */
 	struct lanes lanes;
@@ -69,6 +71,7 @@ catchup_new(const struct host *host, struct store *store,
 	cu->set = *host->set;
 	cu->set.projector.memory_bytes /= MEMORY;
 	(void)pthread_mutex_init(&cu->lock, NULL);
+	(void)pthread_mutex_init(&cu->gate.lock, NULL);
 	return cu;
 }
 
@@ -80,6 +83,7 @@ catchup_free(struct catchup *cu)
 	figures_free(cu->figures);
 	free(cu->names);
 	(void)pthread_mutex_destroy(&cu->lock);
+	(void)pthread_mutex_destroy(&cu->gate.lock);
 	free(cu);
 }
 
@@ -142,7 +146,7 @@ tick(void *arg, struct pipeline *pipe, bool *ret_done, struct pj_error *err)
 	struct catchup *cu = arg;
 	int64_t now = clock_mono_ms();
 
-	if (atomic_load(&cu->stopping) || has_nothing_left(cu)) {
+	if (claim_gate_is_closed(&cu->gate) || has_nothing_left(cu)) {
 		*ret_done = true;
 		return 0;
 	}
@@ -204,6 +208,7 @@ catchup_main(void *arg)
 				.source = cu->source,
 				.ledger = cu->ledger,
 				.deadletter = cu->dead,
+				.gate = &cu->gate,
 				.lanes = &cu->lanes,
 				.topics = host->topics,
 				.n_topics = host->n_topics,
@@ -233,7 +238,7 @@ catchup_is_running(const struct catchup *cu)
 bool
 catchup_is_stopping(const struct catchup *cu)
 {
-	return cu->running && atomic_load(&cu->stopping);
+	return cu->running && claim_gate_is_closed(&cu->gate);
 }
 
 /* Its own copy, in which what is elsewhere is what it does not feed. */
@@ -281,7 +286,7 @@ tell_end(const struct catchup *cu)
 	int64_t ms = clock_mono_ms() - cu->begun_mono_ms;
 	char *names = names_of(cu);
 
-	if (atomic_load(&cu->stopping) || *cu->stop)
+	if (claim_gate_is_closed(&cu->gate) || *cu->stop)
 		log_info("catchup.stopped", "generations=%s ms=%" PRId64, names,
 			 ms);
 	else
@@ -306,7 +311,7 @@ catchup_start(struct catchup *cu, const struct lanes *lanes,
 	free(names);
 	cu->begun_mono_ms = clock_mono_ms();
 	cu->err.cls = PJ_ERROR_NONE;
-	atomic_store(&cu->stopping, false);
+	atomic_store(&cu->gate.closed, false);
 	atomic_store(&cu->ended, false);
 	/* Signals are the other threads'. */
 	(void)sigfillset(&all);
@@ -325,7 +330,7 @@ void
 catchup_stop(struct catchup *cu)
 {
 	if (cu->running)
-		atomic_store(&cu->stopping, true);
+		claim_gate_close(&cu->gate);
 }
 
 int
@@ -343,7 +348,7 @@ catchup_take(struct catchup *cu, bool wait, struct lanes *lanes,
 		lanes->lane[l] = cu->lanes.lane[l];
 		lanes->lane[l].elsewhere = false;
 		/* Of partitions that were not ours any more. */
-		if (atomic_load(&cu->stopping))
+		if (claim_gate_is_closed(&cu->gate))
 			lanes->lane[l].let_go = false;
 	}
 	figures_free(cu->figures);

@@ -56,7 +56,9 @@ int
 catchup_start(struct catchup *cu, const struct lanes *lanes,
 	      struct partition *const *parts, size_t n_parts,
 	      struct pj_error *err) __attribute__((warn_unused_result));
-/* Asks it to flush and end. Nothing when it does not run. */
+/* Asks it to flush and end. It claims nothing from here on: before partitions
+ * are given back. Waits for a claim that is under way. Nothing when it does not
+ * run. */
 void
 catchup_stop(struct catchup *cu);
 /*

@@ -43,6 +43,7 @@
 #include "projector/source.h"
 
 struct catchup;
+struct claim_gate;
 struct pipeline;
 
 struct pipeline_settings {
@@ -53,6 +54,7 @@ struct pipeline_settings {
 	struct deadletter *deadletter; /* copies of what is parked; or NULL */
 	struct ledger *ledger;	       /* names each record that is worked on */
 	struct catchup *catchup; /* feeds who lags far; NULL: nobody does */
+	struct claim_gate *gate; /* to be gone through to claim; or NULL */
 	struct lanes *lanes;
 	const struct decode_topic *topics;
 	size_t n_topics;

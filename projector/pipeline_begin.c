@@ -16,6 +16,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "projector/claim_gate.h"
 #include "projector/generation.h"
 #include "projector/pipeline_impl.h"
 
@@ -224,6 +225,27 @@ assign(struct pipeline *pipe, struct pj_error *err)
 	return rc;
 }
 
+/* What is read here is being given away. */
+static bool
+is_leaving(const struct pipeline *pipe)
+{
+	return pipe->set.gate && claim_gate_is_closed(pipe->set.gate);
+}
+
+static int
+claim(struct pipeline *pipe, struct pj_error *err)
+{
+	int rc;
+
+	if (!pipe->set.gate)
+		return pipeline_claim(pipe, err);
+	if (!claim_gate_enter(pipe->set.gate))
+		return 0;
+	rc = pipeline_claim(pipe, err);
+	claim_gate_leave(pipe->set.gate);
+	return rc;
+}
+
 static int
 begin_reading(struct pipeline *pipe, struct pj_error *err)
 {
@@ -235,10 +257,10 @@ begin_reading(struct pipeline *pipe, struct pj_error *err)
 			  err) ||
 	    (pipe->set.follow_live && attach_lanes(pipe, err)) ||
 	    look_at_topics(pipe, err) || find_sources(pipe, err) ||
-	    pipeline_split(pipe, err) || pipeline_claim(pipe, err))
+	    pipeline_split(pipe, err) || claim(pipe, err))
 		return -1;
 	pipe->checked = true;
-	if (!pipeline_has_work(pipe))
+	if (!pipeline_has_work(pipe) || is_leaving(pipe))
 		return 0;
 	ledger_lanes(pipe->set.ledger, pipe->set.lanes);
 	if (assign(pipe, err)) {
@@ -273,7 +295,7 @@ int
 pipeline_begin(struct pipeline *pipe, struct pj_error *err)
 {
 	if (pipe->reading || !pipe->assigned || !pipeline_has_work(pipe) ||
-	    clock_mono_ms() < pipe->begin_mono_ms)
+	    is_leaving(pipe) || clock_mono_ms() < pipe->begin_mono_ms)
 		return 0;
 	/* Jobs name their collections by the lanes, which are about to move. */
 	if (core_jobs_out(pipe->core) > 0 || pipeline_second_is_leaving(pipe))
