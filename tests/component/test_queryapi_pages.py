@@ -333,8 +333,8 @@ def test_pages_are_described_counted_and_checked():
             "$ref": "#/components/schemas/shop"}
         assert parts["soon"]["properties"]["document"] == {"type": "object"}
         srv.get("/v1/pages/front/a")
-        assert srv.metric('shopview_http_requests_total{route='
-                          '"/v1/pages/{page}/{key}",status="200"}') == 1
+        srv.counts('shopview_http_requests_total{route='
+                   '"/v1/pages/{page}/{key}",status="200"}', 1)
     with_pages(t)
     with tempfile.TemporaryDirectory() as d:
         store = Store(d + "/store")

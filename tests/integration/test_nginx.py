@@ -149,9 +149,10 @@ def test_conditions_are_met_by_either():
                                   "REVALIDATED" and a)(
                                       front.get("/v1/shop/a")), "REVALIDATED")
             assert a.status == 200 and a["ETag"] == tag
-            assert srv.metric('shopview_http_requests_total{'
-                              'route="/v1/{view}/{key}",status="304"}'
-                              ) > before
+            wait_for(lambda: srv.metric(
+                'shopview_http_requests_total{'
+                'route="/v1/{view}/{key}",status="304"}') > before,
+                "it was asked for by its tag")
             # And goes when it has changed.
             setup.store.fill(document("a", 4, name="new"))
             wait_for(lambda: front.get("/v1/shop/a").json()["name"] == "new",

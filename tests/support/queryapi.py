@@ -141,6 +141,10 @@ class Server:
         m = re.search(r"^%s (\S+)$" % re.escape(name), text, re.M)
         return float(m.group(1)) if m else 0.0
 
+    def counts(self, name, value):
+        """An answer is counted behind it."""
+        wait_for(lambda: self.metric(name) == value, "%s = %s" % (name, value))
+
     def stop(self, sig=signal.SIGTERM):
         if self.proc.poll() is None:
             self.proc.send_signal(sig)
