@@ -134,7 +134,8 @@ class CatchUp:
 
     def tell(self):
         """What there is to know of a test that failed."""
-        print("lags:", self.lags())
+        for row in status_rows(self.settings()) or []:
+            print(row)
         for program in self.programs:
             print(f"---- {program.log.name}, ended: {not program.alive()}")
             print(program.text())
